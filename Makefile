@@ -1,0 +1,60 @@
+# Every command a person needs. `make` alone builds; `make demo` shows two nodes talking; `make test` tests.
+
+SHELL := /bin/bash
+# rustup puts cargo here, and a shell started before rustup ran does not know it yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+# The Rust output stays inside _build, so that `make clean` and a dependency's folder know one place only.
+export CARGO_TARGET_DIR := $(CURDIR)/_build/cargo
+
+NIF := priv/rustls_dist_nif.so
+ifeq ($(shell uname -s),Darwin)
+BUILT := $(CARGO_TARGET_DIR)/release/librustls_dist_nif.dylib
+else
+BUILT := $(CARGO_TARGET_DIR)/release/librustls_dist_nif.so
+endif
+
+.PHONY: all nif demo test test-slow test-otp27 check bench clean
+
+# Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
+all:
+	@.ci/install-packages build
+	rebar3 compile
+
+# A running node has the library mapped: a new file is moved into place, the old one is never written to,
+# and an unchanged one is left alone.
+nif:
+	cargo build --release --package rustls_dist_nif
+	@mkdir -p $(dir $(NIF))
+	@cmp -s $(BUILT) $(NIF) || { cp $(BUILT) $(NIF).$$$$ && mv -f $(NIF).$$$$ $(NIF); }
+
+demo:
+	@.ci/install-packages demo
+	@$(MAKE) --no-print-directory all
+	@examples/demo/run
+
+# SUITE=name_SUITE, and with it CASE=name, runs just that.
+test:
+	@.ci/install-packages test
+	@$(MAKE) --no-print-directory all
+	@.ci/test fast
+
+test-slow:
+	@.ci/install-packages test
+	@$(MAKE) --no-print-directory all
+	@.ci/test slow
+
+test-otp27:
+	@.ci/install-packages otp27
+	@$(MAKE) --no-print-directory all
+	@.ci/otp27
+
+check:
+	@.ci/install-packages check
+	@$(MAKE) --no-print-directory all
+	@.ci/check
+
+bench: all
+	@bench/run
+
+clean:
+	rm -rf _build target $(NIF)

@@ -1,0 +1,51 @@
+%% The carrier for IPv6: `erl -proto_dist rustls6'. See rustls_dist, of which it differs by the family alone.
+-module(rustls6_dist).
+
+%% proto_dist callbacks
+-export([childspecs/0, select/1, address/0, is_node_name/1,
+         listen/1, listen/2, accept/1, accept_connection/5, setup/5, close/1]).
+
+-include_lib("kernel/include/net_address.hrl").
+
+-define(FAMILY, inet6).
+
+-spec childspecs() -> {ok, [supervisor:child_spec()]}.
+childspecs() ->
+    {ok, [rustls_dist_sup:child_spec()]}.
+
+-spec select(node()) -> boolean().
+select(Node) ->
+    rustls_dist_lookup:select(?FAMILY, Node).
+
+-spec address() -> #net_address{}.
+address() ->
+    rustls_dist_listener:address(?FAMILY).
+
+-spec is_node_name(node()) -> boolean().
+is_node_name(Node) ->
+    dist_util:is_node_name(Node).
+
+-spec listen(atom()) -> rustls_dist_listener:result().
+listen(Name) ->
+    {ok, Host} = inet:gethostname(),
+    listen(Name, Host).
+
+-spec listen(atom(), string()) -> rustls_dist_listener:result().
+listen(Name, Host) ->
+    rustls_dist_listener:listen(?FAMILY, Name, Host).
+
+-spec accept(inet:socket()) -> pid().
+accept(Listen) ->
+    rustls_dist_acceptor:start(?FAMILY, Listen).
+
+-spec accept_connection(pid(), rustls_dist_handshake:tls(), node(), list(), timeout()) -> pid().
+accept_connection(Acceptor, Tls, MyNode, Allowed, SetupTime) ->
+    rustls_dist_accept:start(?FAMILY, Acceptor, Tls, MyNode, Allowed, SetupTime).
+
+-spec setup(node(), atom(), node(), longnames | shortnames, timeout()) -> pid().
+setup(Node, Type, MyNode, LongOrShortNames, SetupTime) ->
+    rustls_dist_setup:start(?FAMILY, Node, Type, MyNode, LongOrShortNames, SetupTime).
+
+-spec close(inet:socket()) -> ok.
+close(Listen) ->
+    gen_tcp:close(Listen).

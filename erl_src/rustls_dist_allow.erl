@@ -1,0 +1,33 @@
+%% net_kernel:allow/1 with certificates: a peer that must show a certificate may only be one of the allowed nodes that its
+%% certificate names (the rule of inet_tls_dist). Without a certificate it is none of them; inet_tls gives it the whole
+%% list.
+-module(rustls_dist_allow).
+
+-export([nodes/2]).
+
+%% The nodes of Allowed that the peer may call itself. [] allows all (dist_util).
+-spec nodes(rustls_dist_handshake:tls(), [node() | string()]) -> {ok, [node() | string()]} | {error, term()}.
+nodes(_Tls, []) ->
+    {ok, []};
+nodes(#{verify := verify_none}, Allowed) ->
+    %% No certificates are asked for; the list is all there is, as with inet_tcp.
+    {ok, Allowed};
+nodes(#{facts := #{peer_der := none}}, _Allowed) ->
+    {error, {not_allowed, no_certificate}};
+nodes(#{facts := #{peer_der := Der}}, Allowed) ->
+    Certificate = public_key:pkix_decode_cert(Der, otp),
+    case [Node || Node <- Allowed, names(Certificate, dist_util:split_node(Node))] of
+        [] -> {error, {not_allowed, certificate_names_no_allowed_node}};
+        Named -> {ok, Named}
+    end.
+
+names(Certificate, {node, _Name, Host}) -> is_host(Certificate, Host);
+names(Certificate, {host, Host}) -> is_host(Certificate, Host);
+names(_Certificate, _NameOnly) -> false.
+
+is_host(Certificate, Host) ->
+    Identifier = case inet:parse_strict_address(Host) of
+                     {ok, Ip} -> {ip, Ip};
+                     {error, _} -> {dns_id, Host}
+                 end,
+    public_key:pkix_verify_hostname(Certificate, [Identifier]).

@@ -1,0 +1,74 @@
+%% Distribution packets over an established TLS connection whose socket is passive: what the distribution handshake
+%% (dist_util) sends and receives, before a link's own processes take over.
+-module(rustls_dist_channel).
+
+-export([send/2, recv/2, send_alert/2]).
+
+-export_type([failure/0]).
+
+-type failure() :: {tls, rustls_dist_nif:error_map()} | {tls_alert, rustls_dist_nif:alert()} | closed | inet:posix()
+                 | timeout.
+
+%% Seals and sends one packet.
+-spec send(rustls_dist_handshake:tls(), iodata()) -> ok | {error, failure()}.
+send(#{socket := Socket, tx := Tx}, Packet) ->
+    Bytes = iolist_to_binary(Packet),
+    case rustls_dist_nif:tx_seal(Tx, [{byte_size(Bytes), Bytes}]) of
+        {ok, Records} -> gen_tcp:send(Socket, Records);
+        {error, Error} -> {error, {tls, Error}}
+    end.
+
+%% Receives one packet. A peer that rejects our certificate in TLS 1.3 says so here: for us the handshake was over.
+-spec recv(rustls_dist_handshake:tls(), timeout()) -> {ok, binary()} | {error, failure()}.
+recv(Tls, Timeout) ->
+    recv(Tls, Timeout, <<>>).
+
+recv(#{socket := Socket, rx := Rx} = Tls, Timeout, Data) ->
+    case rustls_dist_nif:rx_open(Rx, Data, 1) of
+        {ok, [Packet], _Events} ->
+            {ok, Packet};
+        {ok, [], Events} ->
+            case answer(Tls, Events) of
+                ok ->
+                    case gen_tcp:recv(Socket, 0, Timeout) of
+                        {ok, More} -> recv(Tls, Timeout, More);
+                        {error, _} = Error -> Error
+                    end;
+                Error ->
+                    Error
+            end;
+        {error, Error} ->
+            send_alert(Tls, Error),
+            {error, {tls, Error}}
+    end.
+
+%% Tells the peer what is wrong with what it sent, if anything is owed.
+-spec send_alert(rustls_dist_handshake:tls(), rustls_dist_nif:error_map()) -> ok.
+send_alert(#{socket := Socket, tx := Tx}, #{alert := {Code, _Name}}) ->
+    case rustls_dist_nif:tx_alert(Tx, Code) of
+        {ok, Record} ->
+            _ = gen_tcp:send(Socket, Record),
+            ok;
+        {error, _Closed} ->
+            ok
+    end;
+send_alert(_Tls, #{alert := none}) ->
+    ok.
+
+answer(_Tls, []) ->
+    ok;
+answer(Tls, [key_update_requested | Events]) ->
+    flush(Tls, rustls_dist_nif:tx_seal(maps:get(tx, Tls), [])),
+    answer(Tls, Events);
+answer(Tls, [renegotiation_requested | Events]) ->
+    flush(Tls, rustls_dist_nif:tx_refuse_renegotiation(maps:get(tx, Tls))),
+    answer(Tls, Events);
+answer(_Tls, [close_notify | _]) ->
+    {error, closed};
+answer(_Tls, [{alert, Alert} | _]) ->
+    {error, {tls_alert, Alert}}.
+
+flush(#{socket := Socket}, {ok, Records}) ->
+    gen_tcp:send(Socket, Records);
+flush(_Tls, {error, _} = Error) ->
+    Error.

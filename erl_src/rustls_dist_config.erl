@@ -1,0 +1,133 @@
+%% The configuration of both roles: read once from the command line and the options file, checked, and handed to each
+%% handshake as a value.
+%%
+%% Bad configuration is kept as the sentence that explains it. listen/2 asks for it and refuses to come up; the
+%% supervisor stays alive so that this sentence, and not a crash of kernel, is what the user sees.
+-module(rustls_dist_config).
+
+-behaviour(gen_server).
+
+-export([start_link/0, fetch/1, check/0]).
+-export([init/1, handle_call/3, handle_cast/2]).
+
+-export_type([role_config/0]).
+
+%% What one role needs: the Rust side's configuration, the own leaf certificate for people, what the server's
+%% certificate must name (client), and whether the peer is verified.
+-type role_config() :: #{config := rustls_dist_nif:config(),
+                         own := rustls_dist_nif:certificate() | none,
+                         verify := verify_peer | verify_none,
+                         name := node_host | any | binary()}.
+
+-type state() :: #{server | client => {ok, role_config()} | {error, binary()}}.
+
+-spec start_link() -> {ok, pid()} | {error, term()}.
+start_link() ->
+    gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
+
+%% The configuration of a role, or the sentence that says what is wrong with it.
+-spec fetch(server | client) -> {ok, role_config()} | {error, binary()}.
+fetch(Role) ->
+    try
+        gen_server:call(?MODULE, {fetch, Role}, infinity)
+    catch
+        exit:_ -> {error, <<"rustls_dist's supervisor is not running; is its ebin folder in the code path?">>}
+    end.
+
+%% Whether both roles are usable; the first problem otherwise. What a node that only connects needs is the client role.
+-spec check() -> #{server | client => {ok, role_config()} | {error, binary()}}.
+check() ->
+    #{server => fetch(server), client => fetch(client)}.
+
+-spec init([]) -> {ok, state()}.
+init([]) ->
+    {ok, load()}.
+
+-spec handle_call({fetch, server | client}, gen_server:from(), state()) -> {reply, term(), state()}.
+handle_call({fetch, Role}, _From, State) ->
+    {reply, maps:get(Role, State), State}.
+
+-spec handle_cast(term(), state()) -> {noreply, state()}.
+handle_cast(_Cast, State) ->
+    {noreply, State}.
+
+load() ->
+    case code:ensure_loaded(rustls_dist_nif) of
+        {module, _} ->
+            case sources() of
+                {ok, Sources} ->
+                    #{server => role(server, Sources), client => role(client, Sources)};
+                {error, Text} ->
+                    both({error, Text})
+            end;
+        {error, Reason} ->
+            both({error, sentence("the library ~ts.so cannot be loaded (~tp); build it with `make' in rustls_dist's folder",
+                                  [rustls_dist_library:path(), Reason])})
+    end.
+
+both(Result) ->
+    #{server => Result, client => Result}.
+
+%% The file wins over the flag, as with inet_tls, where ssl takes the last of several values.
+sources() ->
+    Flag = case init:get_argument(ssl_dist_opt) of
+               {ok, Words} -> [{flag, lists:append(Words)}];
+               error -> []
+           end,
+    case init:get_argument(ssl_dist_optfile) of
+        error ->
+            {ok, Flag};
+        {ok, [[File]]} ->
+            case rustls_dist_optfile:consult(File) of
+                {ok, Sides} -> {ok, [{optfile, File, Sides} | Flag]};
+                {error, Reason} -> {error, unicode:characters_to_binary(rustls_dist_optfile:format_error(Reason))}
+            end;
+        {ok, Given} ->
+            {error, sentence("-ssl_dist_optfile takes one file, once, but was given ~tp", [lists:append(Given)])}
+    end.
+
+role(Role, Sources) ->
+    case rustls_dist_opts:parse(Role, Sources) of
+        {ok, #{options := Options, origins := Origins, notices := Notices}} ->
+            Result = build(Role, Options, Origins),
+            [rustls_dist_log:notice(rustls_dist_opts:format_notice(Notice)) || Notice <- Notices],
+            Result;
+        {error, Problem} ->
+            {error, unicode:characters_to_binary(rustls_dist_opts:format_problem(Problem))}
+    end.
+
+build(Role, Options, Origins) ->
+    case rustls_dist_nif:config_new(Role, native_options(Options, Origins)) of
+        {ok, Config, OwnChain} ->
+            {ok, #{config => Config,
+                   own => case OwnChain of [Leaf | _] -> Leaf; [] -> none end,
+                   verify => maps:get(verify, Options),
+                   name => expected_name(Options)}};
+        {error, #{option := Option, text := Text}} ->
+            {error, sentence("~ts option ~ts (~ts): ~ts", [Role, Option, origin(Option, Role, Origins), Text])}
+    end.
+
+%% The versions are passed on only when the user named them: a default may shrink to what the ciphers allow, a wish not.
+native_options(Options, Origins) ->
+    Known = maps:with([certfile, keyfile, password, cacertfile, verify, fail_if_no_peer_cert, depth, ciphers,
+                       key_update_at], Options),
+    Named = case Origins of
+                #{versions := Origin} when Origin =/= default -> Known#{versions => maps:get(versions, Options)};
+                #{} -> Known
+            end,
+    Named#{common_name_fallback => true}.
+
+expected_name(#{verify := verify_peer, server_name_indication := Name}) when is_binary(Name) -> Name;
+expected_name(#{verify := verify_peer, server_name_indication := disable}) -> any;
+expected_name(#{verify := verify_peer}) -> node_host;
+expected_name(#{verify := verify_none}) -> any.
+
+origin(Option, Role, Origins) ->
+    case Origins of
+        #{Option := flag} -> io_lib:format("from -ssl_dist_opt ~ts_~ts", [Role, Option]);
+        #{Option := {optfile, File}} -> io_lib:format("from -ssl_dist_optfile ~ts", [File]);
+        #{} -> "not given"
+    end.
+
+sentence(Format, Arguments) ->
+    unicode:characters_to_binary(io_lib:format(Format, Arguments)).

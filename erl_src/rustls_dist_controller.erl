@@ -1,0 +1,180 @@
+%% The output handler of a link, and its distribution controller.
+%%
+%% Who there is on a link that is up, and how it ends:
+%%
+%% - The supervisor: the process that net_kernel knows as the link's owner and that dist_util runs in (started by
+%%   rustls_dist_setup or rustls_dist_accept). It ticks. It owns the socket until the link is up. Max priority.
+%% - The controller: this module. Holds the distribution handle's output side; the only process that seals. Blocks in
+%%   gen_tcp:send/2 when the peer is slow; the VM's queue then fills and senders are suspended.
+%% - The input handler: rustls_dist_input. Owns the socket, the only one that opens. Never waits for the controller.
+%%
+%% All three are linked. Only the input handler traps exits, to say goodbye to the peer: whoever ends first, the others
+%% follow with that reason, and the socket closes with its owner. A process that fails because the link is already
+%% going down does not end at once but waits for the reason to arrive, so that the first one survives.
+%% net_kernel links to the supervisor and to the controller.
+%%
+%% Before the link is up the controller waits and traps exits: if the supervisor ends, for whatever reason and at
+%% whatever stage, the controller is the one left to report why, once.
+-module(rustls_dist_controller).
+
+-export([start_link/1, note_progress/2, note_failure/2, up/4, tick/1, answer_key_update/1, refuse_renegotiation/1]).
+-export([init/2]).
+
+-record(link, {dhandle :: erlang:dist_handle(),
+               socket :: inet:socket(),
+               tx :: rustls_dist_nif:tx()}).
+
+%% Gathered before it is sealed and sent: large enough to spread the cost of a system call, small enough for a
+%% NIF call on a normal scheduler to stay well below a millisecond.
+-define(BATCH_BYTES, 131072).
+
+%% Above this a seal goes to a dirty scheduler. Only messages that the VM does not cut into fragments get there.
+-define(LARGE_BYTES, 262144).
+
+%% How long the first exit reason of a link is waited for.
+-define(DEATH_ROW_MS, 5000).
+
+-define(SPAWN_OPTIONS, [link, {message_queue_data, off_heap}, {fullsweep_after, 0}]).
+
+%% Starts a controller that waits for its link to come up. Called by the link's supervisor.
+-spec start_link(rustls_dist_log:setup()) -> pid().
+start_link(Setup) ->
+    spawn_opt(?MODULE, init, [Setup, self()], ?SPAWN_OPTIONS).
+
+%% Says how far the supervisor got: the stage it enters, and the peer's address once it is known.
+-spec note_progress(pid(), #{stage := rustls_dist_failure:stage(), address => rustls_dist_log:address()}) -> ok.
+note_progress(Controller, Progress) ->
+    Controller ! {note_progress, Progress},
+    ok.
+
+%% Says why the supervisor is about to give up.
+-spec note_failure(pid(), term()) -> ok.
+note_failure(Controller, Reason) ->
+    Controller ! {note_failure, Reason},
+    ok.
+
+%% The distribution handshake is over: traffic begins. Called by the supervisor, which gives the socket away.
+-spec up(pid(), node(), erlang:dist_handle(), rustls_dist_handshake:tls()) -> ok.
+up(Controller, _Node, DHandle, #{socket := Socket} = Tls) ->
+    Ref = erlang:monitor(process, Controller),
+    Controller ! {up, self(), Ref, DHandle, Tls},
+    receive
+        {Ref, Input} ->
+            erlang:demonitor(Ref, [flush]),
+            case gen_tcp:controlling_process(Socket, Input) of
+                ok -> rustls_dist_input:go(Input);
+                {error, Reason} -> exit({controlling_process, Reason})
+            end;
+        {'DOWN', Ref, process, Controller, Reason} ->
+            exit(Reason)
+    end.
+
+-spec tick(pid()) -> ok.
+tick(Controller) ->
+    Controller ! tick,
+    ok.
+
+%% The peer renewed its keys and wants ours renewed.
+-spec answer_key_update(pid()) -> ok.
+answer_key_update(Controller) ->
+    Controller ! answer_key_update,
+    ok.
+
+%% A TLS 1.2 peer asked for a renegotiation.
+-spec refuse_renegotiation(pid()) -> ok.
+refuse_renegotiation(Controller) ->
+    Controller ! refuse_renegotiation,
+    ok.
+
+-spec init(rustls_dist_log:setup(), pid()) -> no_return().
+init(Setup, Supervisor) ->
+    process_flag(trap_exit, true),
+    wait(Setup, Supervisor, none).
+
+wait(Setup, Supervisor, Noted) ->
+    receive
+        {note_progress, Progress} ->
+            wait(maps:merge(Setup, Progress), Supervisor, Noted);
+        {note_failure, Reason} ->
+            wait(Setup, Supervisor, {noted, Reason});
+        {up, From, Ref, DHandle, Tls} ->
+            Link = start(DHandle, Tls, Supervisor, {From, Ref}),
+            process_flag(trap_exit, false),
+            %% An exit that became a message just before must not be lost.
+            receive {'EXIT', _Pid, Reason} -> exit(Reason) after 0 -> ok end,
+            loop(Link);
+        {'EXIT', _Pid, Reason} ->
+            rustls_dist_log:failed_setup(Setup, Noted, Reason),
+            exit(Reason)
+    end.
+
+start(DHandle, #{socket := Socket, tx := Tx} = Tls, Supervisor, {From, Ref}) ->
+    Input = rustls_dist_input:start_link(DHandle, Tls, Supervisor),
+    ok = erlang:dist_ctrl_input_handler(DHandle, Input),
+    _ = erlang:dist_ctrl_set_opt(DHandle, get_size, true),
+    rustls_dist_links:add(self(), Tls),
+    From ! {Ref, Input},
+    ok = erlang:dist_ctrl_get_data_notification(DHandle),
+    #link{dhandle = DHandle, socket = Socket, tx = Tx}.
+
+loop(#link{tx = Tx} = Link) ->
+    receive
+        dist_data ->
+            send_data(Link);
+        tick ->
+            send(Link, rustls_dist_nif:tx_seal(Tx, [{0, []}]));
+        answer_key_update ->
+            send(Link, rustls_dist_nif:tx_seal(Tx, []));
+        refuse_renegotiation ->
+            send(Link, rustls_dist_nif:tx_refuse_renegotiation(Tx));
+        _Other ->
+            ok
+    end,
+    loop(Link).
+
+send_data(#link{dhandle = DHandle} = Link) ->
+    case gather(DHandle, [], 0) of
+        {drained, Packets, Bytes} ->
+            send_packets(Link, Packets, Bytes),
+            notify(DHandle);
+        {full, Packets, Bytes} ->
+            send_packets(Link, Packets, Bytes),
+            send_data(Link)
+    end.
+
+gather(_DHandle, Packets, Bytes) when Bytes >= ?BATCH_BYTES ->
+    {full, lists:reverse(Packets), Bytes};
+gather(DHandle, Packets, Bytes) ->
+    try erlang:dist_ctrl_get_data(DHandle) of
+        none -> {drained, lists:reverse(Packets), Bytes};
+        {Size, _Data} = Packet -> gather(DHandle, [Packet | Packets], Bytes + Size)
+    catch
+        error:badarg -> death_row(connection_closed)
+    end.
+
+notify(DHandle) ->
+    try
+        erlang:dist_ctrl_get_data_notification(DHandle)
+    catch
+        error:badarg -> death_row(connection_closed)
+    end.
+
+send_packets(_Link, [], _Bytes) ->
+    ok;
+send_packets(#link{tx = Tx} = Link, Packets, Bytes) when Bytes > ?LARGE_BYTES ->
+    send(Link, rustls_dist_nif:tx_seal_large(Tx, Packets));
+send_packets(#link{tx = Tx} = Link, Packets, _Bytes) ->
+    send(Link, rustls_dist_nif:tx_seal(Tx, Packets)).
+
+send(#link{socket = Socket}, {ok, Records}) ->
+    case gen_tcp:send(Socket, Records) of
+        ok -> ok;
+        {error, Reason} -> death_row({send_error, Reason})
+    end;
+send(#link{socket = Socket}, {error, #{kind := Kind} = Error}) ->
+    rustls_dist_log:broken_link(Socket, {tls, Error}),
+    death_row({tls_error, Kind}).
+
+-spec death_row(term()) -> no_return().
+death_row(Reason) ->
+    receive after ?DEATH_ROW_MS -> exit(Reason) end.

@@ -1,0 +1,165 @@
+%% The TLS handshake over a socket: bytes to and from Rust, within a deadline. Runs in the process that owns the socket,
+%% which is passive throughout.
+-module(rustls_dist_handshake).
+
+-export([run/4, close_gently/1]).
+
+-export_type([tls/0, failure/0]).
+
+%% An established TLS connection.
+-type tls() :: #{socket := inet:socket(),
+                 role := client | server,
+                 tx := rustls_dist_nif:tx(),
+                 rx := rustls_dist_nif:rx(),
+                 facts := rustls_dist_nif:facts(),
+                 own := rustls_dist_nif:certificate() | none,
+                 verify := verify_peer | verify_none,
+                 handshake_us := non_neg_integer()}.
+
+%% Why there is none. `no_answer' is a server that took our hello in silence.
+-type failure() :: {tls, rustls_dist_nif:error_map()}
+                 | plain_distribution
+                 | {not_tls, binary()}
+                 | no_answer
+                 | {timeout, Received :: boolean()}
+                 | overloaded
+                 | {socket, inet:posix() | closed}.
+
+-record(state, {socket :: inet:socket(),
+                role :: client | server,
+                handshake :: rustls_dist_nif:handshake(),
+                deadline_ms :: integer(),           % monotonic
+                received = false :: boolean()}).
+
+%% How long, and how much, a failed peer's bytes are read so that closing does not reset the connection and destroy the
+%% alert on its way.
+-define(LINGER_MS, 500).
+-define(LINGER_BYTES, 65536).
+
+%% Does the handshake. Name: what the server's certificate must say (client). TimeoutMs: for all of it.
+%% On failure the alert is sent; closing the socket is left to the caller.
+-spec run(inet:socket(), client | server, {rustls_dist_config:role_config(), any | binary()}, timeout()) ->
+          {ok, tls()} | {error, failure()}.
+run(Socket, Role, {#{config := Config, own := Own, verify := Verify}, Name}, TimeoutMs) ->
+    Started = erlang:monotonic_time(),
+    State = #state{socket = Socket,
+                   role = Role,
+                   handshake = rustls_dist_nif:handshake_new(Config, Name),
+                   deadline_ms = erlang:convert_time_unit(Started, native, millisecond) + TimeoutMs},
+    First = case Role of
+                client -> advance(State, <<>>);
+                server -> first_bytes(State, <<>>)
+            end,
+    case First of
+        {ok, Tls} ->
+            Elapsed = erlang:convert_time_unit(erlang:monotonic_time() - Started, native, microsecond),
+            {ok, Tls#{own => Own, verify => Verify, handshake_us => Elapsed}};
+        Error ->
+            Error
+    end.
+
+%% Closes so that what was sent last, an alert, arrives: no more output, then a bounded look at what still comes in.
+-spec close_gently(inet:socket()) -> ok.
+close_gently(Socket) ->
+    _ = gen_tcp:shutdown(Socket, write),
+    linger(Socket, now_ms() + ?LINGER_MS, ?LINGER_BYTES),
+    gen_tcp:close(Socket).
+
+linger(Socket, DeadlineMs, Bytes) when Bytes > 0 ->
+    case gen_tcp:recv(Socket, 0, max(0, DeadlineMs - now_ms())) of
+        {ok, Data} -> linger(Socket, DeadlineMs, Bytes - byte_size(Data));
+        {error, _} -> ok
+    end;
+linger(_Socket, _DeadlineMs, _Spent) ->
+    ok.
+
+%% A server looks at the first bytes itself: what is not TLS never reaches a thread, and is called by its name.
+first_bytes(State, Before) ->
+    case receive_bytes(State) of
+        {ok, Data, Next} ->
+            case judge(<<Before/binary, Data/binary>>) of
+                {tls, Bytes} -> advance(Next, Bytes);
+                {more, Bytes} -> first_bytes(Next, Bytes);
+                Other -> {error, Other}
+            end;
+        Error ->
+            Error
+    end.
+
+%% A handshake record of TLS 1.x (RFC 8446 section 5.1), or distribution's first packet: 2 bytes of length, `N' or the
+%% old `n' (erts' distribution protocol, send_name).
+judge(<<22, 3, _, _/binary>> = Bytes) -> {tls, Bytes};
+judge(<<0, _, Tag, _/binary>>) when Tag =:= $N; Tag =:= $n -> plain_distribution;
+judge(Bytes) when byte_size(Bytes) < 3 ->
+    case Bytes of
+        <<22, 3>> -> {more, Bytes};
+        <<22>> -> {more, Bytes};
+        <<0, _>> -> {more, Bytes};
+        <<0>> -> {more, Bytes};
+        _ -> {not_tls, Bytes}
+    end;
+judge(Bytes) -> {not_tls, binary:part(Bytes, 0, min(16, byte_size(Bytes)))}.
+
+advance(#state{handshake = Handshake} = State, Bytes) ->
+    case rustls_dist_nif:handshake_advance(Handshake, Bytes) of
+        ok -> await(State);
+        {error, overloaded} -> {error, overloaded}
+    end.
+
+await(#state{handshake = Handshake} = State) ->
+    receive
+        {rustls_dist_handshake, Handshake, Step} -> step(State, Step)
+    after left_ms(State) ->
+        {error, {timeout, State#state.received}}
+    end.
+
+step(State, {continue, Send}) ->
+    case send(State, Send) of
+        ok ->
+            case receive_bytes(State) of
+                {ok, Data, Next} -> answer(Next, Data);
+                Error -> Error
+            end;
+        Error ->
+            Error
+    end;
+step(#state{socket = Socket, role = Role} = State, {done, Send, Tx, Rx, Facts}) ->
+    case send(State, Send) of
+        ok -> {ok, #{socket => Socket, role => Role, tx => Tx, rx => Rx, facts => Facts}};
+        Error -> Error
+    end;
+step(State, {failed, Alert, Error}) ->
+    _ = send(State, Alert),
+    {error, {tls, Error}}.
+
+%% A client may have dialled something that is not TLS, too.
+answer(#state{role = client} = State, <<Type, _/binary>> = Data) when Type < 20; Type > 23 ->
+    case judge(Data) of
+        plain_distribution -> {error, plain_distribution};
+        _ when State#state.received -> {error, {not_tls, binary:part(Data, 0, min(16, byte_size(Data)))}}
+    end;
+answer(State, Data) ->
+    advance(State, Data).
+
+send(_State, <<>>) ->
+    ok;
+send(#state{socket = Socket}, Bytes) ->
+    case gen_tcp:send(Socket, Bytes) of
+        ok -> ok;
+        {error, timeout} -> {error, {timeout, true}};
+        {error, Reason} -> {error, {socket, Reason}}
+    end.
+
+receive_bytes(#state{socket = Socket, received = Received, role = Role} = State) ->
+    case gen_tcp:recv(Socket, 0, left_ms(State)) of
+        {ok, Data} -> {ok, Data, State#state{received = true}};
+        {error, timeout} -> {error, {timeout, Received}};
+        {error, closed} when Role =:= client, not Received -> {error, no_answer};
+        {error, Reason} -> {error, {socket, Reason}}
+    end.
+
+left_ms(#state{deadline_ms = DeadlineMs}) ->
+    max(0, DeadlineMs - now_ms()).
+
+now_ms() ->
+    erlang:monotonic_time(millisecond).

@@ -1,0 +1,63 @@
+%% The #hs_data{} that dist_util drives the distribution handshake with: TLS underneath, a controller process instead of
+%% a port, otherwise as inet_tcp_dist fills it.
+-module(rustls_dist_hs_data).
+
+-export([new/3]).
+
+-include_lib("kernel/include/net_address.hrl").
+-include_lib("kernel/include/dist_util.hrl").
+
+%% Fills in what both directions have in common. Controller: the link's controller process, still waiting.
+-spec new(inet | inet6, rustls_dist_handshake:tls(), pid()) -> #hs_data{}.
+new(Family, #{socket := Socket, role := Role} = Tls, Controller) ->
+    #hs_data{socket = Controller,
+             this_flags = 0,
+             f_send = fun(_, Packet) -> noted(Controller, rustls_dist_channel:send(Tls, Packet)) end,
+             f_recv = fun(_, _Length, Timeout) -> recv(Tls, Controller, Timeout) end,
+             f_setopts_pre_nodeup = fun(_) -> ok end,
+             f_setopts_post_nodeup = fun(_) -> inet:setopts(Socket, rustls_dist_sockopts:established(Role)) end,
+             f_getll = fun(_) -> {ok, Controller} end,
+             f_address = fun(_, Node) -> address(Family, Socket, Node) end,
+             f_handshake_complete = fun(_, Node, DHandle) -> rustls_dist_controller:up(Controller, Node, DHandle, Tls) end,
+             mf_tick = fun(_) -> rustls_dist_controller:tick(Controller) end,
+             mf_getstat = fun(_) -> getstat(Socket) end,
+             mf_setopts = fun(_, Options) -> setopts(Socket, Options) end,
+             mf_getopts = fun(_, Options) -> inet:getopts(Socket, Options) end}.
+
+recv(Tls, Controller, Timeout) ->
+    case noted(Controller, rustls_dist_channel:recv(Tls, Timeout)) of
+        {ok, Packet} -> {ok, binary_to_list(Packet)};
+        Error -> Error
+    end.
+
+%% dist_util keeps most reasons to itself; the controller, which reports the failure, is told before.
+noted(Controller, {error, Reason} = Error) ->
+    rustls_dist_controller:note_failure(Controller, Reason),
+    Error;
+noted(_Controller, Result) ->
+    Result.
+
+address(Family, Socket, Node) ->
+    case {inet:peername(Socket), dist_util:split_node(Node)} of
+        {{ok, Address}, {node, _Name, Host}} ->
+            #net_address{address = Address, host = Host, protocol = tls, family = Family};
+        _ ->
+            ?shutdown2(Node, {no_peer_address, Node})
+    end.
+
+%% Counted at the socket, where dist_util's ticker looks for signs of life.
+getstat(Socket) ->
+    case inet:getstat(Socket, [recv_cnt, send_cnt, send_pend]) of
+        {ok, Stat} ->
+            #{recv_cnt := Received, send_cnt := Sent, send_pend := Pending} = maps:from_list(Stat),
+            {ok, Received, Sent, Pending};
+        {error, _} = Error ->
+            Error
+    end.
+
+%% What the carrier itself depends on is not the user's to set (inet_tcp_dist).
+setopts(Socket, Options) ->
+    case [Option || {Key, _} = Option <- Options, lists:member(Key, [active, deliver, packet, mode, header])] of
+        [] -> inet:setopts(Socket, Options);
+        Forbidden -> {error, {badopts, Forbidden}}
+    end.

@@ -1,0 +1,70 @@
+%% What is known of each link, by its distribution controller. A link is forgotten when its controller ends.
+-module(rustls_dist_links).
+
+-behaviour(gen_server).
+
+-export([start_link/0, add/2, info/1]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+
+-export_type([info/0]).
+
+-type info() :: #{version := 'tlsv1.2' | 'tlsv1.3',
+                  cipher := binary(),
+                  group := binary() | nil,
+                  role := client | server,
+                  handshake_us := non_neg_integer(),
+                  own_certificate := rustls_dist_nif:certificate() | none,
+                  peer_certificate := rustls_dist_nif:certificate() | none,
+                  key_updates := #{sent := non_neg_integer(), received := non_neg_integer()}}.
+
+-define(TABLE, ?MODULE).
+
+-spec start_link() -> {ok, pid()} | {error, term()}.
+start_link() ->
+    gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
+
+%% Remembers the link of the calling controller.
+-spec add(pid(), rustls_dist_handshake:tls()) -> ok.
+add(Controller, Tls) ->
+    gen_server:cast(?MODULE, {add, Controller, Tls}).
+
+-spec info(pid()) -> {ok, info()} | {error, not_connected}.
+info(Controller) ->
+    try ets:lookup(?TABLE, Controller) of
+        [{Controller, Tls}] -> {ok, describe(Tls)};
+        [] -> {error, not_connected}
+    catch
+        error:badarg -> {error, not_connected}
+    end.
+
+-spec init([]) -> {ok, no_state}.
+init([]) ->
+    ?TABLE = ets:new(?TABLE, [named_table, protected, {read_concurrency, true}]),
+    {ok, no_state}.
+
+-spec handle_call(term(), gen_server:from(), no_state) -> {reply, {error, unknown_call}, no_state}.
+handle_call(_Call, _From, State) ->
+    {reply, {error, unknown_call}, State}.
+
+-spec handle_cast({add, pid(), rustls_dist_handshake:tls()}, no_state) -> {noreply, no_state}.
+handle_cast({add, Controller, Tls}, State) ->
+    _ = erlang:monitor(process, Controller),
+    true = ets:insert(?TABLE, {Controller, Tls}),
+    {noreply, State}.
+
+-spec handle_info(term(), no_state) -> {noreply, no_state}.
+handle_info({'DOWN', _Ref, process, Controller, _Reason}, State) ->
+    true = ets:delete(?TABLE, Controller),
+    {noreply, State};
+handle_info(_Other, State) ->
+    {noreply, State}.
+
+describe(#{facts := Facts, role := Role, own := Own, handshake_us := HandshakeUs, tx := Tx, rx := Rx}) ->
+    #{key_updates := Sent} = rustls_dist_nif:tx_info(Tx),
+    #{key_updates := Received} = rustls_dist_nif:rx_info(Rx),
+    (maps:with([version, cipher, group], Facts))
+        #{role => Role,
+          handshake_us => HandshakeUs,
+          own_certificate => Own,
+          peer_certificate => maps:get(peer, Facts),
+          key_updates => #{sent => Sent, received => Received}}.

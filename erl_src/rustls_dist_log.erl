@@ -1,0 +1,86 @@
+%% The carrier's log entries: reports with domain [rustls_dist] that know how to become a readable line.
+-module(rustls_dist_log).
+
+-export([peer/1, notice/1, configuration/1, failed_setup/3, failed_incoming/2, broken_link/2, listener/2]).
+-export([format/1]).
+
+-export_type([address/0, setup/0]).
+
+-include_lib("kernel/include/logger.hrl").
+
+-type address() :: {inet:ip_address(), inet:port_number()} | none.
+
+%% A link under way: who opened it, to which node and address as far as known, and how far it got.
+-type setup() :: #{direction := in | out, stage := rustls_dist_failure:stage(),
+                   node => node(), address => address(), atom() => term()}.
+
+-define(META, #{domain => [rustls_dist], report_cb => fun ?MODULE:format/1}).
+
+%% The peer's address, for later reports: a socket that was closed does not tell it any more.
+-spec peer(inet:socket()) -> address().
+peer(Socket) ->
+    case inet:peername(Socket) of
+        {ok, {_Ip, _Port} = Address} -> Address;
+        _ -> none
+    end.
+
+%% Something the user ought to know about accepted options.
+-spec notice(unicode:chardata()) -> ok.
+notice(Text) ->
+    visible(),
+    ?LOG_WARNING(#{event => configuration_notice, text => unicode:characters_to_binary(Text)}, ?META).
+
+%% Configuration that keeps the node from coming up.
+-spec configuration(unicode:chardata()) -> ok.
+configuration(Text) ->
+    visible(),
+    ?LOG_ERROR(#{event => configuration_error, text => unicode:characters_to_binary(Text)}, ?META).
+
+%% A link whose supervisor ended before it was up. Noted: the carrier's own reason, or none; Exit: the exit reason.
+-spec failed_setup(setup(), {noted, term()} | none, term()) -> ok.
+failed_setup(Setup, Noted, Exit) ->
+    case rustls_dist_failure:reason(Noted, Exit) of
+        none ->
+            ok;
+        Reason ->
+            failure(maps:with([direction, node, address, stage], Setup), Reason)
+    end.
+
+%% A connection that was accepted and did not get as far as the distribution handshake.
+-spec failed_incoming(address(), term()) -> ok.
+failed_incoming(Address, Reason) ->
+    failure(#{direction => in, address => Address, stage => tls}, Reason).
+
+%% A link that was up and broke for a reason that TLS knows.
+-spec broken_link(inet:socket(), term()) -> ok.
+broken_link(Socket, Reason) ->
+    failure(#{direction => established, address => peer(Socket), stage => link}, Reason).
+
+%% Trouble of the accept loop. Suppressed: entries that were left out before this one.
+-spec listener(term(), non_neg_integer()) -> ok.
+listener(What, Suppressed) ->
+    visible(),
+    ?LOG_ERROR(#{event => listener, reason => What, suppressed => Suppressed,
+                 text => unicode:characters_to_binary(rustls_dist_failure:listener_text(What, Suppressed))}, ?META).
+
+%% The readable line of a report (logger's report_cb).
+-spec format(map()) -> {io:format(), [term()]}.
+format(#{event := link_failed, text := Text} = Report) ->
+    {"rustls_dist: ~ts: ~ts", [rustls_dist_failure:headline(Report), Text]};
+format(#{text := Text}) ->
+    {"rustls_dist: ~ts", [Text]}.
+
+failure(Setup, Reason) ->
+    visible(),
+    Stage = rustls_dist_failure:stage(maps:get(stage, Setup), Reason),
+    Text = unicode:characters_to_binary(rustls_dist_failure:text(maps:get(direction, Setup), Reason)),
+    ?LOG_ERROR(Setup#{event => link_failed, stage => Stage, reason => Reason, text => Text}, ?META).
+
+%% kernel's handlers pass only what has no domain or an OTP one. The carrier runs before anybody's logger configuration
+%% does, and a failed link that nobody hears of is what it is here to end, so it adds a filter under its own name to
+%% OTP's two handlers: the simple one of early boot and the default one. A filter of that name which is already there,
+%% for instance one that stops these reports, is left alone.
+visible() ->
+    Filter = {fun logger_filters:domain/2, {log, sub, [rustls_dist]}},
+    _ = [logger:add_handler_filter(Handler, rustls_dist, Filter) || Handler <- [simple, default]],
+    ok.

@@ -1,0 +1,84 @@
+%% From a node name to an address and port: the resolver and the epmd module.
+-module(rustls_dist_lookup).
+
+-export([select/2, resolve/3, call_epmd/3]).
+
+-export_type([target/0, failure/0]).
+
+-type target() :: #{host := string(), ip := inet:ip_address(), port := inet:port_number(), version := integer()}.
+-type failure() :: {name_lookup | epmd, Reason :: term()}.
+
+%% Whether this carrier serves Node. A sole carrier serves every proper name: what is wrong with it then comes to light,
+%% and to the log, in setup/5, and the resolver does not hold net_kernel. Beside others, the family decides.
+-spec select(inet | inet6, node()) -> boolean().
+select(Family, Node) ->
+    case dist_util:split_node(Node) of
+        {node, Name, Host} -> sole_carrier() orelse is_address(address(Name, Host, Family));
+        _ -> false
+    end.
+
+%% Finds where Node listens.
+-spec resolve(inet | inet6, node(), longnames | shortnames) -> {ok, target()} | {error, failure()}.
+resolve(Family, Node, LongOrShortNames) ->
+    case host(Family, Node, LongOrShortNames) of
+        {ok, Name, Host} ->
+            case address(Name, Host, Family) of
+                {ok, Ip} -> port(Name, Host, Ip);
+                {ok, Ip, Port, Version} -> {ok, target(Host, Ip, Port, Version)};
+                {error, Reason} -> {error, {name_lookup, {Host, Reason}}};
+                Other -> {error, {name_lookup, {Host, Other}}}
+            end;
+        {error, Reason} ->
+            {error, {name_lookup, Reason}}
+    end.
+
+%% Calls the epmd module, or OTP's where it leaves a callback out (inet_tcp_dist does the same).
+-spec call_epmd(module(), atom(), [term()]) -> term().
+call_epmd(Module, Function, Arguments) ->
+    _ = code:ensure_loaded(Module),
+    case erlang:function_exported(Module, Function, length(Arguments)) of
+        true -> apply(Module, Function, Arguments);
+        false -> apply(erl_epmd, Function, Arguments)
+    end.
+
+sole_carrier() ->
+    case init:get_argument(proto_dist) of
+        {ok, Given} -> length(lists:append(Given)) =< 1;
+        error -> true
+    end.
+
+is_address({ok, _Ip}) -> true;
+is_address({ok, _Ip, _Port, _Version}) -> true;
+is_address(_Other) -> false.
+
+address(Name, Host, Family) ->
+    call_epmd(net_kernel:epmd_module(), address_please, [Name, Host, Family]).
+
+port(Name, Host, Ip) ->
+    case (net_kernel:epmd_module()):port_please(Name, Ip) of
+        {port, Port, Version} -> {ok, target(Host, Ip, Port, Version)};
+        Other -> {error, {epmd, {Name, Host, Ip, Other}}}
+    end.
+
+target(Host, Ip, Port, Version) ->
+    #{host => Host, ip => Ip, port => Port, version => Version}.
+
+%% Long names need a dot or an address, short names must have none (inet_tcp_dist).
+host(Family, Node, LongOrShortNames) ->
+    case dist_util:split_node(Node) of
+        {node, Name, Host} ->
+            Dotted = lists:member($., Host),
+            case LongOrShortNames of
+                longnames when not Dotted ->
+                    case inet:parse_strict_address(Host, Family) of
+                        {ok, _} -> {ok, Name, Host};
+                        {error, _} -> {error, {not_a_long_name, Host}}
+                    end;
+                shortnames when Dotted ->
+                    {error, {not_a_short_name, Host}};
+                _ ->
+                    {ok, Name, Host}
+            end;
+        _ ->
+            {error, {not_a_node_name, Node}}
+    end.

@@ -1,0 +1,101 @@
+%% The functions that run in Rust. Every one is documented where it is written, in native/rustls_dist_nif.
+%%
+%% An error map is #{kind := atom(), option := atom(), text := binary(), alert := {Code, Name} | none}: a tag to match
+%% on, the option to blame, a sentence for people, and the alert that the peer is owed.
+-module(rustls_dist_nif).
+
+-export([config_new/2]).
+-export([handshake_new/2, handshake_advance/2]).
+-export([tx_seal/2, tx_seal_large/2, tx_close_notify/1, tx_alert/2, tx_refuse_renegotiation/1, tx_info/1]).
+-export([rx_open/3, rx_established/1, rx_info/1]).
+-export([resources/0, selftest_panic/0, selftest_pool_panic/0]).
+
+-export_type([config/0, handshake/0, tx/0, rx/0, error_map/0, alert/0, certificate/0, facts/0, event/0, packet/0]).
+
+-on_load(load/0).
+
+-nifs([config_new/2,
+       handshake_new/2, handshake_advance/2,
+       tx_seal/2, tx_seal_large/2, tx_close_notify/1, tx_alert/2, tx_refuse_renegotiation/1, tx_info/1,
+       rx_open/3, rx_established/1, rx_info/1,
+       resources/0, selftest_panic/0, selftest_pool_panic/0]).
+
+-opaque config() :: reference().
+-opaque handshake() :: reference().
+-opaque tx() :: reference().
+-opaque rx() :: reference().
+
+-type alert() :: {Code :: byte(), Name :: atom()}.
+-type error_map() :: #{kind := atom(), option := atom(), text := binary(), alert := alert() | none}.
+-type certificate() :: #{subject := binary(), issuer := binary(),
+                         dns_names := [binary()], ip_addresses := [binary()],
+                         not_before := integer(), not_after := integer()}.  % Unix time, seconds
+-type facts() :: #{version := 'tlsv1.2' | 'tlsv1.3', cipher := binary(), group := binary() | nil,
+                   peer := certificate() | none, peer_der := binary() | none}.
+-type event() :: key_update_requested | renegotiation_requested | close_notify | {alert, alert()}.
+-type packet() :: {Bytes :: non_neg_integer(), binary() | erlang:iovec()}.
+
+-spec load() -> ok | {error, term()}.
+load() ->
+    erlang:load_nif(rustls_dist_library:path(), 0).
+
+-spec config_new(server | client, map()) -> {ok, config(), [certificate() | none]} | {error, error_map()}.
+config_new(_Role, _Options) ->
+    erlang:nif_error(not_loaded).
+
+-spec handshake_new(config(), any | binary()) -> handshake().
+handshake_new(_Config, _Name) ->
+    erlang:nif_error(not_loaded).
+
+-spec handshake_advance(handshake(), binary()) -> ok | {error, busy | overloaded}.
+handshake_advance(_Handshake, _Input) ->
+    erlang:nif_error(not_loaded).
+
+-spec tx_seal(tx(), [packet()]) -> {ok, [binary()]} | {error, error_map()}.
+tx_seal(_Tx, _Packets) ->
+    erlang:nif_error(not_loaded).
+
+-spec tx_seal_large(tx(), [packet()]) -> {ok, [binary()]} | {error, error_map()}.
+tx_seal_large(_Tx, _Packets) ->
+    erlang:nif_error(not_loaded).
+
+-spec tx_close_notify(tx()) -> {ok, binary()} | {error, error_map()}.
+tx_close_notify(_Tx) ->
+    erlang:nif_error(not_loaded).
+
+-spec tx_alert(tx(), byte()) -> {ok, binary()} | {error, error_map()}.
+tx_alert(_Tx, _Code) ->
+    erlang:nif_error(not_loaded).
+
+-spec tx_refuse_renegotiation(tx()) -> {ok, binary()} | {error, error_map()}.
+tx_refuse_renegotiation(_Tx) ->
+    erlang:nif_error(not_loaded).
+
+-spec tx_info(tx()) -> #{key_updates := non_neg_integer()}.
+tx_info(_Tx) ->
+    erlang:nif_error(not_loaded).
+
+-spec rx_open(rx(), binary(), non_neg_integer()) -> {ok, [binary()], [event()]} | {error, error_map()}.
+rx_open(_Rx, _Input, _MaxPackets) ->
+    erlang:nif_error(not_loaded).
+
+-spec rx_established(rx()) -> ok.
+rx_established(_Rx) ->
+    erlang:nif_error(not_loaded).
+
+-spec rx_info(rx()) -> #{key_updates := non_neg_integer()}.
+rx_info(_Rx) ->
+    erlang:nif_error(not_loaded).
+
+-spec resources() -> #{configs := non_neg_integer(), handshakes := non_neg_integer(),
+                       senders := non_neg_integer(), receivers := non_neg_integer()}.
+resources() ->
+    erlang:nif_error(not_loaded).
+
+-spec selftest_panic() -> no_return().
+selftest_panic() ->
+    erlang:nif_error(not_loaded).
+
+-spec selftest_pool_panic() -> ok | overloaded.
+selftest_pool_panic() ->
+    erlang:nif_error(not_loaded).

@@ -1,0 +1,225 @@
+%% The values of the TLS options: one clause per option, text (from the flag) or term (from the file) in,
+%% validated value out. Nothing here reads files or asks the node.
+%%
+%% The names and their meaning are those of OTP's ssl (module ssl, the option types) and, for what may stand
+%% on the command line, of inet_tls_dist.
+-module(rustls_dist_opt_values).
+
+-export([judge/3, names/0]).
+
+-export_type([form/0, judgement/0]).
+
+%% A value as it was given: a word of the command line, or a term of the options file.
+-type form() :: {text, string()} | {term, term()}.
+
+-type judgement() ::
+        {ok, Value :: term()}                   % the validated value
+      | {no_meaning, Why :: string()}           % valid, and without effect here
+      | {refused, Instead :: string()}          % cannot be honoured
+      | {wrong, Expected :: string()}           % not a value of this option
+      | {other_side, rustls_dist_opts:side()}   % the option belongs to that side only
+      | unknown.                                % no such option
+
+-define(OPTIONS, [certfile, keyfile, cacertfile, password, verify, fail_if_no_peer_cert, depth, versions,
+                  ciphers, key_update_at, server_name_indication]).
+-define(VERSIONS, ['tlsv1.3', 'tlsv1.2']).
+-define(PATH, "the path of a PEM file, not empty").
+
+%% Judges one option.
+%% Side: the side it was given for; Key: its name; Form: its value.
+%% Result: see judgement(); its strings continue a sentence.
+-spec judge(rustls_dist_opts:side(), atom(), form()) -> judgement().
+judge(Side, Key, Form) ->
+    case lists:member(Key, ?OPTIONS) of
+        true -> option(Side, Key, Form);
+        false -> tabled(Key, Form)
+    end.
+
+%% All known names, those with a meaning first.
+-spec names() -> [atom()].
+names() ->
+    ?OPTIONS ++ rustls_dist_opt_table:names().
+
+option(_Side, certfile, Form) -> path(Form);
+option(_Side, keyfile, Form) -> path(Form);
+option(_Side, cacertfile, Form) -> path(Form);
+option(_Side, password, {text, Text}) -> password(Text);
+option(_Side, password, {term, Term}) -> password(Term);
+option(_Side, verify, Form) -> one_of([verify_peer, verify_none], Form);
+option(server, fail_if_no_peer_cert, Form) -> one_of([true, false], Form);
+option(client, fail_if_no_peer_cert, Form) ->
+    case one_of([true, false], Form) of
+        {ok, _} -> {no_meaning, "a server always presents a certificate; the option is for the server side"};
+        Wrong -> Wrong
+    end;
+option(_Side, depth, Form) -> integer(Form, 0, 255, "an integer from 0 to 255");
+option(_Side, versions, Form) -> versions(Form);
+option(_Side, ciphers, Form) -> ciphers(Form);
+option(_Side, key_update_at, Form) -> integer(Form, 1, infinity, "a number of bytes, at least 1");
+option(server, server_name_indication, _Form) -> {other_side, client};
+option(client, server_name_indication, {text, "disable"}) -> {ok, disable};
+option(client, server_name_indication, {term, disable}) -> {ok, disable};
+option(client, server_name_indication, Form) -> string(Form, "disable or a host name").
+
+tabled(Key, Form) ->
+    case {rustls_dist_opt_table:no_meaning(Key), rustls_dist_opt_table:refused(Key)} of
+        {{Shape, Why}, _} ->
+            case shape(Shape, Form) of
+                {ok, _} -> {no_meaning, Why};
+                Wrong -> Wrong
+            end;
+        {false, {Harmless, Instead}} ->
+            case one_of_terms(Harmless, Form) of
+                true -> {no_meaning, "this value asks for nothing, which is what rustls_dist does"};
+                false -> {refused, Instead}
+            end;
+        {false, false} ->
+            unknown
+    end.
+
+shape(any, {_, Value}) -> {ok, Value};
+shape(boolean, Form) -> one_of([true, false], Form);
+shape({one_of, Atoms}, Form) -> one_of(Atoms, Form);
+shape({at_least, Min}, Form) ->
+    integer(Form, Min, infinity, lists:flatten(io_lib:format("an integer, at least ~b", [Min])));
+shape(timeout, Form) ->
+    case one_of([infinity], Form) of
+        {ok, infinity} -> {ok, infinity};
+        _ -> integer(Form, 0, infinity, "a number of milliseconds, or infinity")
+    end.
+
+one_of_terms(Harmless, {term, Term}) -> lists:member(Term, Harmless);
+one_of_terms(Harmless, {text, Text}) -> lists:member(Text, [atom_to_list(A) || A <- Harmless, is_atom(A)]).
+
+one_of(Atoms, Form) ->
+    case [A || A <- Atoms, Form =:= {term, A} orelse Form =:= {text, atom_to_list(A)}] of
+        [Atom] -> {ok, Atom};
+        [] -> {wrong, lists:flatten(lists:join(" or ", [atom_to_list(A) || A <- Atoms]))}
+    end.
+
+%% An atom is greater than any integer in the order of terms, so `infinity' is no upper bound.
+integer({term, N}, Min, Max, _Expected) when is_integer(N), N >= Min, N =< Max -> {ok, N};
+integer({term, _}, _Min, _Max, Expected) -> {wrong, Expected};
+integer({text, Text}, Min, Max, Expected) ->
+    case string:to_integer(Text) of
+        {N, []} when is_integer(N) -> integer({term, N}, Min, Max, Expected);
+        _ -> {wrong, Expected}
+    end.
+
+path(Form) ->
+    string(Form, ?PATH).
+
+%% A zero character would end the path early in the operating system.
+string({_, Value}, Expected) when is_list(Value); is_binary(Value) ->
+    case to_utf8(Value) of
+        {ok, Utf8} when Utf8 =/= <<>> ->
+            case binary:match(Utf8, <<0>>) of
+                nomatch -> {ok, Utf8};
+                _ -> {wrong, Expected}
+            end;
+        _ -> {wrong, Expected}
+    end;
+string({_, _}, Expected) -> {wrong, Expected}.
+
+to_utf8(Chars) ->
+    try unicode:characters_to_binary(Chars) of
+        Utf8 when is_binary(Utf8) -> {ok, Utf8};
+        _ -> error
+    catch
+        error:badarg -> error
+    end.
+
+%% A password is bytes to OTP (public_key takes iodata); only what has no bytes is encoded as UTF-8.
+password(Fun) when is_function(Fun, 0) ->
+    try Fun() of
+        Value when is_list(Value); is_binary(Value) -> password(Value);
+        _ -> {wrong, "a fun that returns a string"}
+    catch
+        _:_ -> {wrong, "a fun that returns a string and does not fail"}
+    end;
+password(Value) when is_list(Value); is_binary(Value) ->
+    try iolist_to_binary(Value) of
+        Bytes -> {ok, Bytes}
+    catch
+        error:badarg ->
+            case to_utf8(Value) of
+                {ok, Utf8} -> {ok, Utf8};
+                error -> {wrong, "a string or a binary"}
+            end
+    end;
+password(_) -> {wrong, "a string, a binary or a fun without arguments"}.
+
+versions({text, Text}) ->
+    known_versions([string:trim(Word) || Word <- string:lexemes(Text, ",")]);
+versions({term, [_ | _] = List}) ->
+    case is_proper(List) of
+        true -> known_versions(List);
+        false -> known_versions([])
+    end;
+versions({term, _}) ->
+    known_versions([]).
+
+known_versions(Given) ->
+    Found = [{V, lists:member(V, Given) orelse lists:member(atom_to_list(V), Given)} || V <- ?VERSIONS],
+    Known = ?VERSIONS ++ [atom_to_list(V) || V <- ?VERSIONS],
+    case {[V || {V, true} <- Found], [G || G <- Given, not lists:member(G, Known)]} of
+        {[_ | _] = Versions, []} ->
+            {ok, Versions};
+        _ ->
+            {wrong, "tlsv1.3, tlsv1.2 or both, as a list in the file, with a comma between them in the flag "
+                    "(older versions are not offered, because RFC 8996 forbids their use; "
+                    "datagram TLS does not carry distribution)"}
+    end.
+
+%% The names are not checked here: the TLS library knows them.
+ciphers({text, Text}) -> cipher_list([Text]);
+ciphers({term, Binary}) when is_binary(Binary) -> cipher_list([Binary]);
+ciphers({term, [Char | _] = String}) when is_integer(Char) -> cipher_list([String]);
+ciphers({term, [_ | _] = List}) ->
+    case is_proper(List) of
+        true -> cipher_list(List);
+        false -> cipher_list([])
+    end;
+ciphers({term, _}) -> cipher_list([]).
+
+cipher_list(Given) ->
+    Names = lists:flatmap(fun cipher_names/1, Given),
+    case Names =/= [] andalso not lists:member(invalid, Names) of
+        true -> {ok, Names};
+        false -> {wrong, "the names of cipher suites, as a list or with colons or commas between them, "
+                         "or suites as ssl:cipher_suites/2 returns them"}
+    end.
+
+%% A binary of two bytes is the number of a suite on the wire, which ssl takes in this place too.
+cipher_names(<<_:16>> = Number) -> from_ssl(fun() -> ssl_cipher_format:suite_bin_to_map(Number) end);
+cipher_names(Text) when is_list(Text); is_binary(Text) ->
+    case to_utf8(Text) of
+        {ok, Utf8} -> [string:trim(Name) || Name <- string:lexemes(Utf8, ":,")];
+        error -> [invalid]
+    end;
+cipher_names(#{key_exchange := _, cipher := _, mac := _} = Suite) -> from_ssl(fun() -> Suite end);
+cipher_names({Kex, Cipher, Mac}) -> from_ssl(fun() -> suite(Kex, Cipher, Mac, default_prf) end);
+cipher_names({Kex, Cipher, Mac, Prf}) -> from_ssl(fun() -> suite(Kex, Cipher, Mac, Prf) end);
+cipher_names(_) -> [invalid].
+
+%% The tuples of before OTP 21 name a hash as the MAC of an AEAD cipher, where the maps say `aead'.
+suite(Kex, Cipher, Mac, Prf) ->
+    IsAead = lists:any(fun(Part) -> string:find(atom_to_list(Cipher), Part) =/= nomatch end,
+                       ["gcm", "ccm", "chacha20"]),
+    #{key_exchange => Kex, cipher => Cipher, prf => Prf,
+      mac => case IsAead of true -> aead; false -> Mac end}.
+
+%% ssl need not be started for this. It may be absent from a release, and a suite may be none that it knows.
+from_ssl(Suite) ->
+    try
+        [list_to_binary(ssl:suite_to_str(Suite()))]
+    catch
+        error:_ -> [invalid]
+    end.
+
+is_proper(List) ->
+    try length(List) of
+        _ -> true
+    catch
+        error:badarg -> false
+    end.

@@ -1,0 +1,76 @@
+%% The supervisor process of a link that we open: finds the peer, connects, does both handshakes, then ticks (dist_util).
+%% It does not trap exits: net_kernel ends it when the peer's own attempt wins.
+-module(rustls_dist_setup).
+
+-export([start/6]).
+-export([init/7]).
+
+-include_lib("kernel/include/dist_util.hrl").
+
+%% Called by net_kernel.
+-spec start(inet | inet6, node(), atom(), node(), longnames | shortnames, timeout()) -> pid().
+start(Family, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
+    spawn_opt(?MODULE, init, [Family, self(), Node, Type, MyNode, LongOrShortNames, SetupTime],
+              dist_util:net_ticker_spawn_options()).
+
+-spec init(inet | inet6, pid(), node(), atom(), node(), longnames | shortnames, timeout()) -> no_return().
+init(Family, Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
+    Timer = dist_util:start_timer(SetupTime),
+    Controller = rustls_dist_controller:start_link(#{direction => out, node => Node, stage => name_lookup}),
+    Link = #{node => Node, controller => Controller},
+    Config = succeed(Link, configuration()),
+    #{version := Version} = Target = succeed(Link, rustls_dist_lookup:resolve(Family, Node, LongOrShortNames)),
+    dist_util:reset_timer(Timer),
+    rustls_dist_controller:note_progress(Controller, #{stage => tcp, address => address(Target)}),
+    Socket = succeed(Link, connect(Family, Target, SetupTime)),
+    dist_util:reset_timer(Timer),
+    rustls_dist_controller:note_progress(Controller, #{stage => tls}),
+    Tls = secure(Link, Target, Socket, Config, SetupTime),
+    dist_util:reset_timer(Timer),
+    rustls_dist_controller:note_progress(Controller, #{stage => distribution_handshake}),
+    HsData = rustls_dist_hs_data:new(Family, Tls, Controller),
+    dist_util:handshake_we_started(HsData#hs_data{kernel_pid = Kernel,
+                                                  other_node = Node,
+                                                  this_node = MyNode,
+                                                  timer = Timer,
+                                                  other_version = Version,
+                                                  request_type = Type}).
+
+configuration() ->
+    case rustls_dist_config:fetch(client) of
+        {ok, Config} -> {ok, Config};
+        {error, Text} -> {error, {configuration, Text}}
+    end.
+
+connect(Family, #{ip := Ip, port := Port}, SetupTime) ->
+    case gen_tcp:connect(Ip, Port, rustls_dist_sockopts:connect(Family), own_timeout(SetupTime)) of
+        {ok, Socket} -> {ok, Socket};
+        {error, Reason} -> {error, {connect, Reason}}
+    end.
+
+secure(Link, Target, Socket, Config, SetupTime) ->
+    Role = {Config, expected_name(Config, Target)},
+    case rustls_dist_handshake:run(Socket, client, Role, own_timeout(SetupTime)) of
+        {ok, Tls} ->
+            Tls;
+        {error, Reason} ->
+            rustls_dist_handshake:close_gently(Socket),
+            give_up(Link, Reason)
+    end.
+
+%% A little before dist_util's timer, which would end this process with less to say.
+own_timeout(SetupTime) ->
+    max(1, SetupTime - SetupTime div 20).
+
+expected_name(#{name := node_host}, #{host := Host}) -> unicode:characters_to_binary(Host);
+expected_name(#{name := Name}, _Target) -> Name.
+
+address(#{ip := Ip, port := Port}) -> {Ip, Port}.
+
+succeed(_Link, {ok, Value}) -> Value;
+succeed(Link, {error, Reason}) -> give_up(Link, Reason).
+
+-spec give_up(#{node := node(), controller := pid()}, term()) -> no_return().
+give_up(#{node := Node, controller := Controller}, Reason) ->
+    rustls_dist_controller:note_failure(Controller, Reason),
+    ?shutdown2(Node, {rustls_dist, Reason}).

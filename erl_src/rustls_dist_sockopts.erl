@@ -1,0 +1,73 @@
+%% Socket options: the kernel parameters' over our defaults, ours over both where the carrier depends on them.
+-module(rustls_dist_sockopts).
+
+-export([listen/1, connect/1, handshake_send_timeout/1, established/1, nodelay/0]).
+
+%% inet reads at most this much at a time. Its default of 1460 bytes is what makes inet_tls slow as it comes;
+%% sndbuf and recbuf are left to the kernel's autotuning.
+-define(LINK_BUFFER_BYTES, 262144).
+
+%% While a peer has shown nothing, what it can make us hold is kept small.
+-define(HANDSHAKE_BUFFER_BYTES, 16384).
+
+-define(BACKLOG, 1024).
+
+%% Options for the listening socket, which accepted ones inherit.
+-spec listen(inet | inet6) -> [gen_tcp:listen_option()].
+listen(Family) ->
+    Interface = case application:get_env(kernel, inet_dist_use_interface) of
+                    {ok, Ip} -> [{ip, Ip}];
+                    undefined -> []
+                end,
+    merge(env(inet_dist_listen_options),
+          forced(Family) ++ Interface ++ handshake_send_timeout(net_kernel:connecttime()),
+          [{reuseaddr, true}, {backlog, ?BACKLOG}, {buffer, ?HANDSHAKE_BUFFER_BYTES}]).
+
+%% Options for an outgoing connection.
+-spec connect(inet | inet6) -> [gen_tcp:connect_option()].
+connect(Family) ->
+    merge(env(inet_dist_connect_options),
+          forced(Family) ++ handshake_send_timeout(net_kernel:connecttime()),
+          [{buffer, ?HANDSHAKE_BUFFER_BYTES}]).
+
+%% A peer that does not read must not hold a handshake beyond its deadline.
+-spec handshake_send_timeout(timeout()) -> [gen_tcp:option()].
+handshake_send_timeout(TimeoutMs) ->
+    [{send_timeout, TimeoutMs}, {send_timeout_close, true}].
+
+%% Options for a socket whose link is up: from now on a slow peer is back-pressure and no fault.
+-spec established(client | server) -> [gen_tcp:option()].
+established(Role) ->
+    User = env(case Role of
+                   client -> inet_dist_connect_options;
+                   server -> inet_dist_listen_options
+               end),
+    Buffer = [{buffer, ?LINK_BUFFER_BYTES} || not lists:keymember(buffer, 1, User)],
+    [{send_timeout, infinity}, {send_timeout_close, false}, nodelay() | Buffer].
+
+%% kernel's dist_nodelay; as in inet_tcp_dist anything but false is true.
+-spec nodelay() -> {nodelay, boolean()}.
+nodelay() ->
+    {nodelay, application:get_env(kernel, dist_nodelay) =/= {ok, false}}.
+
+forced(Family) ->
+    [Family, binary, {active, false}, {packet, raw}, {nodelay, true}].
+
+env(Key) ->
+    case application:get_env(kernel, Key) of
+        {ok, Options} when is_list(Options) -> Options;
+        _ -> []
+    end.
+
+%% Forced options win over the user's, the user's over the defaults.
+merge(User, Forced, Defaults) ->
+    Free = [Option || Option <- User, not lists:member(name(Option), names(Forced))],
+    Forced ++ Free ++ [Option || Option <- Defaults, not lists:member(name(Option), names(User))].
+
+names(Options) ->
+    [name(Option) || Option <- Options].
+
+name(Option) when Option =:= list; Option =:= binary -> mode;
+name(Option) when Option =:= inet; Option =:= inet6; Option =:= local -> family;
+name({_Name, _Value} = Option) -> element(1, Option);
+name(Other) -> Other.

@@ -1,0 +1,65 @@
+//! The atoms that cross the bridge.
+
+rustler::atoms! {
+    ok,
+    error,
+    none,
+    any,
+    client,
+    server,
+    verify_none,
+    verify_peer,
+
+    // handshake results
+    handshake_step = "rustls_dist_handshake",
+    go_on = "continue",
+    done,
+    failed,
+    busy,
+    overloaded,
+
+    // record events
+    key_update_requested,
+    renegotiation_requested,
+    close_notify,
+    alert,
+
+    // options
+    certfile,
+    keyfile,
+    password,
+    cacertfile,
+    verify,
+    fail_if_no_peer_cert,
+    depth,
+    versions,
+    ciphers,
+    key_update_at,
+    common_name_fallback,
+
+    // facts
+    version,
+    cipher,
+    group,
+    peer,
+    peer_der,
+    subject,
+    issuer,
+    dns_names,
+    ip_addresses,
+    not_before,
+    not_after,
+
+    // errors
+    kind,
+    option,
+    text,
+    panicked,
+
+    // counters
+    configs,
+    handshakes,
+    senders,
+    receivers,
+    key_updates,
+}

@@ -1,0 +1,138 @@
+//! Configuration: an options map in, a resource out.
+
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustler::{Atom, Binary, Encoder, Env, Error as NifError, NifResult, Resource, ResourceArc, Term};
+use rustls::ProtocolVersion;
+use rustls::time_provider::DefaultTimeProvider;
+use rustls_dist::cipher_names;
+use rustls_dist::config::{ClientSide, Options, ServerSide, Verify};
+use rustls_dist::hostname::CommonNamePolicy;
+use rustls_dist::private_key::Password;
+use rustls_dist::provider::Versions;
+use rustls_dist::verifier::ClientAuth;
+
+use crate::census::{CONFIGS, Token};
+use crate::{atoms, terms};
+
+/// One role's configuration, shared by all of its handshakes.
+pub struct Config {
+    pub side: Side,
+    _alive: Token,
+}
+
+pub enum Side {
+    Client(ClientSide),
+    Server(ServerSide),
+}
+
+#[rustler::resource_impl]
+impl Resource for Config {}
+
+/// Reads the files that `options` names: `{ok, Config, [OwnCertificate]} | {error, ErrorMap}`.
+#[rustler::nif(schedule = "DirtyIo")]
+fn config_new<'a>(env: Env<'a>, role: Atom, options: Term<'a>) -> NifResult<Term<'a>> {
+    match build(role, options)? {
+        Ok(side) => {
+            let chain = match &side {
+                Side::Client(side) => side.own_chain(),
+                Side::Server(side) => side.own_chain(),
+            };
+            let own = chain
+                .iter()
+                .map(|certificate| terms::certificate_map(env, certificate))
+                .collect::<NifResult<Vec<_>>>()?;
+            let config = ResourceArc::new(Config {
+                side,
+                _alive: CONFIGS.enter(),
+            });
+            Ok((atoms::ok(), config, own).encode(env))
+        }
+        Err(error) => terms::error_tuple(env, &error),
+    }
+}
+
+/// The outer error is a malformed call, the inner one the user's to mend.
+fn build(role: Atom, options: Term<'_>) -> NifResult<Result<Side, rustls_dist::Error>> {
+    let options = match decode(options)? {
+        Ok(options) => options,
+        Err(error) => return Ok(Err(error)),
+    };
+    let time = Arc::new(DefaultTimeProvider);
+    if role == atoms::server() {
+        Ok(ServerSide::new(&options, time).map(Side::Server))
+    } else if role == atoms::client() {
+        Ok(ClientSide::new(&options, time).map(Side::Client))
+    } else {
+        Err(NifError::BadArg)
+    }
+}
+
+fn decode(map: Term<'_>) -> NifResult<Result<Options, rustls_dist::Error>> {
+    let cipher_suites = match get::<Vec<String>>(map, atoms::ciphers())? {
+        None => None,
+        Some(names) => match names.iter().map(|name| cipher_names::parse(name)).collect() {
+            Ok(suites) => Some(suites),
+            Err(error) => return Ok(Err(error)),
+        },
+    };
+    Ok(Ok(Options {
+        certfile: path(map, atoms::certfile())?,
+        keyfile: path(map, atoms::keyfile())?,
+        password: bytes(map, atoms::password())?.map(Password::from),
+        cacertfile: path(map, atoms::cacertfile())?,
+        verify: verify(map)?,
+        client_auth: match get::<bool>(map, atoms::fail_if_no_peer_cert())? {
+            Some(true) => ClientAuth::Required,
+            _ => ClientAuth::Optional,
+        },
+        depth: get(map, atoms::depth())?.ok_or(NifError::BadArg)?,
+        versions: versions(map)?,
+        cipher_suites,
+        key_update_at_bytes: get(map, atoms::key_update_at())?.unwrap_or(u64::MAX),
+        common_name: match get::<bool>(map, atoms::common_name_fallback())? {
+            Some(true) => CommonNamePolicy::Fallback,
+            _ => CommonNamePolicy::Ignore,
+        },
+    }))
+}
+
+fn get<'a, T: rustler::Decoder<'a>>(map: Term<'a>, key: Atom) -> NifResult<Option<T>> {
+    map.map_get(key).ok().map(|value| value.decode()).transpose()
+}
+
+fn bytes(map: Term<'_>, key: Atom) -> NifResult<Option<Vec<u8>>> {
+    let value: Option<Binary<'_>> = get(map, key)?;
+    Ok(value.map(|binary| binary.as_slice().to_vec()))
+}
+
+fn path(map: Term<'_>, key: Atom) -> NifResult<Option<PathBuf>> {
+    let value = bytes(map, key)?;
+    Ok(value.map(|bytes| PathBuf::from(std::ffi::OsString::from_vec(bytes))))
+}
+
+/// Verification has no default here: a caller that forgets it is not given less security.
+fn verify(map: Term<'_>) -> NifResult<Verify> {
+    match get::<Atom>(map, atoms::verify())? {
+        Some(atom) if atom == atoms::verify_peer() => Ok(Verify::Peer),
+        Some(atom) if atom == atoms::verify_none() => Ok(Verify::None),
+        _ => Err(NifError::BadArg),
+    }
+}
+
+fn versions(map: Term<'_>) -> NifResult<Versions> {
+    let Some(names) = get::<Vec<Term<'_>>>(map, atoms::versions())? else {
+        return Ok(Versions::Default);
+    };
+    let versions = names
+        .into_iter()
+        .map(|name| match name.atom_to_string()?.as_str() {
+            "tlsv1.3" => Ok(ProtocolVersion::TLSv1_3),
+            "tlsv1.2" => Ok(ProtocolVersion::TLSv1_2),
+            _ => Err(NifError::BadArg),
+        })
+        .collect::<NifResult<Vec<_>>>()?;
+    Ok(Versions::Exactly(versions))
+}

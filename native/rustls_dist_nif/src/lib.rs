@@ -1,0 +1,17 @@
+//! The bridge between Erlang and the `rustls_dist` library: decode terms, lock, call, encode.
+//!
+//! What may take longer than a millisecond never runs on a normal scheduler: reading configuration runs on a dirty
+//! I/O scheduler, handshake steps on the threads of [`pool`], large seals on a dirty CPU scheduler.
+
+mod atoms;
+mod bytes;
+mod census;
+mod config;
+mod handshake;
+mod pool;
+mod rx;
+mod selftest;
+mod terms;
+mod tx;
+
+rustler::init!("rustls_dist_nif");

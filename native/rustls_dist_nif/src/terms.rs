@@ -1,0 +1,74 @@
+//! Errors and certificate facts as Erlang maps.
+
+use rustler::{Atom, Encoder, Env, NifResult, Term};
+use rustls::AlertDescription;
+use rustls_dist::certificate::CertificateFacts;
+use rustls_dist::error::{Error, alert_name};
+
+use crate::atoms;
+
+/// `#{kind, option, text, alert}`: a tag to match on, the option to blame or `none`, a sentence for people, and the
+/// alert that the peer is owed as `{Code, Name}` or `none`.
+pub fn error_map<'a>(env: Env<'a>, error: &Error) -> NifResult<Term<'a>> {
+    let option = match error.option() {
+        Some(option) => Atom::from_str(env, option)?,
+        None => atoms::none(),
+    };
+    let alert = match error.alert() {
+        Some(description) => alert_term(env, description)?,
+        None => atoms::none().encode(env),
+    };
+    Term::map_from_term_arrays(
+        env,
+        &[
+            atoms::kind().encode(env),
+            atoms::option().encode(env),
+            atoms::text().encode(env),
+            atoms::alert().encode(env),
+        ],
+        &[
+            Atom::from_str(env, error.kind())?.encode(env),
+            option.encode(env),
+            error.to_string().encode(env),
+            alert,
+        ],
+    )
+}
+
+/// `{error, ErrorMap}`.
+pub fn error_tuple<'a>(env: Env<'a>, error: &Error) -> NifResult<Term<'a>> {
+    Ok((atoms::error(), error_map(env, error)?).encode(env))
+}
+
+/// `{Code, Name}`.
+pub fn alert_term(env: Env<'_>, description: AlertDescription) -> NifResult<Term<'_>> {
+    let name = Atom::from_str(env, alert_name(description))?;
+    Ok((u8::from(description), name).encode(env))
+}
+
+/// What a certificate says, for people and logs; `none` for one that cannot be parsed.
+pub fn certificate_map<'a>(env: Env<'a>, der: &[u8]) -> NifResult<Term<'a>> {
+    let Ok(facts) = CertificateFacts::from_der(der) else {
+        return Ok(atoms::none().encode(env));
+    };
+    let addresses: Vec<String> = facts.ip_addresses.iter().map(ToString::to_string).collect();
+    Term::map_from_term_arrays(
+        env,
+        &[
+            atoms::subject().encode(env),
+            atoms::issuer().encode(env),
+            atoms::dns_names().encode(env),
+            atoms::ip_addresses().encode(env),
+            atoms::not_before().encode(env),
+            atoms::not_after().encode(env),
+        ],
+        &[
+            facts.subject.encode(env),
+            facts.issuer.encode(env),
+            facts.dns_names.encode(env),
+            addresses.encode(env),
+            facts.not_before_unix_s.encode(env),
+            facts.not_after_unix_s.encode(env),
+        ],
+    )
+}

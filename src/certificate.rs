@@ -1,0 +1,144 @@
+//! What a certificate says about itself. Nothing here judges whether that is true.
+
+use std::net::IpAddr;
+
+use rustls::CertificateError;
+use rustls::pki_types::SubjectPublicKeyInfoDer;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer;
+use x509_parser::x509::X509Name;
+
+use crate::error::Error;
+
+/// The readable facts of one X.509 certificate (RFC 5280 section 4.1), of any version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFacts {
+    /// The subject's name, as in `CN=node1.example.com, O=Example`.
+    pub subject: String,
+    /// The issuer's name, in the same form.
+    pub issuer: String,
+    /// Whether there is a subjectAltName extension that holds at least one name, of whatever kind.
+    pub has_alt_names: bool,
+    /// The DNS names of the subjectAltName extension.
+    pub dns_names: Vec<String>,
+    /// The IP addresses of the subjectAltName extension.
+    pub ip_addresses: Vec<IpAddr>,
+    /// The URIs of the subjectAltName extension.
+    pub uris: Vec<String>,
+    /// The subject's common names, in the order of the name.
+    pub common_names: Vec<String>,
+    /// Start of validity, in seconds since 1970-01-01 00:00 UTC.
+    pub not_before_unix_s: i64,
+    /// End of validity, in seconds since 1970-01-01 00:00 UTC.
+    pub not_after_unix_s: i64,
+    /// The X.509 version: 1, 2 or 3.
+    pub version: u8,
+    /// Whether subject and issuer are the same name, which is what OTP calls self-signed
+    /// (`public_key:pkix_is_self_signed/1`).
+    pub self_issued: bool,
+}
+
+impl CertificateFacts {
+    /// Reads the facts from one certificate in DER.
+    ///
+    /// The error for bytes that are no certificate, and for a subjectAltName that is malformed or there
+    /// twice, is `Error::Tls` with `CertificateError::BadEncoding`: names that cannot be read must not
+    /// look like names that are not there.
+    pub fn from_der(der: &[u8]) -> Result<Self, Error> {
+        let certificate = parse(der)?;
+        let mut facts = Self {
+            subject: certificate.subject().to_string(),
+            issuer: certificate.issuer().to_string(),
+            has_alt_names: false,
+            dns_names: Vec::new(),
+            ip_addresses: Vec::new(),
+            uris: Vec::new(),
+            common_names: common_names(certificate.subject()),
+            not_before_unix_s: certificate.validity().not_before.timestamp(),
+            not_after_unix_s: certificate.validity().not_after.timestamp(),
+            version: version(&certificate)?,
+            self_issued: is_self_issued(&certificate),
+        };
+        if let Some(names) = certificate
+            .subject_alternative_name()
+            .map_err(|_| bad_encoding())?
+        {
+            facts.has_alt_names = !names.value.general_names.is_empty();
+            names
+                .value
+                .general_names
+                .iter()
+                .for_each(|name| facts.add_alt_name(name));
+        }
+        Ok(facts)
+    }
+
+    /// Every name that a host can be matched with, as `DNS:name`, `IP:address`, `URI:uri` or `CN:name`;
+    /// common names are only listed when there is no alternative name (RFC 6125 section 6.4.4).
+    pub fn presented_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.dns_names.iter().map(|name| format!("DNS:{name}")).collect();
+        names.extend(self.ip_addresses.iter().map(|address| format!("IP:{address}")));
+        names.extend(self.uris.iter().map(|uri| format!("URI:{uri}")));
+        if !self.has_alt_names {
+            names.extend(self.common_names.iter().map(|name| format!("CN:{name}")));
+        }
+        names
+    }
+
+    fn add_alt_name(&mut self, name: &GeneralName<'_>) {
+        match name {
+            GeneralName::DNSName(name) => self.dns_names.push((*name).to_owned()),
+            GeneralName::URI(uri) => self.uris.push((*uri).to_owned()),
+            GeneralName::IPAddress(octets) => self.ip_addresses.extend(address(octets)),
+            _ => {}
+        }
+    }
+}
+
+/// The whole SubjectPublicKeyInfo of a certificate (RFC 5280 section 4.1.2.7), tag and length included.
+///
+/// `certificate` is DER and may be of any X.509 version. The error is `Error::Tls` with
+/// `CertificateError::BadEncoding`.
+pub fn spki_der(certificate: &[u8]) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
+    let certificate = parse(certificate)?;
+    Ok(SubjectPublicKeyInfoDer::from(
+        certificate.public_key().raw.to_vec(),
+    ))
+}
+
+/// Parses a certificate that fills `der` to the last byte. Error as for [`spki_der`].
+pub(crate) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, Error> {
+    match X509Certificate::from_der(der) {
+        Ok(([], certificate)) => Ok(certificate),
+        _ => Err(bad_encoding()),
+    }
+}
+
+/// Whether subject and issuer are the same bytes, which is how webpki compares names.
+pub(crate) fn is_self_issued(certificate: &X509Certificate<'_>) -> bool {
+    certificate.subject().as_raw() == certificate.issuer().as_raw()
+}
+
+fn bad_encoding() -> Error {
+    Error::Tls(rustls::Error::InvalidCertificate(CertificateError::BadEncoding))
+}
+
+fn version(certificate: &X509Certificate<'_>) -> Result<u8, Error> {
+    match certificate.version().0 {
+        coded @ 0..=2 => Ok(coded as u8 + 1),
+        _ => Err(bad_encoding()),
+    }
+}
+
+fn common_names(name: &X509Name<'_>) -> Vec<String> {
+    name.iter_common_name()
+        .filter_map(|attribute| attribute.as_str().ok())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn address(octets: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(octets).ok().map(IpAddr::from);
+    v4.or_else(|| <[u8; 16]>::try_from(octets).ok().map(IpAddr::from))
+}

@@ -1,0 +1,188 @@
+//! Everything one role of one node needs to make handshakes: a value, built once from files and handed to each
+//! handshake. Reloading means building another.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::server::{NoClientAuth, NoServerSessionStorage};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::time_provider::TimeProvider;
+use rustls::{ClientConfig, ServerConfig, SupportedCipherSuite};
+use rustls_pki_types::CertificateDer;
+
+use crate::error::Error;
+use crate::hostname::CommonNamePolicy;
+use crate::identity::Identity;
+use crate::private_key::Password;
+use crate::provider::{self, Versions};
+use crate::trust::TrustStore;
+use crate::verifier::{ChainPolicy, ClientAuth, ClientVerifier, ExpectedName, ServerVerifier};
+
+/// Whether the peer's chain is verified: OTP's `verify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// `verify_none`.
+    None,
+    /// `verify_peer`.
+    Peer,
+}
+
+/// The options of one role, as the user gave them and with defaults filled in.
+#[derive(Debug)]
+pub struct Options {
+    /// PEM file with this side's certificate chain, leaf first. A server must have one.
+    pub certfile: Option<PathBuf>,
+    /// PEM file with the private key; `None`: it is in `certfile`.
+    pub keyfile: Option<PathBuf>,
+    /// What decrypts the private key.
+    pub password: Option<Password>,
+    /// PEM file with trust anchors, and with issuers that complete our own chain.
+    pub cacertfile: Option<PathBuf>,
+    /// Whether the peer is verified.
+    pub verify: Verify,
+    /// Whether a server insists on a client certificate.
+    pub client_auth: ClientAuth,
+    /// The most intermediates between leaf and trust anchor.
+    pub depth: usize,
+    /// Which TLS versions are offered.
+    pub versions: Versions,
+    /// Which cipher suites are offered; `None`: all.
+    pub cipher_suites: Option<Vec<SupportedCipherSuite>>,
+    /// Plaintext bytes after which sending keys are renewed.
+    pub key_update_at_bytes: u64,
+    /// What a certificate without subjectAltName is called.
+    pub common_name: CommonNamePolicy,
+}
+
+/// What a server needs.
+pub struct ServerSide {
+    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) key_update_at_bytes: u64,
+    own_chain: Vec<CertificateDer<'static>>,
+}
+
+/// What a client needs.
+pub struct ClientSide {
+    template: ClientConfig,
+    chain: ChainPolicy,
+    common_name: CommonNamePolicy,
+    pub(crate) key_update_at_bytes: u64,
+    own_chain: Vec<CertificateDer<'static>>,
+}
+
+impl ServerSide {
+    /// Reads the files and checks that everything fits together.
+    ///
+    /// # Errors
+    /// The configuration variants of [`Error`]; [`Error::option`] names the option to blame.
+    pub fn new(options: &Options, time: Arc<dyn TimeProvider>) -> Result<Self, Error> {
+        let offer = provider::offer(&options.versions, options.cipher_suites.as_deref())?;
+        let identity = load_identity(options)?.ok_or(Error::OptionMissing {
+            option: "certfile",
+            because: "a TLS server",
+        })?;
+        let own_chain = identity.chain().to_vec();
+        let builder = ServerConfig::builder_with_details(offer.provider, time).with_protocol_versions(&offer.versions)?;
+        let builder = match options.verify {
+            Verify::None => builder.with_client_cert_verifier(Arc::new(NoClientAuth)),
+            Verify::Peer => builder.with_client_cert_verifier(Arc::new(ClientVerifier {
+                trust: Arc::new(load_trust(options)?),
+                depth: options.depth,
+                auth: options.client_auth,
+            })),
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(resolver(&identity)));
+        config.enable_secret_extraction = true;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Self {
+            config: Arc::new(config),
+            key_update_at_bytes: options.key_update_at_bytes,
+            own_chain,
+        })
+    }
+
+    /// The certificate chain that is presented, leaf first.
+    pub fn own_chain(&self) -> &[CertificateDer<'static>] {
+        &self.own_chain
+    }
+}
+
+impl ClientSide {
+    /// Reads the files and checks that everything fits together.
+    ///
+    /// # Errors
+    /// The configuration variants of [`Error`]; [`Error::option`] names the option to blame.
+    pub fn new(options: &Options, time: Arc<dyn TimeProvider>) -> Result<Self, Error> {
+        let offer = provider::offer(&options.versions, options.cipher_suites.as_deref())?;
+        let identity = load_identity(options)?;
+        let chain = match options.verify {
+            Verify::None => ChainPolicy::Unchecked,
+            Verify::Peer => ChainPolicy::Anchored {
+                trust: Arc::new(load_trust(options)?),
+                depth: options.depth,
+            },
+        };
+        let common_name = options.common_name;
+        let builder = ClientConfig::builder_with_details(offer.provider, time)
+            .with_protocol_versions(&offer.versions)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(ServerVerifier {
+                chain: chain.clone(),
+                name: ExpectedName::Any,
+                common_name,
+            }));
+        let mut template = match &identity {
+            Some(identity) => builder.with_client_cert_resolver(Arc::new(resolver(identity))),
+            None => builder.with_no_client_auth(),
+        };
+        template.enable_secret_extraction = true;
+        template.resumption = Resumption::disabled();
+        Ok(Self {
+            template,
+            chain,
+            common_name,
+            key_update_at_bytes: options.key_update_at_bytes,
+            own_chain: identity.map(|identity| identity.chain().to_vec()).unwrap_or_default(),
+        })
+    }
+
+    /// The certificate chain that is presented, leaf first; empty when there is none.
+    pub fn own_chain(&self) -> &[CertificateDer<'static>] {
+        &self.own_chain
+    }
+
+    /// The rustls configuration for one connection, whose server must be called `name`.
+    pub(crate) fn for_server(&self, name: ExpectedName) -> Arc<ClientConfig> {
+        let mut config = self.template.clone();
+        config.dangerous().set_certificate_verifier(Arc::new(ServerVerifier {
+            chain: self.chain.clone(),
+            name,
+            common_name: self.common_name,
+        }));
+        Arc::new(config)
+    }
+}
+
+fn load_identity(options: &Options) -> Result<Option<Identity>, Error> {
+    let Some(certfile) = &options.certfile else {
+        return Ok(None);
+    };
+    let keyfile = options.keyfile.as_deref();
+    let cacertfile = options.cacertfile.as_deref();
+    Identity::load(certfile, keyfile, options.password.as_ref(), cacertfile).map(Some)
+}
+
+fn load_trust(options: &Options) -> Result<TrustStore, Error> {
+    let cacertfile = options.cacertfile.as_ref().ok_or(Error::OptionMissing {
+        option: "cacertfile",
+        because: "verify_peer",
+    })?;
+    TrustStore::load(cacertfile)
+}
+
+fn resolver(identity: &Identity) -> SingleCertAndKey {
+    let key: Arc<CertifiedKey> = identity.certified_key();
+    SingleCertAndKey::from(key)
+}

@@ -1,0 +1,118 @@
+//! Errors as TLS alerts (RFC 8446 section 6), and the alerts' names.
+
+use rustls::{AlertDescription, PeerIncompatible};
+
+use super::Error;
+
+impl Error {
+    /// The alert that the peer is owed for this error, as RFC 8446 section 6.2 has it.
+    ///
+    /// `None` when nothing may be sent any more: the peer itself ended the connection, or it is closed.
+    /// Where the RFC leaves a choice, the one of rustls is taken, so that it makes no difference which of
+    /// the two found the fault.
+    pub fn alert(&self) -> Option<AlertDescription> {
+        Some(match self {
+            Self::AlertReceived(_) | Self::Closed => return None,
+            Self::AtOption { cause, .. } => return cause.alert(),
+            Self::Tls(error) => return tls_alert(error),
+            Self::NameMismatch { .. } => AlertDescription::BadCertificate,
+            // No trust anchor was found within the distance that is looked at, which is what
+            // unknown_ca says ("the CA certificate could not be located").
+            Self::ChainTooDeep { .. } => AlertDescription::UnknownCA,
+            Self::HandshakeTooLarge { .. } => AlertDescription::DecodeError,
+            Self::RecordTooLong { .. } => AlertDescription::RecordOverflow,
+            Self::BadRecord => AlertDescription::BadRecordMac,
+            Self::UnexpectedRecord(_)
+            | Self::TooManyEmptyRecords
+            | Self::UnexpectedHandshakeMessage { .. } => AlertDescription::UnexpectedMessage,
+            Self::RenegotiationRefused => AlertDescription::NoRenegotiation,
+            // Everything sent so far is whole and nobody is at fault: an orderly end.
+            Self::KeysExhausted => AlertDescription::CloseNotify,
+            // The TLS stream is in order. Neither a packet that is too long nor a fault in our own
+            // configuration has an alert of its own.
+            _ => AlertDescription::InternalError,
+        })
+    }
+}
+
+fn tls_alert(error: &rustls::Error) -> Option<AlertDescription> {
+    use rustls::Error as E;
+    Some(match error {
+        E::AlertReceived(_) => return None,
+        E::InvalidCertificate(verdict) => AlertDescription::from(verdict.clone()),
+        E::InvalidMessage(fault) => AlertDescription::from(*fault),
+        E::NoCertificatesPresented => AlertDescription::CertificateRequired,
+        E::InappropriateMessage { .. } | E::InappropriateHandshakeMessage { .. } => {
+            AlertDescription::UnexpectedMessage
+        }
+        E::PeerSentOversizedRecord => AlertDescription::RecordOverflow,
+        E::DecryptError => AlertDescription::BadRecordMac,
+        E::PeerIncompatible(why) => incompatible_alert(why),
+        E::PeerMisbehaved(_) => AlertDescription::IllegalParameter,
+        E::InvalidCertRevocationList(_) | E::UnsupportedNameType => AlertDescription::HandshakeFailure,
+        E::NoApplicationProtocol => AlertDescription::NoApplicationProtocol,
+        _ => AlertDescription::InternalError,
+    })
+}
+
+fn incompatible_alert(why: &PeerIncompatible) -> AlertDescription {
+    use PeerIncompatible as P;
+    match why {
+        P::ServerDoesNotSupportTls12Or13
+        | P::ServerTlsVersionIsDisabledByOurConfig
+        | P::SupportedVersionsExtensionRequired
+        | P::Tls12NotOffered
+        | P::Tls12NotOfferedOrEnabled => AlertDescription::ProtocolVersion,
+        P::KeyShareExtensionRequired
+        | P::NamedGroupsExtensionRequired
+        | P::SignatureAlgorithmsExtensionRequired => AlertDescription::MissingExtension,
+        P::NullCompressionRequired | P::EcPointsExtensionRequired | P::UncompressedEcPointsRequired => {
+            AlertDescription::IllegalParameter
+        }
+        _ => AlertDescription::HandshakeFailure,
+    }
+}
+
+/// The name of an alert as RFC 8446 section 6 and RFC 5246 section 7.2 spell it, for example
+/// `"certificate_expired"`; `"unknown_alert"` for a code that no RFC assigns.
+pub fn alert_name(alert: AlertDescription) -> &'static str {
+    use AlertDescription as A;
+    match alert {
+        A::CloseNotify => "close_notify",
+        A::UnexpectedMessage => "unexpected_message",
+        A::BadRecordMac => "bad_record_mac",
+        A::DecryptionFailed => "decryption_failed",
+        A::RecordOverflow => "record_overflow",
+        A::DecompressionFailure => "decompression_failure",
+        A::HandshakeFailure => "handshake_failure",
+        A::NoCertificate => "no_certificate",
+        A::BadCertificate => "bad_certificate",
+        A::UnsupportedCertificate => "unsupported_certificate",
+        A::CertificateRevoked => "certificate_revoked",
+        A::CertificateExpired => "certificate_expired",
+        A::CertificateUnknown => "certificate_unknown",
+        A::IllegalParameter => "illegal_parameter",
+        A::UnknownCA => "unknown_ca",
+        A::AccessDenied => "access_denied",
+        A::DecodeError => "decode_error",
+        A::DecryptError => "decrypt_error",
+        A::ExportRestriction => "export_restriction",
+        A::ProtocolVersion => "protocol_version",
+        A::InsufficientSecurity => "insufficient_security",
+        A::InternalError => "internal_error",
+        A::InappropriateFallback => "inappropriate_fallback",
+        A::UserCanceled => "user_canceled",
+        A::NoRenegotiation => "no_renegotiation",
+        A::MissingExtension => "missing_extension",
+        A::UnsupportedExtension => "unsupported_extension",
+        A::CertificateUnobtainable => "certificate_unobtainable",
+        A::UnrecognisedName => "unrecognized_name",
+        A::BadCertificateStatusResponse => "bad_certificate_status_response",
+        A::BadCertificateHashValue => "bad_certificate_hash_value",
+        A::UnknownPSKIdentity => "unknown_psk_identity",
+        A::CertificateRequired => "certificate_required",
+        A::NoApplicationProtocol => "no_application_protocol",
+        A::EncryptedClientHelloRequired => "ech_required",
+        _ => "unknown_alert",
+    }
+}

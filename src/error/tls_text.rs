@@ -1,0 +1,136 @@
+//! What rustls and the peer say, as sentences.
+
+use rustls::pki_types::UnixTime;
+use rustls::{AlertDescription, CertificateError, PeerIncompatible};
+use x509_parser::time::ASN1Time;
+
+use super::alert_name;
+
+/// One sentence for an error of rustls, in terms of the two nodes.
+pub(super) fn tls_text(error: &rustls::Error) -> String {
+    use rustls::Error as E;
+    match error {
+        E::InvalidCertificate(verdict) => certificate_text(verdict),
+        E::PeerIncompatible(why) => incompatible_text(why),
+        E::AlertReceived(alert) => alert_received_text(*alert),
+        E::NoCertificatesPresented => "the peer sent no certificate, and one is required of it".to_owned(),
+        E::InvalidCertRevocationList(why) => format!("a certificate revocation list cannot be used: {why:?}"),
+        E::InvalidMessage(why) => {
+            format!("the peer sent a message that is not valid TLS ({why:?}); is it speaking TLS at all?")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// One sentence for an alert that the peer sent, with what it usually means between two nodes.
+pub(super) fn alert_received_text(alert: AlertDescription) -> String {
+    let meaning = match alert {
+        AlertDescription::UnknownCA => "it does not trust the authority that issued this node's certificate",
+        AlertDescription::CertificateExpired => "this node's certificate has expired or is not valid yet",
+        AlertDescription::CertificateRevoked => "this node's certificate is revoked",
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateUnknown => "it does not accept this node's certificate",
+        AlertDescription::CertificateRequired => "it requires a certificate and this node sent none",
+        AlertDescription::HandshakeFailure => {
+            "the two nodes' options have no common ground, or it refused this node's certificate"
+        }
+        AlertDescription::ProtocolVersion => "the two nodes have no TLS version in common",
+        AlertDescription::InsufficientSecurity => "it asks for stronger cipher suites",
+        AlertDescription::DecryptError => "a signature or a key did not check out",
+        AlertDescription::AccessDenied => "its own rules refuse this node",
+        AlertDescription::InternalError => "it failed for a reason of its own; see its log",
+        _ => {
+            return format!(
+                "the peer ended the connection with the alert {}",
+                alert_name(alert)
+            );
+        }
+    };
+    format!(
+        "the peer refused the connection with the alert {}: {meaning}",
+        alert_name(alert)
+    )
+}
+
+fn certificate_text(verdict: &CertificateError) -> String {
+    use CertificateError as C;
+    let what = match verdict {
+        C::BadEncoding => "is not correctly encoded",
+        C::Expired => "has expired",
+        C::NotValidYet => "is not valid yet",
+        C::ExpiredContext { time, not_after } => {
+            return format!(
+                "a certificate in the peer's chain expired on {}, and it is {} now",
+                date(*not_after),
+                date(*time)
+            );
+        }
+        C::NotValidYetContext { time, not_before } => {
+            return format!(
+                "a certificate in the peer's chain is not valid before {}, and it is {} now",
+                date(*not_before),
+                date(*time)
+            );
+        }
+        C::ExpiredRevocationListContext { time, next_update } => {
+            return format!(
+                "a certificate revocation list was due to be renewed on {}, and it is {} now",
+                date(*next_update),
+                date(*time)
+            );
+        }
+        C::Revoked => "has been revoked",
+        C::UnhandledCriticalExtension => "has a critical extension that is not understood",
+        C::UnknownIssuer => "was issued by an authority that is not in cacertfile",
+        C::UnknownRevocationStatus => "is covered by no certificate revocation list",
+        C::BadSignature => "is not signed by the authority it names, or the peer does not hold its key",
+        C::ApplicationVerificationFailure => "was refused by this node's own rules",
+        other => return format!("the peer's certificate was refused: {other}"),
+    };
+    format!("a certificate in the peer's chain {what}")
+}
+
+fn incompatible_text(why: &PeerIncompatible) -> String {
+    use PeerIncompatible as P;
+    let what = match why {
+        P::NoCipherSuitesInCommon => "no cipher suite in common (option ciphers)",
+        P::NoKxGroupsInCommon => "no key exchange group in common",
+        P::NoSignatureSchemesInCommon => {
+            "no signature scheme in common; does the kind of key fit the cipher suites?"
+        }
+        P::ServerDoesNotSupportTls12Or13
+        | P::ServerTlsVersionIsDisabledByOurConfig
+        | P::SupportedVersionsExtensionRequired
+        | P::Tls12NotOffered
+        | P::Tls12NotOfferedOrEnabled => "no TLS version in common (option versions)",
+        P::ExtendedMasterSecretExtensionRequired => {
+            "no extended master secret, which TLS 1.2 is required to have"
+        }
+        other => return format!("the peer lacks something that is required: {other:?}"),
+    };
+    format!("this node and the peer have {what}")
+}
+
+/// A time as `2025-01-31 12:00:00 UTC`.
+fn date(time: UnixTime) -> String {
+    let seconds = time.as_secs();
+    match i64::try_from(seconds)
+        .ok()
+        .and_then(|s| ASN1Time::from_timestamp(s).ok())
+    {
+        Some(time) => {
+            let t = time.to_datetime();
+            format!(
+                "{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC",
+                t.year(),
+                u8::from(t.month()),
+                t.day(),
+                t.hour(),
+                t.minute(),
+                t.second()
+            )
+        }
+        None => format!("{seconds} s after 1970"),
+    }
+}

@@ -1,0 +1,288 @@
+//! The handshake: rustls drives it, bytes go in and out, and a [`Session`] comes out once.
+//!
+//! [`Handshake::advance`] consumes the handshake and gives it back only if it is to go on, so a finished or failed one
+//! cannot be used again.
+
+use std::net::IpAddr;
+
+use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, UnbufferedStatus};
+use rustls::{CertificateError, CommonState, ExtractedSecrets, OtherError};
+use rustls_pki_types::ServerName;
+
+use crate::config::{ClientSide, ServerSide};
+use crate::error::Error;
+use crate::record::keys::{self, Kernel, KeySchedule};
+use crate::record::{Dialect, RecordRx, RecordTx};
+use crate::session::{Facts, Session};
+use crate::verifier::ExpectedName;
+
+/// The most bytes a peer may send before the handshake is over. rustls limits each message to 64 KiB; this is the
+/// certificate message and room for the others.
+pub const MAX_HANDSHAKE_BYTES: usize = 128 * 1024;
+
+/// A handshake under way.
+pub struct Handshake {
+    connection: Connection,
+    incoming: Vec<u8>,
+    received_bytes: usize,
+    key_update_at_bytes: u64,
+}
+
+/// A handshake that goes on, or a session.
+pub enum Progress {
+    /// More bytes of the peer are needed.
+    Continue(Box<Handshake>),
+    /// The handshake is over.
+    Done(Box<Session>),
+}
+
+/// One step's outcome.
+pub struct Step {
+    /// What is to be sent before anything else.
+    pub send: Vec<u8>,
+    /// How it goes on.
+    pub progress: Progress,
+}
+
+/// The end of a handshake that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// The alert that the peer is owed, as a record; may be empty.
+    pub send: Vec<u8>,
+    /// Why.
+    pub error: Error,
+}
+
+enum Connection {
+    Client(Box<UnbufferedClientConnection>),
+    Server(Box<UnbufferedServerConnection>),
+}
+
+impl Handshake {
+    /// Starts as client. `name` is what the server's certificate must say; a host name in it is also sent as SNI.
+    ///
+    /// # Errors
+    /// [`Error::Tls`] when rustls rejects the configuration.
+    pub fn client(side: &ClientSide, name: ExpectedName) -> Result<Self, Error> {
+        let server_name = sni(&name);
+        let connection = UnbufferedClientConnection::new(side.for_server(name), server_name)?;
+        Ok(Self::new(Connection::Client(Box::new(connection)), side.key_update_at_bytes))
+    }
+
+    /// Starts as server.
+    ///
+    /// # Errors
+    /// [`Error::Tls`] when rustls rejects the configuration.
+    pub fn server(side: &ServerSide) -> Result<Self, Error> {
+        let connection = UnbufferedServerConnection::new(side.config.clone())?;
+        Ok(Self::new(Connection::Server(Box::new(connection)), side.key_update_at_bytes))
+    }
+
+    fn new(connection: Connection, key_update_at_bytes: u64) -> Self {
+        Self {
+            connection,
+            incoming: Vec::new(),
+            received_bytes: 0,
+            key_update_at_bytes,
+        }
+    }
+
+    /// Takes bytes that arrived (none, for a client's first step) and goes as far as they reach. This verifies
+    /// certificates and makes signatures: it takes milliseconds.
+    ///
+    /// # Errors
+    /// A [`Failure`], with the alert to send.
+    pub fn advance(mut self: Box<Self>, input: &[u8]) -> Result<Step, Failure> {
+        self.received_bytes += input.len();
+        if self.received_bytes > MAX_HANDSHAKE_BYTES {
+            return Err(Failure {
+                send: Vec::new(),
+                error: Error::HandshakeTooLarge {
+                    limit_bytes: MAX_HANDSHAKE_BYTES,
+                },
+            });
+        }
+        self.incoming.extend_from_slice(input);
+        let mut send = Vec::new();
+        let mut early = Vec::new();
+        let outcome = match &mut self.connection {
+            Connection::Client(connection) => {
+                drive(connection.as_mut(), &mut self.incoming, &mut send, &mut early)
+            }
+            Connection::Server(connection) => {
+                drive(connection.as_mut(), &mut self.incoming, &mut send, &mut early)
+            }
+        };
+        match outcome {
+            Ok(Outcome::Blocked) => Ok(Step {
+                send,
+                progress: Progress::Continue(self),
+            }),
+            Ok(Outcome::Complete) => match self.finish(early) {
+                Ok(session) => Ok(Step {
+                    send,
+                    progress: Progress::Done(Box::new(session)),
+                }),
+                Err(error) => Err(Failure { send, error }),
+            },
+            Err(error) => Err(Failure { send, error }),
+        }
+    }
+
+    fn finish(self, early: Vec<u8>) -> Result<Session, Error> {
+        let (secrets, kernel, facts, peer_is_server) = self.connection.into_parts()?;
+        let dialect = match facts.version {
+            rustls::ProtocolVersion::TLSv1_3 => Dialect::Tls13 { peer_is_server },
+            _ => Dialect::Tls12,
+        };
+        let schedule = KeySchedule::new(facts.suite, kernel);
+        let (tx_sequence, tx_secrets) = secrets.tx;
+        let (rx_sequence, rx_secrets) = secrets.rx;
+        let encrypter = keys::encrypter(facts.suite, tx_secrets)?;
+        let decrypter = keys::decrypter(facts.suite, rx_secrets)?;
+        Ok(Session {
+            tx: RecordTx::new(schedule.clone(), encrypter, tx_sequence, self.key_update_at_bytes),
+            rx: RecordRx::new(schedule, decrypter, rx_sequence, dialect, self.incoming, early),
+            facts,
+        })
+    }
+}
+
+impl Connection {
+    fn into_parts(self) -> Result<(ExtractedSecrets, Kernel, Facts, bool), Error> {
+        match self {
+            Self::Client(connection) => {
+                let facts = facts(&connection)?;
+                let (secrets, kernel) = connection.dangerous_into_kernel_connection()?;
+                Ok((secrets, Kernel::Client(kernel), facts, true))
+            }
+            Self::Server(connection) => {
+                let facts = facts(&connection)?;
+                let (secrets, kernel) = connection.dangerous_into_kernel_connection()?;
+                Ok((secrets, Kernel::Server(kernel), facts, false))
+            }
+        }
+    }
+}
+
+enum Outcome {
+    Blocked,
+    Complete,
+}
+
+/// What rustls' two unbuffered connections have in common.
+trait Unbuffered {
+    type Data;
+
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
+
+    fn is_handshaking(&self) -> bool;
+}
+
+impl Unbuffered for UnbufferedClientConnection {
+    type Data = ClientConnectionData;
+
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
+        self.process_tls_records(incoming)
+    }
+
+    fn is_handshaking(&self) -> bool {
+        CommonState::is_handshaking(self)
+    }
+}
+
+impl Unbuffered for UnbufferedServerConnection {
+    type Data = ServerConnectionData;
+
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
+        self.process_tls_records(incoming)
+    }
+
+    fn is_handshaking(&self) -> bool {
+        CommonState::is_handshaking(self)
+    }
+}
+
+/// Runs rustls until it is blocked, done or failed. What it wants sent is appended to `send`, application data that
+/// came with the last handshake bytes to `early`.
+fn drive<C: Unbuffered>(
+    connection: &mut C,
+    incoming: &mut Vec<u8>,
+    send: &mut Vec<u8>,
+    early: &mut Vec<u8>,
+) -> Result<Outcome, Error> {
+    let mut failure = None;
+    loop {
+        let UnbufferedStatus { mut discard, state, .. } = connection.process(incoming);
+        let mut stopped = false;
+        match state {
+            Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, send),
+            Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
+            Ok(ConnectionState::ReadTraffic(mut data)) => {
+                while let Some(record) = data.next_record() {
+                    let record = record?;
+                    discard += record.discard;
+                    early.extend_from_slice(record.payload);
+                }
+            }
+            Ok(ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_)) => stopped = true,
+            Ok(_) => return Err(failure.unwrap_or(Error::Closed)),
+            // rustls queues the alert that belongs to an error: it comes out of the next calls, then the error again.
+            Err(error) if failure.is_none() => failure = Some(unwrapped(error)),
+            Err(_) => stopped = true,
+        }
+        incoming.drain(..discard);
+        if stopped {
+            break;
+        }
+    }
+    match failure {
+        Some(error) => Err(error),
+        None if connection.is_handshaking() => Ok(Outcome::Blocked),
+        None => Ok(Outcome::Complete),
+    }
+}
+
+fn encode<Data>(data: &mut EncodeTlsData<'_, Data>, send: &mut Vec<u8>) {
+    let start = send.len();
+    if let Err(EncodeError::InsufficientSize(needed)) = data.encode(&mut []) {
+        send.resize(start + needed.required_size, 0);
+        // Cannot fail: the buffer has the size that was just asked for, and nothing was encoded before.
+        let _ = data.encode(&mut send[start..]);
+    }
+}
+
+/// Takes one of our own errors out of rustls' wrapping (see the verifier).
+fn unwrapped(error: rustls::Error) -> Error {
+    match &error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) => {
+            inner.downcast_ref::<Error>().cloned().unwrap_or(Error::Tls(error))
+        }
+        rustls::Error::AlertReceived(description) => Error::AlertReceived(*description),
+        _ => Error::Tls(error),
+    }
+}
+
+fn facts(state: &CommonState) -> Result<Facts, Error> {
+    let incomplete = Error::Tls(rustls::Error::HandshakeNotComplete);
+    Ok(Facts {
+        version: state.protocol_version().ok_or(incomplete.clone())?,
+        suite: state.negotiated_cipher_suite().ok_or(incomplete)?,
+        group: state.negotiated_key_exchange_group().map(|group| group.name()),
+        peer_chain: state
+            .peer_certificates()
+            .map(|chain| chain.iter().map(|certificate| certificate.clone().into_owned()).collect())
+            .unwrap_or_default(),
+    })
+}
+
+/// The name for SNI. Where there is none to send, an IP address makes rustls leave the extension out.
+fn sni(name: &ExpectedName) -> ServerName<'static> {
+    let no_sni = ServerName::from(IpAddr::from([0, 0, 0, 0]));
+    match name {
+        ExpectedName::Any => no_sni,
+        ExpectedName::Host(host) => ServerName::try_from(host.clone()).unwrap_or(no_sni),
+    }
+}

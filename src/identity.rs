@@ -1,0 +1,160 @@
+//! What a node shows to its peers: its certificate, the chain above it, and the key that belongs to it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::sign::{CertifiedKey, SigningKey};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::error::X509Error;
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::prelude::FromDer;
+use x509_parser::x509::SubjectPublicKeyInfo;
+
+use crate::certificate;
+use crate::error::Error;
+use crate::pem;
+use crate::private_key::{self, Password};
+
+/// The most certificates of a chain, the node's own included. It is what a peer with OTP's default `depth`
+/// of 10 still accepts.
+const CHAIN_LIMIT: usize = 10;
+
+/// A certificate chain and the private key of its first certificate, checked to belong together.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    certified_key: Arc<CertifiedKey>,
+}
+
+impl Identity {
+    /// Loads certificate and key.
+    ///
+    /// - `certfile`: PEM; the first certificate is the node's own, of any X.509 version, and the others are
+    ///   sent after it as they stand.
+    /// - `keyfile`: PEM with the private key; `None` means that it is in `certfile`, as in OTP.
+    /// - `password`: for an encrypted key.
+    /// - `cacertfile`: where the rest of the chain is looked for when the last certificate of `certfile` is
+    ///   not self-issued, up to and with the root (`ssl_certificate:certificate_chain/3`). A chain that cannot be
+    ///   completed is sent as it is, since the peer may know the rest.
+    ///
+    /// Errors: [`Error::KeyMismatch`], [`Error::ChainTooLong`], and those of [`pem::certificates`] and
+    /// [`private_key::load`]; [`Error::option`] says which of the options is to blame.
+    pub fn load(
+        certfile: &Path,
+        keyfile: Option<&Path>,
+        password: Option<&Password>,
+        cacertfile: Option<&Path>,
+    ) -> Result<Self, Error> {
+        let mut chain = own_certificates(certfile).map_err(|error| error.in_option("certfile"))?;
+        let key_option = if keyfile.is_some() { "keyfile" } else { "certfile" };
+        let keyfile = keyfile.unwrap_or(certfile);
+        let key = private_key::load(keyfile, password).map_err(|error| error.in_option(key_option))?;
+        if !belongs_to(key.as_ref(), &chain[0])? {
+            return Err(Error::KeyMismatch {
+                certfile: certfile.to_owned(),
+                keyfile: keyfile.to_owned(),
+            });
+        }
+        if let Some(cacertfile) = cacertfile {
+            let pool = pem::certificates(cacertfile).map_err(|error| error.in_option("cacertfile"))?;
+            complete(&mut chain, &pool)?;
+        }
+        Ok(Self {
+            certified_key: Arc::new(CertifiedKey::new(chain, key)),
+        })
+    }
+
+    /// Chain and key in the form that rustls' certificate resolvers return.
+    pub fn certified_key(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.certified_key)
+    }
+
+    /// The node's own certificate.
+    pub fn leaf(&self) -> &CertificateDer<'static> {
+        &self.certified_key.cert[0] // `load` is the only way here, and it never makes an empty chain
+    }
+
+    /// The whole chain, the node's own certificate first.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.certified_key.cert
+    }
+}
+
+/// The certificates of `certfile`: at least one, since [`pem::certificates`] returns no empty list.
+fn own_certificates(certfile: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let chain = pem::certificates(certfile)?;
+    match chain.len() {
+        0..=CHAIN_LIMIT => Ok(chain),
+        count => Err(Error::ChainTooLong {
+            path: certfile.to_owned(),
+            count,
+            limit: CHAIN_LIMIT,
+        }),
+    }
+}
+
+/// Compares algorithm and key bits. The algorithm's parameters are left out because a missing NULL makes no
+/// difference to an RSA key, and the length of an ECDSA key already tells its curve.
+fn belongs_to(key: &dyn SigningKey, leaf: &CertificateDer<'_>) -> Result<bool, Error> {
+    let leaf = certificate::parse(leaf)?;
+    let Some(spki) = key.public_key() else {
+        return Ok(false);
+    };
+    Ok(SubjectPublicKeyInfo::from_der(&spki).is_ok_and(|(_, own)| {
+        let certified = leaf.public_key();
+        own.algorithm.algorithm == certified.algorithm.algorithm
+            && own.subject_public_key.data == certified.subject_public_key.data
+    }))
+}
+
+/// Adds issuers from `pool` until the chain ends at a self-issued certificate or no issuer is found.
+fn complete(chain: &mut Vec<CertificateDer<'static>>, pool: &[CertificateDer<'static>]) -> Result<(), Error> {
+    while chain.len() < CHAIN_LIMIT {
+        let last = certificate::parse(&chain[chain.len() - 1])?;
+        if certificate::is_self_issued(&last) {
+            return Ok(());
+        }
+        let unused = pool.iter().filter(|candidate| !chain.contains(candidate));
+        let issuers = unused.filter_map(|der| {
+            let candidate = certificate::parse(der).ok()?;
+            may_have_issued(&candidate, &last).then(|| (candidate.validity().not_after, der))
+        });
+        // An authority whose certificate was renewed with the same key is there twice: the one that lives
+        // longer is sent.
+        let Some((_, issuer)) = issuers.max_by_key(|(not_after, _)| *not_after) else {
+            return Ok(());
+        };
+        chain.push(issuer.clone());
+    }
+    Ok(())
+}
+
+/// Whether `issuer` signed `subject`, as far as can be told: names, key identifiers and signature. A
+/// signature of a kind that ring cannot check does not count against it.
+fn may_have_issued(issuer: &X509Certificate<'_>, subject: &X509Certificate<'_>) -> bool {
+    issuer.subject().as_raw() == subject.issuer().as_raw()
+        && key_identifiers_agree(issuer, subject)
+        && subject.verify_signature(Some(issuer.public_key())) != Err(X509Error::SignatureVerificationError)
+}
+
+/// RFC 5280 sections 4.2.1.1 and 4.2.1.2; identifiers that are absent agree with anything.
+fn key_identifiers_agree(issuer: &X509Certificate<'_>, subject: &X509Certificate<'_>) -> bool {
+    let wanted = subject
+        .extensions()
+        .iter()
+        .find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::AuthorityKeyIdentifier(identifier) => identifier.key_identifier.as_ref(),
+            _ => None,
+        });
+    let offered = issuer
+        .extensions()
+        .iter()
+        .find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier),
+            _ => None,
+        });
+    match (wanted, offered) {
+        (Some(wanted), Some(offered)) => wanted.0 == offered.0,
+        _ => true,
+    }
+}

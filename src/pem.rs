@@ -1,0 +1,159 @@
+//! PEM files (RFC 7468): reading them with a bound, and taking them apart.
+//!
+//! The crates that read PEM either skip the sections that an error message has to know about (encrypted
+//! keys in their old and new form) or leave copies of private keys in memory, hence this scanner.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use base64ct::{Base64, Encoding};
+use rustls::pki_types::CertificateDer;
+use zeroize::Zeroizing;
+
+use crate::certificate;
+use crate::error::Error;
+
+/// The most bytes that are read of a file. The root certificates of a whole Debian are a quarter of it.
+const LIMIT_BYTES: usize = 1024 * 1024;
+
+/// Reads a file, which may hold a private key: the bytes are wiped when dropped.
+///
+/// `path` has to name a regular file of at most 1 MiB; anything else (a pipe would block for ever) is an
+/// error: [`Error::FileNotFound`], [`Error::FileNotRegular`], [`Error::FileTooLarge`] or
+/// [`Error::FileUnreadable`].
+pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let unreadable = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => Error::FileNotFound {
+            path: path.to_owned(),
+        },
+        reason => Error::FileUnreadable {
+            path: path.to_owned(),
+            reason,
+        },
+    };
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(Error::FileNotRegular {
+            path: path.to_owned(),
+        });
+    }
+    let mut file = File::open(path).map_err(unreadable)?;
+    // One buffer of full size, since a buffer that grows leaves copies of the key behind.
+    let mut text = Zeroizing::new(vec![0; LIMIT_BYTES + 1]);
+    let mut filled = 0;
+    while filled < text.len() {
+        match file.read(&mut text[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(error)),
+        }
+    }
+    if filled > LIMIT_BYTES {
+        return Err(Error::FileTooLarge {
+            path: path.to_owned(),
+            limit_bytes: LIMIT_BYTES as u64,
+        });
+    }
+    text.truncate(filled);
+    Ok(text)
+}
+
+/// Reads all certificates of a PEM file, in the order they have there.
+///
+/// Other sections are skipped. Each certificate is parsed once, so that a damaged one is found when the
+/// node starts ([`Error::BadCertificate`]) and not when the first peer comes. Further errors are
+/// [`Error::NotPem`], [`Error::NoCertificate`] and those of [`read_file`].
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    certificates_in(&read_file(path)?, path)
+}
+
+/// The certificates in `text`, which was read from `path`. Errors as for [`certificates`].
+pub(crate) fn certificates_in(text: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let mut found = Vec::new();
+    for section in sections(text, path)?
+        .iter()
+        .filter(|section| section.label == "CERTIFICATE")
+    {
+        let position = found.len() + 1;
+        let der = section.der().filter(|der| certificate::parse(der).is_ok());
+        let der = der.ok_or_else(|| Error::BadCertificate {
+            path: path.to_owned(),
+            position,
+        })?;
+        found.push(CertificateDer::from(der.to_vec()));
+    }
+    match found.is_empty() {
+        true => Err(Error::NoCertificate {
+            path: path.to_owned(),
+        }),
+        false => Ok(found),
+    }
+}
+
+/// One section of a PEM file, still encoded.
+pub(crate) struct Section<'a> {
+    /// What stands between `-----BEGIN ` and `-----`.
+    pub(crate) label: &'a str,
+    /// The lines between the two markers; `None` when the second one is missing.
+    lines: Option<Vec<&'a [u8]>>,
+}
+
+impl Section<'_> {
+    /// Whether the section is encrypted the way of RFC 1421, which OpenSSL used for keys before version 1.0.
+    pub(crate) fn is_encrypted_by_header(&self) -> bool {
+        let first = self.lines.as_ref().and_then(|lines| lines.first());
+        first.is_some_and(|line| line.starts_with(b"Proc-Type:") && line.ends_with(b"ENCRYPTED"))
+    }
+
+    /// The decoded contents; `None` when they are not base64 or the end is missing.
+    pub(crate) fn der(&self) -> Option<Zeroizing<Vec<u8>>> {
+        let lines = self.lines.as_ref()?;
+        let length = lines.iter().map(|line| line.len()).sum();
+        let mut encoded = Zeroizing::new(Vec::with_capacity(length));
+        let lines = lines.iter().flat_map(|line| line.iter());
+        encoded.extend(lines.filter(|byte| !byte.is_ascii_whitespace()));
+        // Decoding never needs more room than the text has.
+        let mut decoded = Zeroizing::new(vec![0; encoded.len()]);
+        let length = Base64::decode(encoded.as_slice(), &mut decoded).ok()?.len();
+        decoded.truncate(length);
+        (length > 0).then_some(decoded)
+    }
+}
+
+/// Takes the text of a PEM file apart; text outside the sections is skipped, as RFC 7468 section 2 asks.
+///
+/// `path` is for the error: [`Error::NotPem`] when there is no section at all.
+pub(crate) fn sections<'a>(text: &'a [u8], path: &Path) -> Result<Vec<Section<'a>>, Error> {
+    let mut lines = text
+        .split(|byte| matches!(byte, b'\n' | b'\r'))
+        .map(<[u8]>::trim_ascii_end);
+    let mut found = Vec::new();
+    while let Some(line) = lines.next() {
+        if let Some(label) = marker(line, b"-----BEGIN ") {
+            let mut contents = Vec::new();
+            let end = lines.by_ref().find_map(|line| match marker(line, b"-----END ") {
+                Some(end) => Some(end),
+                None => {
+                    contents.extend((!line.is_empty()).then_some(line));
+                    None
+                }
+            });
+            found.push(Section {
+                label,
+                lines: (end == Some(label)).then_some(contents),
+            });
+        }
+    }
+    match found.is_empty() {
+        true => Err(Error::NotPem {
+            path: path.to_owned(),
+        }),
+        false => Ok(found),
+    }
+}
+
+fn marker<'a>(line: &'a [u8], start: &[u8]) -> Option<&'a str> {
+    let label = line.strip_prefix(start)?.strip_suffix(b"-----")?;
+    std::str::from_utf8(label).ok()
+}

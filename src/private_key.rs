@@ -1,0 +1,170 @@
+//! Private keys: from a PEM file to something that signs.
+//!
+//! The key never leaves this crate in readable form: every buffer that holds it is wiped when dropped.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use pkcs8::der::asn1::{AnyRef, OctetStringRef};
+use pkcs8::der::{Reader, SliceReader};
+use pkcs8::{EncryptedPrivateKeyInfo, pkcs5};
+use rustls::crypto::ring::sign::any_supported_type;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
+use rustls::sign::SigningKey;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, UnsupportedKey};
+use crate::pem;
+
+mod diagnosis;
+
+/// The password of an encrypted private key. It is wiped when dropped and never printed.
+pub struct Password(Zeroizing<Vec<u8>>);
+
+impl From<Vec<u8>> for Password {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(hidden)")
+    }
+}
+
+/// Loads the private key of a PEM file.
+///
+/// Formats: PKCS#8 (RFC 5958), SEC 1 (RFC 5915), PKCS#1 (RFC 8017) and PKCS#8 encrypted with PBES2
+/// (RFC 8018). Other sections, such as `EC PARAMETERS` or certificates, may stand before and after it, but
+/// no second private key, as in OTP (`ssl_config:init_private_key/5`). `password` is only looked at when the
+/// key is encrypted.
+///
+/// Keys: RSA of 2048 to 4096 bits, ECDSA on P-256 and P-384, Ed25519. The errors are the ones about private
+/// keys and passwords in [`Error`], and those of [`pem::read_file`].
+pub fn load(path: &Path, password: Option<&Password>) -> Result<Arc<dyn SigningKey>, Error> {
+    load_from(&pem::read_file(path)?, path, password)
+}
+
+/// Loads the private key from `text`, which was read from `path`. Errors as for [`load`].
+pub(crate) fn load_from(
+    text: &[u8],
+    path: &Path,
+    password: Option<&Password>,
+) -> Result<Arc<dyn SigningKey>, Error> {
+    let sections = pem::sections(text, path)?;
+    let mut keys = sections
+        .iter()
+        .filter_map(|section| Some((section, Format::of(section.label)?)));
+    let (section, format) = keys.next().ok_or_else(|| Error::NoPrivateKey {
+        path: path.to_owned(),
+    })?;
+    if keys.next().is_some() {
+        return Err(Error::SeveralPrivateKeys {
+            path: path.to_owned(),
+        });
+    }
+    if section.is_encrypted_by_header() {
+        return Err(Error::LegacyEncryptedKey {
+            path: path.to_owned(),
+        });
+    }
+    let der = section.der().ok_or_else(|| Error::BadPrivateKey {
+        path: path.to_owned(),
+    })?;
+    match format {
+        Format::Encrypted => decrypt(&der, path, password),
+        Format::Pkcs8 => signing_key(&PrivatePkcs8KeyDer::from(der.as_slice()).into(), path),
+        Format::Sec1 => signing_key(&PrivateSec1KeyDer::from(der.as_slice()).into(), path),
+        Format::Pkcs1 => signing_key(&PrivatePkcs1KeyDer::from(der.as_slice()).into(), path),
+        Format::Dsa => Err(Error::UnsupportedKey {
+            path: path.to_owned(),
+            kind: UnsupportedKey::Dsa,
+        }),
+    }
+}
+
+/// What kinds of PEM sections hold a private key.
+enum Format {
+    Pkcs8,
+    Encrypted,
+    Sec1,
+    Pkcs1,
+    Dsa,
+}
+
+impl Format {
+    fn of(label: &str) -> Option<Self> {
+        Some(match label {
+            "PRIVATE KEY" => Self::Pkcs8,
+            "ENCRYPTED PRIVATE KEY" => Self::Encrypted,
+            "EC PRIVATE KEY" => Self::Sec1,
+            "RSA PRIVATE KEY" => Self::Pkcs1,
+            "DSA PRIVATE KEY" => Self::Dsa,
+            _ => return None,
+        })
+    }
+}
+
+fn signing_key(der: &PrivateKeyDer<'_>, path: &Path) -> Result<Arc<dyn SigningKey>, Error> {
+    any_supported_type(der).map_err(|_| match diagnosis::unsupported(der) {
+        Some(kind) => Error::UnsupportedKey {
+            path: path.to_owned(),
+            kind,
+        },
+        None => Error::BadPrivateKey {
+            path: path.to_owned(),
+        },
+    })
+}
+
+fn decrypt(der: &[u8], path: &Path, password: Option<&Password>) -> Result<Arc<dyn SigningKey>, Error> {
+    if !is_encrypted_key(der) {
+        return Err(Error::BadPrivateKey {
+            path: path.to_owned(),
+        });
+    }
+    let Some(Password(password)) = password else {
+        return Err(Error::PasswordMissing {
+            path: path.to_owned(),
+        });
+    };
+    // The algorithms are part of what is parsed here, so failing means that one of them is not known.
+    let unsupported = || Error::UnsupportedKeyEncryption {
+        path: path.to_owned(),
+    };
+    let encrypted = EncryptedPrivateKeyInfo::try_from(der).map_err(|_| unsupported())?;
+    let wrong = || Error::PasswordWrong {
+        path: path.to_owned(),
+    };
+    let decrypted = encrypted
+        .decrypt(password.as_slice())
+        .map_err(|error| match error {
+            pkcs8::Error::EncryptedPrivateKey(
+                pkcs5::Error::AlgorithmParametersInvalid { .. }
+                | pkcs5::Error::NoPbes1CryptSupport
+                | pkcs5::Error::UnsupportedAlgorithm { .. },
+            ) => unsupported(),
+            _ => wrong(),
+        })?;
+    // One wrong password in 256 or so leaves valid padding behind, and then garbage comes out.
+    if !diagnosis::is_pkcs8(decrypted.as_bytes()) {
+        return Err(wrong());
+    }
+    signing_key(&PrivatePkcs8KeyDer::from(decrypted.as_bytes()).into(), path)
+}
+
+/// Whether the outline is that of an EncryptedPrivateKeyInfo (RFC 5958 section 3), with any algorithm.
+fn is_encrypted_key(der: &[u8]) -> bool {
+    let outline = || -> pkcs8::der::Result<()> {
+        SliceReader::new(der)?.sequence(|outer| {
+            outer.decode::<AnyRef<'_>>()?.sequence(|algorithm| {
+                algorithm.decode::<pkcs8::ObjectIdentifier>()?;
+                algorithm.decode::<AnyRef<'_>>().map(|_| ())
+            })?;
+            outer.decode::<OctetStringRef<'_>>().map(|_| ())
+        })
+    };
+    outline().is_ok()
+}

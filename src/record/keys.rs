@@ -1,0 +1,137 @@
+//! From traffic secrets to record ciphers, and from one generation of secrets to the next.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use rustls::client::ClientConnectionData;
+use rustls::crypto::cipher::{MessageDecrypter, MessageEncrypter};
+use rustls::kernel::KernelConnection;
+use rustls::server::ServerConnectionData;
+use rustls::{ConnectionTrafficSecrets, SupportedCipherSuite};
+
+use crate::error::Error;
+
+/// rustls' key schedule of one connection, for either role.
+pub(crate) enum Kernel {
+    /// We connected.
+    Client(KernelConnection<ClientConnectionData>),
+    /// We accepted.
+    Server(KernelConnection<ServerConnectionData>),
+}
+
+/// The part of a session that both directions may touch: the next traffic secrets, and the wish of one direction
+/// that the other one acts on.
+///
+/// The lock is held for one HKDF expansion, and only at a key update.
+#[derive(Clone)]
+pub struct KeySchedule {
+    suite: SupportedCipherSuite,
+    kernel: Arc<Mutex<Kernel>>,
+    answer_owed: Arc<AtomicBool>,
+}
+
+impl KeySchedule {
+    pub(crate) fn new(suite: SupportedCipherSuite, kernel: Kernel) -> Self {
+        Self {
+            suite,
+            kernel: Arc::new(Mutex::new(kernel)),
+            answer_owed: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// The negotiated cipher suite.
+    pub fn suite(&self) -> SupportedCipherSuite {
+        self.suite
+    }
+
+    /// Whether keys can be renewed on the connection (TLS 1.3 only, RFC 8446 section 4.6.3).
+    pub fn can_update(&self) -> bool {
+        matches!(self.suite, SupportedCipherSuite::Tls13(_))
+    }
+
+    /// The number of records one key may seal.
+    pub fn record_limit(&self) -> u64 {
+        match self.suite {
+            SupportedCipherSuite::Tls13(suite) => suite.common.confidentiality_limit,
+            SupportedCipherSuite::Tls12(suite) => suite.common.confidentiality_limit,
+        }
+    }
+
+    /// Notes that the peer asked us to renew our sending keys. Any number of requests before the answer is one
+    /// request (RFC 8446 section 4.6.3), so a flood costs one bit.
+    pub(crate) fn owe_answer(&self) {
+        self.answer_owed.store(true, Ordering::Release);
+    }
+
+    /// Whether an answer is owed; asking settles it.
+    pub(crate) fn take_owed_answer(&self) -> bool {
+        self.answer_owed.swap(false, Ordering::AcqRel)
+    }
+
+    /// The cipher for the next generation of our sending keys.
+    pub(crate) fn next_encrypter(&self) -> Result<Box<dyn MessageEncrypter>, Error> {
+        let (_, secrets) = match &mut *self.kernel.lock() {
+            Kernel::Client(kernel) => kernel.update_tx_secret(),
+            Kernel::Server(kernel) => kernel.update_tx_secret(),
+        }?;
+        encrypter(self.suite, secrets)
+    }
+
+    /// The cipher for the next generation of the peer's sending keys.
+    pub(crate) fn next_decrypter(&self) -> Result<Box<dyn MessageDecrypter>, Error> {
+        let (_, secrets) = match &mut *self.kernel.lock() {
+            Kernel::Client(kernel) => kernel.update_rx_secret(),
+            Kernel::Server(kernel) => kernel.update_rx_secret(),
+        }?;
+        decrypter(self.suite, secrets)
+    }
+}
+
+/// Bytes of a TLS 1.2 GCM nonce that are fixed for the connection; the rest is sent with each record
+/// (RFC 5288 section 3).
+const GCM_SALT_BYTES: usize = 4;
+
+/// Builds the sealing half for `secrets`, which are consumed and wiped.
+pub(crate) fn encrypter(
+    suite: SupportedCipherSuite,
+    secrets: ConnectionTrafficSecrets,
+) -> Result<Box<dyn MessageEncrypter>, Error> {
+    let (key, iv, is_gcm) = parts(secrets)?;
+    Ok(match suite {
+        SupportedCipherSuite::Tls13(suite) => suite.aead_alg.encrypter(key, iv),
+        SupportedCipherSuite::Tls12(suite) if is_gcm => {
+            let (salt, explicit) = iv.as_ref().split_at(GCM_SALT_BYTES);
+            suite.aead_alg.encrypter(key, salt, explicit)
+        }
+        SupportedCipherSuite::Tls12(suite) => suite.aead_alg.encrypter(key, iv.as_ref(), &[]),
+    })
+}
+
+/// Builds the opening half for `secrets`, which are consumed and wiped.
+pub(crate) fn decrypter(
+    suite: SupportedCipherSuite,
+    secrets: ConnectionTrafficSecrets,
+) -> Result<Box<dyn MessageDecrypter>, Error> {
+    let (key, iv, is_gcm) = parts(secrets)?;
+    Ok(match suite {
+        SupportedCipherSuite::Tls13(suite) => suite.aead_alg.decrypter(key, iv),
+        SupportedCipherSuite::Tls12(suite) if is_gcm => {
+            suite.aead_alg.decrypter(key, &iv.as_ref()[..GCM_SALT_BYTES])
+        }
+        SupportedCipherSuite::Tls12(suite) => suite.aead_alg.decrypter(key, iv.as_ref()),
+    })
+}
+
+fn parts(
+    secrets: ConnectionTrafficSecrets,
+) -> Result<(rustls::crypto::cipher::AeadKey, rustls::crypto::cipher::Iv, bool), Error> {
+    match secrets {
+        ConnectionTrafficSecrets::Aes128Gcm { key, iv } => Ok((key, iv, true)),
+        ConnectionTrafficSecrets::Aes256Gcm { key, iv } => Ok((key, iv, true)),
+        ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } => Ok((key, iv, false)),
+        _ => Err(Error::Tls(rustls::Error::General(
+            "a cipher suite whose keys are of an unknown kind was negotiated".into(),
+        ))),
+    }
+}

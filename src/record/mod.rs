@@ -1,0 +1,25 @@
+//! The record layer after the handshake (RFC 8446 section 5, RFC 5246 section 6).
+//!
+//! [`RecordTx`] seals, [`RecordRx`] opens. Each belongs to one direction and is driven by one process; the only
+//! thing that crosses is the key schedule, which [`keys::KeySchedule`] guards.
+
+pub mod keys;
+mod post_handshake;
+mod rx;
+mod tx;
+
+pub(crate) use post_handshake::Dialect;
+pub use rx::{Event, Opened, RecordRx};
+pub use tx::RecordTx;
+
+/// Length of a record header: content type, version, length.
+pub const HEADER_BYTES: usize = 5;
+
+/// The most plaintext a record may carry (RFC 8446 section 5.1).
+pub const MAX_PLAINTEXT_BYTES: usize = 1 << 14;
+
+/// The most a TLS 1.3 record's protected payload may exceed its plaintext by (RFC 8446 section 5.2).
+const MAX_EXPANSION_TLS13_BYTES: usize = 256;
+
+/// The most a TLS 1.2 record's protected payload may exceed its plaintext by (RFC 5246 section 6.2.3).
+const MAX_EXPANSION_TLS12_BYTES: usize = 2048;

@@ -1,0 +1,29 @@
+//! What a handshake yields.
+
+use rustls::{NamedGroup, ProtocolVersion, SupportedCipherSuite};
+use rustls_pki_types::CertificateDer;
+
+use crate::record::{RecordRx, RecordTx};
+
+/// An established TLS connection: two directions that share nothing but the key schedule, and what was agreed.
+pub struct Session {
+    /// The sending direction.
+    pub tx: RecordTx,
+    /// The receiving direction.
+    pub rx: RecordRx,
+    /// What was agreed.
+    pub facts: Facts,
+}
+
+/// What two peers agreed on, for people and for policy.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// TLS 1.3 or 1.2.
+    pub version: ProtocolVersion,
+    /// The cipher suite.
+    pub suite: SupportedCipherSuite,
+    /// The group of the key exchange.
+    pub group: Option<NamedGroup>,
+    /// The peer's certificates as it sent them, leaf first; empty when it sent none.
+    pub peer_chain: Vec<CertificateDer<'static>>,
+}

@@ -1,0 +1,58 @@
+//! The proof that the peer holds its certificate's private key.
+//!
+//! It is checked against the public key alone, so that it also works for certificates that webpki does not parse
+//! (X.509 version 1), and it is never skipped, whatever the certificate policy.
+
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
+use rustls::{CertificateError, DigitallySignedStruct, PeerMisbehaved};
+use rustls_pki_types::CertificateDer;
+
+use crate::certificate;
+
+/// Checks a TLS 1.3 CertificateVerify (RFC 8446 section 4.4.3).
+///
+/// # Errors
+/// A bad encoding, a scheme that TLS 1.3 forbids, or a signature that is not by the certificate's key.
+pub fn verify_tls13(
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    signature: &DigitallySignedStruct,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, rustls::Error> {
+    let key = certificate::spki_der(certificate).map_err(bad_encoding)?;
+    verify_tls13_signature_with_raw_key(message, &key, signature, algorithms)
+}
+
+/// Checks a TLS 1.2 ServerKeyExchange or CertificateVerify (RFC 5246 section 7.4.3 and 7.4.8), whose signature
+/// schemes do not name a curve, so that each algorithm of the scheme is tried.
+///
+/// # Errors
+/// A bad encoding, a scheme that was not offered, or a signature that is not by the certificate's key.
+pub fn verify_tls12(
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    signature: &DigitallySignedStruct,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, rustls::Error> {
+    let spki = certificate::spki_der(certificate).map_err(bad_encoding)?;
+    let key = webpki::RawPublicKeyEntity::try_from(&spki)
+        .map_err(|_| rustls::Error::from(CertificateError::BadEncoding))?;
+    let (_, candidates) = algorithms
+        .mapping
+        .iter()
+        .find(|(scheme, _)| *scheme == signature.scheme)
+        .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
+    let proves = |algorithm: &&dyn rustls_pki_types::SignatureVerificationAlgorithm| {
+        key.verify_signature(*algorithm, message, signature.signature()).is_ok()
+    };
+    if candidates.iter().any(proves) {
+        Ok(HandshakeSignatureValid::assertion())
+    } else {
+        Err(CertificateError::BadSignature.into())
+    }
+}
+
+fn bad_encoding(_: crate::Error) -> rustls::Error {
+    CertificateError::BadEncoding.into()
+}
