@@ -1,0 +1,105 @@
+%% Certificates for the suites, made with the openssl command when a test runs. Nothing is kept.
+-module(rustls_dist_certs).
+
+-export([ca/2, ca/3, cert/4, self_signed/3, v1/3, options/1, options/2]).
+
+-export_type([ca/0, cert/0]).
+
+-type ca() :: #{cert := file:filename(), key := file:filename()}.
+-type cert() :: #{cert := file:filename(), key := file:filename(), ca => file:filename()}.
+
+%% The address is there as a DNS name too, since inet_tls of OTP 25 looks for it there.
+-define(SAN, "DNS:localhost,DNS:127.0.0.1,IP:127.0.0.1,IP:::1").
+
+ca(Dir, Name) ->
+    ca(Dir, Name, #{}).
+
+%% A self-signed authority. Options as for cert/4.
+-spec ca(file:filename(), string(), map()) -> ca().
+ca(Dir, Name, Options) ->
+    #{cert := Cert, key := Key} = Files = files(Dir, Name),
+    make_key(Key, Options),
+    openssl("req -x509 -new -key ~ts -out ~ts -days ~w -subj '/CN=~ts' "
+            "-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign",
+            [Key, Cert, maps:get(days, Options, 30), Name]),
+    Files.
+
+%% A certificate issued by Ca. Options: key => p256 (default) | p384 | p521 | ed25519 | {rsa, Bits}; san => string() |
+%% none; days => integer(), may be negative for one that has expired; extensions => [string()] in openssl's syntax.
+-spec cert(file:filename(), ca(), string(), map()) -> cert().
+cert(Dir, #{cert := CaCert, key := CaKey}, Name, Options) ->
+    #{cert := Cert, key := Key} = Files = files(Dir, Name),
+    make_key(Key, Options),
+    Request = Cert ++ ".csr",
+    openssl("req -new -key ~ts -out ~ts -subj '/CN=~ts'", [Key, Request, Name]),
+    Extensions = Cert ++ ".ext",
+    ok = file:write_file(Extensions, extensions(Options)),
+    {From, Until} = validity(maps:get(days, Options, 30)),
+    openssl("x509 -req -in ~ts -CA ~ts -CAkey ~ts -set_serial 0x~ts -out ~ts -extfile ~ts ~ts",
+            [Request, CaCert, CaKey, serial(), Cert, Extensions, [From, Until]]),
+    Files#{ca => CaCert}.
+
+%% A self-signed certificate of version 3 with CA:FALSE.
+-spec self_signed(file:filename(), string(), map()) -> cert().
+self_signed(Dir, Name, Options) ->
+    #{cert := Cert, key := Key} = Files = files(Dir, Name),
+    make_key(Key, Options),
+    openssl("req -x509 -new -key ~ts -out ~ts -days 30 -subj '/CN=~ts' -addext basicConstraints=CA:FALSE "
+            "-addext subjectAltName=~ts", [Key, Cert, Name, maps:get(san, Options, ?SAN)]),
+    Files.
+
+%% A self-signed certificate of version 1, as `openssl x509 -req -signkey' makes it.
+-spec v1(file:filename(), string(), map()) -> cert().
+v1(Dir, Name, Options) ->
+    #{cert := Cert, key := Key} = Files = files(Dir, Name),
+    make_key(Key, Options),
+    Request = Cert ++ ".csr",
+    openssl("req -new -key ~ts -out ~ts -subj '/CN=~ts'", [Key, Request, Name]),
+    openssl("x509 -req -in ~ts -signkey ~ts -days 30 -out ~ts", [Request, Key, Cert]),
+    Files.
+
+options(Cert) ->
+    options(Cert, #{}).
+
+%% Both parts of an options file for mutual verification. Extra: options added to both parts.
+-spec options(cert(), map()) -> [{server | client, list()}].
+options(#{cert := Cert, key := Key, ca := Ca}, Extra) ->
+    Common = maps:to_list(maps:merge(#{certfile => Cert, keyfile => Key, cacertfile => Ca, verify => verify_peer}, Extra)),
+    [{server, [{fail_if_no_peer_cert, true} | Common]}, {client, Common}].
+
+files(Dir, Name) ->
+    Base = filename:join(Dir, Name),
+    #{cert => Base ++ ".pem", key => Base ++ ".key"}.
+
+make_key(File, Options) ->
+    Kind = case maps:get(key, Options, p256) of
+               p256 -> "EC -pkeyopt ec_paramgen_curve:P-256";
+               p384 -> "EC -pkeyopt ec_paramgen_curve:P-384";
+               p521 -> "EC -pkeyopt ec_paramgen_curve:P-521";
+               ed25519 -> "ED25519";
+               {rsa, Bits} -> io_lib:format("RSA -pkeyopt rsa_keygen_bits:~w", [Bits])
+           end,
+    openssl("genpkey -algorithm ~ts -out ~ts", [Kind, File]).
+
+extensions(Options) ->
+    San = case maps:get(san, Options, ?SAN) of
+              none -> [];
+              Names -> ["subjectAltName=", Names, "\n"]
+          end,
+    Others = [[Extension, "\n"] || Extension <- maps:get(extensions, Options, ["basicConstraints=CA:FALSE"])],
+    [San, Others].
+
+%% openssl 3.0's `x509 -req' takes -days only, negative for the past.
+validity(Days) ->
+    {"", io_lib:format("-days ~w", [Days])}.
+
+serial() ->
+    binary:encode_hex(<<1, (crypto:strong_rand_bytes(8))/binary>>).
+
+openssl(Format, Arguments) ->
+    Command = lists:flatten(io_lib:format("openssl " ++ Format ++ " 2>&1; echo status=$?", Arguments)),
+    Output = os:cmd(Command),
+    case string:find(Output, "status=0") of
+        nomatch -> error({openssl, Command, Output});
+        _ -> ok
+    end.

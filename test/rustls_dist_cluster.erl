@@ -1,0 +1,196 @@
+%% Real nodes for the suites: an epmd of their own, a temporary folder, and Erlang nodes that are controlled over their
+%% standard input, so that the node that runs the tests takes no part in distribution.
+%%
+%% A suite calls new/0 in init_per_suite or init_per_testcase and stop/1 at the end; everything started in between
+%% ends with it.
+-module(rustls_dist_cluster).
+
+-export([new/0, stop/1, dir/1]).
+-export([optfile/3, start/2, start/3, stop_node/1, call/4, call/5, name/1, os_pid/1, log/1, await_log/2]).
+-export([run_until_exit/2, env/1]).
+-export([poll/1, poll/2]).
+
+-export_type([cluster/0, peer/0]).
+
+-define(POLL_MS, 20).
+-define(DEADLINE_MS, 15000).
+-define(BOOT_MS, 30000).
+
+-type cluster() :: #{dir := file:filename(), epmd_port := inet:port_number(), epmd := port()}.
+-type peer() :: #{pid := pid(), node := node(), log := file:filename(), os_pid := string()}.
+
+%% Starts an epmd on a port that was free a moment ago, and another if it was taken meanwhile.
+-spec new() -> cluster().
+new() ->
+    Dir = string:trim(os:cmd("mktemp -d /tmp/rustls_dist.XXXXXX")),
+    new(Dir, 10).
+
+new(Dir, Tries) when Tries > 0 ->
+    {ok, Probe} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
+    {ok, Port} = inet:port(Probe),
+    ok = gen_tcp:close(Probe),
+    Epmd = open_port({spawn_executable, epmd()},
+                     [{args, ["-port", integer_to_list(Port), "-address", "127.0.0.1"]}, exit_status, binary]),
+    case await_epmd(Epmd, Port, deadline()) of
+        ok -> #{dir => Dir, epmd_port => Port, epmd => Epmd};
+        failed -> new(Dir, Tries - 1)
+    end.
+
+await_epmd(Epmd, Port, Deadline) ->
+    receive
+        {Epmd, {exit_status, _}} -> failed
+    after ?POLL_MS ->
+        case gen_tcp:connect({127, 0, 0, 1}, Port, [], 1000) of
+            {ok, Socket} -> gen_tcp:close(Socket);
+            {error, _} ->
+                true = now_ms() < Deadline,
+                await_epmd(Epmd, Port, Deadline)
+        end
+    end.
+
+epmd() ->
+    case filelib:wildcard(filename:join([code:root_dir(), "erts-*", "bin", "epmd"])) of
+        [Found | _] -> Found;
+        [] -> os:find_executable("epmd")
+    end.
+
+%% Ends epmd and removes the folder. Nodes are linked to the process that started them.
+-spec stop(cluster()) -> ok.
+stop(#{dir := Dir, epmd := Epmd}) ->
+    case erlang:port_info(Epmd, os_pid) of
+        {os_pid, OsPid} -> _ = os:cmd("kill " ++ integer_to_list(OsPid));
+        undefined -> ok
+    end,
+    _ = file:del_dir_r(Dir),
+    ok.
+
+-spec dir(cluster()) -> file:filename().
+dir(#{dir := Dir}) -> Dir.
+
+%% Writes an options file and gives its path.
+-spec optfile(cluster(), string(), [{server | client, list()}]) -> file:filename().
+optfile(#{dir := Dir}, Name, Terms) ->
+    File = filename:join(Dir, Name ++ ".conf"),
+    ok = file:write_file(File, io_lib:format("~tp.~n", [Terms])),
+    File.
+
+start(Cluster, Options) ->
+    start(Cluster, maps:get(name, Options, peer:random_name()), Options).
+
+%% Starts a node. Options: proto => "rustls" (default) | "inet_tls" | "inet_tcp"; optfile => File; host => "127.0.0.1"
+%% (default); args => more arguments for erl; env => more environment; cookie => Cookie.
+%% The node is ready when this returns.
+-spec start(cluster(), atom() | string(), map()) -> peer().
+start(#{dir := Dir} = Cluster, Name, Options) ->
+    Log = filename:join(Dir, lists:concat([Name, "-", erlang:unique_integer([positive]), ".log"])),
+    {ok, Pid, Node} = peer:start_link(#{name => Name,
+                                        host => maps:get(host, Options, "127.0.0.1"),
+                                        longnames => maps:get(longnames, Options, true),
+                                        connection => standard_io,
+                                        wait_boot => ?BOOT_MS,
+                                        env => env(Cluster) ++ maps:get(env, Options, []),
+                                        args => arguments(Options) ++ logger_arguments(Log) ++ maps:get(args, Options, [])}),
+    #{pid => Pid, node => Node, log => Log, os_pid => peer:call(Pid, os, getpid, [])}.
+
+-spec stop_node(peer()) -> ok.
+stop_node(#{pid := Pid}) ->
+    peer:stop(Pid).
+
+call(Peer, Module, Function, Arguments) ->
+    call(Peer, Module, Function, Arguments, ?DEADLINE_MS).
+
+%% Calls a function on a node, over its standard input: works whatever the state of its distribution.
+-spec call(peer(), module(), atom(), [term()], timeout()) -> term().
+call(#{pid := Pid}, Module, Function, Arguments, TimeoutMs) ->
+    peer:call(Pid, Module, Function, Arguments, TimeoutMs).
+
+-spec name(peer()) -> node().
+name(#{node := Node}) -> Node.
+
+-spec os_pid(peer()) -> string().
+os_pid(#{os_pid := OsPid}) -> OsPid.
+
+%% What the node logged so far.
+-spec log(peer()) -> string().
+log(#{log := Log}) ->
+    case file:read_file(Log) of
+        {ok, Text} -> unicode:characters_to_list(Text);
+        {error, enoent} -> ""
+    end.
+
+%% Waits until the node's log has a line that matches Regexp, and gives it.
+-spec await_log(peer(), iodata()) -> string().
+await_log(Peer, Regexp) ->
+    {ok, Line} = poll(fun() ->
+                              case re:run(log(Peer), ["[^\n]*", Regexp, "[^\n]*"], [unicode, {capture, first, list}]) of
+                                  {match, [Line]} -> {ok, Line};
+                                  nomatch -> false
+                              end
+                      end),
+    Line.
+
+%% Runs erl until it ends by itself: for nodes that must not come up. Gives its exit status and all that it printed.
+-spec run_until_exit(cluster(), [string()]) -> {integer(), string()}.
+run_until_exit(#{dir := Dir} = Cluster, Arguments) ->
+    Erl = os:find_executable("erl"),
+    Port = open_port({spawn_executable, Erl},
+                     [{args, ["-noshell", "-noinput", "-pa", ebin() | Arguments]}, {env, env(Cluster)}, {cd, Dir},
+                      exit_status, stderr_to_stdout, binary]),
+    collect(Port, [], now_ms() + ?BOOT_MS).
+
+collect(Port, Output, Deadline) ->
+    receive
+        {Port, {data, Data}} ->
+            collect(Port, [Output, Data], Deadline);
+        {Port, {exit_status, Status}} ->
+            {Status, unicode:characters_to_list(iolist_to_binary(Output))}
+    after max(0, Deadline - now_ms()) ->
+        {os_pid, OsPid} = erlang:port_info(Port, os_pid),
+        _ = os:cmd("kill -9 " ++ integer_to_list(OsPid)),
+        ct:fail({still_running, iolist_to_binary(Output)})
+    end.
+
+-spec env(cluster()) -> [{string(), string()}].
+env(#{dir := Dir, epmd_port := Port}) ->
+    [{"ERL_EPMD_PORT", integer_to_list(Port)}, {"ERL_CRASH_DUMP", filename:join(Dir, "erl_crash.dump")},
+     {"HOME", Dir}].
+
+arguments(Options) ->
+    Optfile = case Options of
+                  #{optfile := File} -> ["-ssl_dist_optfile", File];
+                  #{} -> []
+              end,
+    ["-pa", ebin(), "-pa", filename:dirname(code:which(?MODULE)),
+     "-proto_dist", maps:get(proto, Options, "rustls"),
+     "-setcookie", maps:get(cookie, Options, "rustls_dist_test")] ++ Optfile.
+
+logger_arguments(Log) ->
+    Handler = [{handler, default, logger_std_h,
+                #{config => #{file => Log}, formatter => {logger_formatter, #{single_line => true}}}}],
+    ["-kernel", "logger", lists:flatten(io_lib:format("~0p", [Handler]))].
+
+ebin() ->
+    filename:absname(os:getenv("RUSTLS_DIST_EBIN", "_build/default/lib/rustls_dist/ebin")).
+
+poll(Fun) ->
+    poll(Fun, ?DEADLINE_MS).
+
+%% Calls Fun until it gives something else than false, or fails when the deadline has passed.
+-spec poll(fun(() -> false | Result), timeout()) -> Result.
+poll(Fun, TimeoutMs) ->
+    poll_until(Fun, now_ms() + TimeoutMs).
+
+poll_until(Fun, Deadline) ->
+    case Fun() of
+        false ->
+            now_ms() < Deadline orelse ct:fail(deadline_passed),
+            receive after ?POLL_MS -> poll_until(Fun, Deadline) end;
+        Result ->
+            Result
+    end.
+
+deadline() ->
+    now_ms() + ?DEADLINE_MS.
+
+now_ms() ->
+    erlang:monotonic_time(millisecond).
