@@ -76,8 +76,8 @@ parse(Side, Sources) ->
     end.
 
 %% Fills in what was not given. A peer is verified exactly where there is something to verify it against.
-%% Depth and fail_if_no_peer_cert are ssl's defaults (ssl_internal.hrl of OTP 25); the versions are all that
-%% are offered.
+%% Depth is ssl's default (ssl_internal.hrl of OTP 25); the versions are all that are offered.
+%% fail_if_no_peer_cert is what ssl of the running release makes of verify_peer: true from OTP 26 on.
 %% Side: the side the options are for; Options: validated options.
 %% Result: the options with every key that has a default.
 -spec defaults(side(), options()) -> options().
@@ -88,10 +88,13 @@ defaults(Side, Options) ->
              end,
     Common = #{verify => Verify, depth => 10, versions => ['tlsv1.3', 'tlsv1.2']},
     maps:merge(case Side of
-                   server -> Common#{fail_if_no_peer_cert => false};
+                   server -> Common#{fail_if_no_peer_cert => insists(maps:get(verify, Options, Verify))};
                    client -> Common
                end,
                Options).
+
+insists(verify_none) -> false;
+insists(verify_peer) -> list_to_integer(erlang:system_info(otp_release)) >= 26.
 
 %% One sentence: the option, the side, the source, the fault, the remedy.
 -spec format_problem(problem()) -> unicode:chardata().

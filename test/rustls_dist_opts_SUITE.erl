@@ -285,9 +285,12 @@ warnings(_Config) ->
     ?assertEqual({unauthenticated, client}, Unauthenticated),
     notice_has(Unauthenticated, ["client", "encrypted but not authenticated", "cacertfile"]),
     Verified = ?CERT ++ ["server_cacertfile", "a"],
-    {ok, #{notices := [Optional]}} = parse(server, Verified),
+    {ok, #{notices := [Optional]}} = parse(server, Verified ++ ["server_fail_if_no_peer_cert", "false"]),
     ?assertEqual(peer_certificate_optional, Optional),
     notice_has(Optional, ["server", "fail_if_no_peer_cert"]),
+    %% As ssl of the running release has it.
+    Insists = list_to_integer(erlang:system_info(otp_release)) >= 26,
+    ?assertMatch({ok, #{options := #{fail_if_no_peer_cert := Insists}}}, parse(server, Verified)),
     ?assertMatch({ok, #{notices := []}}, parse(server, Verified ++ ["server_fail_if_no_peer_cert", "true"])),
     ?assertMatch({ok, #{notices := []}}, parse(client, ["client_cacertfile", "a"])).
 
