@@ -27,6 +27,18 @@ pub struct Split {
     pub consumed_bytes: usize,
 }
 
+/// Whether `data`, the beginning of a stream, holds a complete packet once it has grown to `grown_bytes`. With less than
+/// a length field there is no telling, and the answer is yes.
+///
+/// # Errors
+/// [`Error::PacketTooLong`] as in [`split`].
+pub fn may_complete(data: &[u8], grown_bytes: usize, max_packet_bytes: usize) -> Result<bool, Error> {
+    match length_field(data, max_packet_bytes)? {
+        Some(length_bytes) => Ok(LENGTH_BYTES + length_bytes <= grown_bytes),
+        None => Ok(true),
+    }
+}
+
 /// Finds up to `max_packets` complete packets in `data`.
 ///
 /// # Errors
@@ -36,20 +48,13 @@ pub fn split(data: &[u8], max_packets: usize, max_packet_bytes: usize) -> Result
     let mut packets = Vec::new();
     let mut consumed_bytes = 0;
     while packets.len() < max_packets {
-        let [a, b, c, d, ref tail @ ..] = data[consumed_bytes..] else {
+        let Some(length_bytes) = length_field(&data[consumed_bytes..], max_packet_bytes)? else {
             break;
         };
-        let length_bytes = u32::from_be_bytes([a, b, c, d]) as usize;
-        if length_bytes > max_packet_bytes {
-            return Err(Error::PacketTooLong {
-                length_bytes,
-                limit_bytes: max_packet_bytes,
-            });
-        }
-        if tail.len() < length_bytes {
+        let start = consumed_bytes + LENGTH_BYTES;
+        if data.len() - start < length_bytes {
             break;
         }
-        let start = consumed_bytes + LENGTH_BYTES;
         packets.push(start..start + length_bytes);
         consumed_bytes = start + length_bytes;
     }
@@ -57,4 +62,18 @@ pub fn split(data: &[u8], max_packets: usize, max_packet_bytes: usize) -> Result
         packets,
         consumed_bytes,
     })
+}
+
+fn length_field(data: &[u8], max_packet_bytes: usize) -> Result<Option<usize>, Error> {
+    let [a, b, c, d, ..] = *data else {
+        return Ok(None);
+    };
+    let length_bytes = u32::from_be_bytes([a, b, c, d]) as usize;
+    if length_bytes > max_packet_bytes {
+        return Err(Error::PacketTooLong {
+            length_bytes,
+            limit_bytes: max_packet_bytes,
+        });
+    }
+    Ok(Some(length_bytes))
 }

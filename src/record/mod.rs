@@ -4,6 +4,7 @@
 //! thing that crosses is the key schedule, which [`keys::KeySchedule`] guards.
 
 pub mod keys;
+mod plaintext;
 mod post_handshake;
 mod rx;
 mod tx;

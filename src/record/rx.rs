@@ -6,6 +6,7 @@ use rustls::crypto::cipher::{InboundOpaqueMessage, MessageDecrypter};
 use rustls::{AlertDescription, ContentType, ProtocolVersion};
 
 use super::keys::KeySchedule;
+use super::plaintext::{Filled, Plaintext};
 use super::post_handshake::{Dialect, Joiner, KeyUpdateRequest, Message};
 use super::{HEADER_BYTES, MAX_EXPANSION_TLS12_BYTES, MAX_EXPANSION_TLS13_BYTES, MAX_PLAINTEXT_BYTES};
 use crate::error::Error;
@@ -30,11 +31,11 @@ pub enum Event {
     Alert(AlertDescription),
 }
 
-/// The outcome of an [`RecordRx::open`].
-#[derive(Debug, Default)]
-pub struct Opened {
-    /// Plaintext; [`Opened::packets`] points into it.
-    pub data: Vec<u8>,
+/// The outcome of an [`RecordRx::open`] into a buffer of the kind `B`.
+#[derive(Debug)]
+pub struct Opened<B> {
+    /// Plaintext; [`Opened::packets`] points into it. `None` when there is no packet.
+    pub data: Option<B>,
     /// The complete packets, without their length fields, in order.
     pub packets: Vec<Range<usize>>,
     /// What else there was, in order.
@@ -100,34 +101,60 @@ impl RecordRx {
     /// Opens every complete record of `input` (preceded by what earlier calls left) and returns up to `max_packets`
     /// complete packets; the others wait for the next call. Incomplete records and packets are kept.
     ///
+    /// `allocate` makes the buffer for the packets, of the number of bytes it is given.
+    ///
     /// # Errors
     /// Any is final, and [`Error::alert`] tells what the peer is owed: [`Error::BadRecord`], [`Error::RecordTooLong`],
     /// [`Error::UnexpectedRecord`], [`Error::UnexpectedHandshakeMessage`], [`Error::TooManyEmptyRecords`],
     /// [`Error::RenegotiationRefused`], [`Error::PacketTooLong`]; [`Error::Closed`] after the peer closed.
-    pub fn open(&mut self, input: &[u8], max_packets: usize) -> Result<Opened, Error> {
+    pub fn open<B: AsMut<[u8]>>(
+        &mut self,
+        input: &[u8],
+        max_packets: usize,
+        allocate: impl FnOnce(usize) -> B,
+    ) -> Result<Opened<B>, Error> {
         if self.ended && self.plaintext.is_empty() {
             return Err(Error::Closed);
         }
-        let mut data = std::mem::take(&mut self.plaintext);
         let mut events = Vec::new();
-        data.reserve(self.ciphertext.len() + input.len());
-        self.open_records(input, &mut data, &mut events)?;
-
-        let found = packet::split(&data, max_packets, self.max_packet_bytes)?;
-        if found.packets.is_empty() {
-            self.plaintext = data;
-            data = Vec::new();
-        } else {
-            self.plaintext = data[found.consumed_bytes..].to_vec();
+        let room_bytes = self.plaintext.len() + self.ciphertext.len() + input.len();
+        if !packet::may_complete(&self.plaintext, room_bytes, self.max_packet_bytes)? {
+            self.keep(input, &mut events)?;
+            return Ok(Opened {
+                data: None,
+                packets: Vec::new(),
+                events,
+            });
         }
+        let mut buffer = allocate(room_bytes);
+        let mut data = Filled::new(buffer.as_mut());
+        data.append(&std::mem::take(&mut self.plaintext));
+        self.open_records(input, &mut data, &mut events)?;
+        let filled = data.len();
+        let found = packet::split(&buffer.as_mut()[..filled], max_packets, self.max_packet_bytes)?;
+        self.plaintext = buffer.as_mut()[found.consumed_bytes..filled].to_vec();
         Ok(Opened {
-            data,
+            data: (!found.packets.is_empty()).then_some(buffer),
             packets: found.packets,
             events,
         })
     }
 
-    fn open_records(&mut self, mut input: &[u8], data: &mut Vec<u8>, events: &mut Vec<Event>) -> Result<(), Error> {
+    /// Adds to the beginning of a packet that will not be complete yet, so that a long packet is not copied anew with
+    /// every call.
+    fn keep(&mut self, input: &[u8], events: &mut Vec<Event>) -> Result<(), Error> {
+        let mut plaintext = std::mem::take(&mut self.plaintext);
+        self.open_records(input, &mut plaintext, events)?;
+        self.plaintext = plaintext;
+        Ok(())
+    }
+
+    fn open_records<P: Plaintext>(
+        &mut self,
+        mut input: &[u8],
+        data: &mut P,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Error> {
         while !self.ciphertext.is_empty() && !self.ended {
             let Some(header) = self.complete_header(&mut input)? else {
                 return Ok(());
@@ -197,16 +224,15 @@ impl RecordRx {
 
     /// Opens one record at the end of `data`: the ciphertext is copied to where the plaintext belongs and opened in
     /// place, which is the only copy on the way.
-    fn open_record(
+    fn open_record<P: Plaintext>(
         &mut self,
         header: &Header,
         payload: &[u8],
-        data: &mut Vec<u8>,
+        data: &mut P,
         events: &mut Vec<Event>,
     ) -> Result<(), Error> {
         let start = data.len();
-        data.extend_from_slice(payload);
-        let message = InboundOpaqueMessage::new(header.typ, ProtocolVersion::TLSv1_2, &mut data[start..]);
+        let message = InboundOpaqueMessage::new(header.typ, ProtocolVersion::TLSv1_2, data.append(payload));
         let plain = self.decrypter.decrypt(message, self.sequence).map_err(record_error)?;
         let (typ, length) = (plain.typ, plain.payload.len());
         self.sequence += 1;
@@ -214,7 +240,7 @@ impl RecordRx {
         if typ == ContentType::ApplicationData {
             return self.application_data(length);
         }
-        let content = data.split_off(start);
+        let content = data.take_from(start);
         match typ {
             ContentType::Handshake if length > 0 => self.handshake(&content, events),
             ContentType::Alert => self.alert(&content, events),

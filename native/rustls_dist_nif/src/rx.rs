@@ -1,11 +1,10 @@
 //! The receiving direction.
 
 use parking_lot::Mutex;
-use rustler::{Atom, Binary, Encoder, Env, NifResult, Resource, ResourceArc, Term};
+use rustler::{Atom, Binary, Encoder, Env, NifResult, OwnedBinary, Resource, ResourceArc, Term};
 use rustls_dist::packet::MAX_PACKET_BYTES;
 use rustls_dist::record::{Event, Opened, RecordRx};
 
-use crate::bytes::into_binary;
 use crate::census::{RECEIVERS, Token};
 use crate::{atoms, terms};
 
@@ -34,7 +33,7 @@ impl Receiver {
 /// bytes.
 #[rustler::nif]
 fn rx_open<'a>(env: Env<'a>, rx: ResourceArc<Receiver>, input: Binary<'a>, max_packets: usize) -> NifResult<Term<'a>> {
-    let opened = rx.record.lock().open(input.as_slice(), max_packets);
+    let opened = rx.record.lock().open(input.as_slice(), max_packets, Buffer::new);
     let percent = (input.len() / BYTES_PER_PERCENT).clamp(1, 100);
     rustler::schedule::consume_timeslice(env, percent as i32);
     match opened {
@@ -56,16 +55,31 @@ fn rx_info(env: Env<'_>, rx: ResourceArc<Receiver>) -> NifResult<Term<'_>> {
     Term::map_from_pairs(env, &[(atoms::key_updates(), rx.record.lock().key_updates())])
 }
 
-fn opened_term(env: Env<'_>, opened: Opened) -> NifResult<Term<'_>> {
+/// Packets must lie in a binary of the VM's own: erts' decoder of external terms refers into it.
+struct Buffer(OwnedBinary);
+
+impl Buffer {
+    fn new(bytes: usize) -> Self {
+        Self(OwnedBinary::new(bytes))
+    }
+}
+
+impl AsMut<[u8]> for Buffer {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self.0.as_mut_slice()
+    }
+}
+
+fn opened_term(env: Env<'_>, opened: Opened<Buffer>) -> NifResult<Term<'_>> {
     let Opened { data, packets, events } = opened;
     let events = events
         .into_iter()
         .map(|event| event_term(env, event))
         .collect::<NifResult<Vec<_>>>()?;
-    if packets.is_empty() {
+    let Some(Buffer(data)) = data else {
         return Ok((atoms::ok(), Term::list_new_empty(env), events).encode(env));
-    }
-    let data = into_binary(env, data);
+    };
+    let data = data.release(env);
     let packets = packets
         .into_iter()
         .map(|range| data.make_subbinary(range.start, range.len()))
