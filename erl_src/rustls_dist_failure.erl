@@ -1,7 +1,7 @@
 %% Why a link failed, for people: at which stage, what was expected and what came, and what to do.
 -module(rustls_dist_failure).
 
--export([reason/2, stage/2, headline/1, text/2, listener_text/2]).
+-export([reason/2, stage/2, headline/1, text/2, listener_text/2, repeated_text/3]).
 
 -export_type([stage/0]).
 
@@ -72,6 +72,7 @@ node_text(#{node := Node}) -> atom_to_binary(Node);
 node_text(_) -> "a node".
 
 address_text(#{address := {Ip, Port}}) -> io_lib:format(" (~ts port ~w)", [inet:ntoa(Ip), Port]);
+address_text(#{ip := Ip}) -> io_lib:format(" (~ts)", [inet:ntoa(Ip)]);
 address_text(_) -> "".
 
 %% One or two sentences: what happened and what to do.
@@ -212,6 +213,18 @@ posix(Reason) when is_atom(Reason) ->
     end;
 posix(Reason) ->
     io_lib:format("~tp", [Reason]).
+
+%% Failures that were counted and not logged.
+-spec repeated_text(rustls_dist_log_limit:key() | others, pos_integer(), pos_integer()) -> unicode:chardata().
+repeated_text(others, Count, PeriodMs) ->
+    io_lib:format("~w more links failed in the last ~w s, with many peers", [Count, PeriodMs div 1000]);
+repeated_text({Direction, Who, Stage}, Count, PeriodMs) ->
+    Peer = case Who of
+               _ when is_atom(Who) -> #{node => Who};
+               _ -> #{ip => Who}
+           end,
+    io_lib:format("~ts ~w more times in the last ~w s",
+                  [headline(Peer#{direction => Direction, stage => Stage}), Count, PeriodMs div 1000]).
 
 %% Trouble of the accept loop.
 -spec listener_text(term(), non_neg_integer()) -> unicode:chardata().

@@ -1,7 +1,7 @@
 %% The carrier's log entries: reports with domain [rustls_dist] that know how to become a readable line.
 -module(rustls_dist_log).
 
--export([peer/1, notice/1, configuration/1, failed_setup/3, failed_incoming/2, broken_link/2, listener/2]).
+-export([peer/1, notice/1, configuration/1, failed_setup/3, failed_incoming/2, broken_link/2, listener/2, repeated/3]).
 -export([format/1]).
 
 -export_type([address/0, setup/0]).
@@ -63,6 +63,13 @@ listener(What, Suppressed) ->
     ?LOG_ERROR(#{event => listener, reason => What, suppressed => Suppressed,
                  text => unicode:characters_to_binary(rustls_dist_failure:listener_text(What, Suppressed))}, ?META).
 
+%% Failures of one kind that were counted and not logged.
+-spec repeated(rustls_dist_log_limit:key() | others, pos_integer(), pos_integer()) -> ok.
+repeated(Key, Count, PeriodMs) ->
+    visible(),
+    ?LOG_ERROR(#{event => link_failures_repeated, key => Key, count => Count,
+                 text => unicode:characters_to_binary(rustls_dist_failure:repeated_text(Key, Count, PeriodMs))}, ?META).
+
 %% The readable line of a report (logger's report_cb).
 -spec format(map()) -> {io:format(), [term()]}.
 format(#{event := link_failed, text := Text} = Report) ->
@@ -70,11 +77,20 @@ format(#{event := link_failed, text := Text} = Report) ->
 format(#{text := Text}) ->
     {"rustls_dist: ~ts", [Text]}.
 
-failure(Setup, Reason) ->
-    visible(),
+failure(#{direction := Direction} = Setup, Reason) ->
     Stage = rustls_dist_failure:stage(maps:get(stage, Setup), Reason),
-    Text = unicode:characters_to_binary(rustls_dist_failure:text(maps:get(direction, Setup), Reason)),
-    ?LOG_ERROR(Setup#{event => link_failed, stage => Stage, reason => Reason, text => Text}, ?META).
+    case rustls_dist_log_limit:admit({Direction, who(Setup), Stage}) of
+        true ->
+            visible(),
+            Text = unicode:characters_to_binary(rustls_dist_failure:text(Direction, Reason)),
+            ?LOG_ERROR(Setup#{event => link_failed, stage => Stage, reason => Reason, text => Text}, ?META);
+        false ->
+            ok
+    end.
+
+who(#{node := Node}) -> Node;
+who(#{address := {Ip, _Port}}) -> Ip;
+who(_) -> unknown.
 
 %% kernel's handlers pass only what has no domain or an OTP one. The carrier runs before anybody's logger configuration
 %% does, and a failed link that nobody hears of is what it is here to end, so it adds a filter under its own name to

@@ -21,6 +21,7 @@ start_link() ->
 
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
-    Children = [#{id => rustls_dist_links, start => {rustls_dist_links, start_link, []}},
+    Children = [#{id => rustls_dist_log_limit, start => {rustls_dist_log_limit, start_link, []}},
+                #{id => rustls_dist_links, start => {rustls_dist_links, start_link, []}},
                 #{id => rustls_dist_config, start => {rustls_dist_config, start_link, []}}],
     {ok, {#{strategy => one_for_one, intensity => 10, period => 3600}, Children}}.
