@@ -2,7 +2,7 @@
 %% (dist_util) sends and receives, before a link's own processes take over.
 -module(rustls_dist_channel).
 
--export([send/2, recv/2, send_alert/2]).
+-export([send/2, recv/2, send_alert/2, send_now/2]).
 
 -export_type([failure/0]).
 
@@ -46,13 +46,16 @@ recv(#{socket := Socket, rx := Rx} = Tls, Timeout, Data) ->
 -spec send_alert(rustls_dist_handshake:tls(), rustls_dist_nif:error_map()) -> ok.
 send_alert(#{socket := Socket, tx := Tx}, #{alert := {Code, _Name}}) ->
     case rustls_dist_nif:tx_alert(Tx, Code) of
-        {ok, Record} ->
-            _ = gen_tcp:send(Socket, Record),
-            ok;
-        {error, _Closed} ->
-            ok
+        {ok, Record} -> send_now(Socket, Record);
+        {error, _Closed} -> ok
     end;
 send_alert(_Tls, #{alert := none}) ->
+    ok.
+
+%% Sends last words, if that is possible without waiting: a peer that does not read must not keep its link from ending.
+-spec send_now(inet:socket(), iodata()) -> ok.
+send_now(Socket, Record) ->
+    _ = inet_tcp:send(Socket, Record, [nosuspend]),
     ok.
 
 answer(_Tls, []) ->

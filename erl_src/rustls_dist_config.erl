@@ -56,7 +56,11 @@ load() ->
         {module, _} ->
             case sources() of
                 {ok, Sources} ->
-                    #{server => role(server, Sources), client => role(client, Sources)};
+                    {Server, ServerNotices} = role(server, Sources),
+                    {Client, ClientNotices} = role(client, Sources),
+                    _ = [rustls_dist_log:notice(rustls_dist_opts:format_notice(Notice))
+                         || Notice <- merge_notices(ServerNotices ++ ClientNotices)],
+                    #{server => Server, client => Client};
                 {error, Text} ->
                     both({error, Text})
             end;
@@ -89,11 +93,16 @@ sources() ->
 role(Role, Sources) ->
     case rustls_dist_opts:parse(Role, Sources) of
         {ok, #{options := Options, origins := Origins, notices := Notices}} ->
-            Result = build(Role, Options, Origins),
-            [rustls_dist_log:notice(rustls_dist_opts:format_notice(Notice)) || Notice <- Notices],
-            Result;
+            {build(Role, Options, Origins), Notices};
         {error, Problem} ->
-            {error, unicode:characters_to_binary(rustls_dist_opts:format_problem(Problem))}
+            {{error, unicode:characters_to_binary(rustls_dist_opts:format_problem(Problem))}, []}
+    end.
+
+%% Links that no side authenticates deserve one clear warning, not two that look alike.
+merge_notices(Notices) ->
+    case Notices -- [{unauthenticated, server}, {unauthenticated, client}] of
+        Others when length(Others) =:= length(Notices) - 2 -> [{unauthenticated, both} | Others];
+        _ -> Notices
     end.
 
 build(Role, Options, Origins) ->

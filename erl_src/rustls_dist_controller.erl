@@ -171,9 +171,11 @@ send(#link{socket = Socket}, {ok, Records}) ->
         ok -> ok;
         {error, Reason} -> death_row({send_error, Reason})
     end;
+send(_Link, {error, #{kind := closed}}) ->
+    death_row(connection_closed);
 send(#link{socket = Socket}, {error, #{kind := Kind} = Error}) ->
     rustls_dist_log:broken_link(Socket, {tls, Error}),
-    death_row({tls_error, Kind}).
+    exit({tls_error, Kind}).
 
 -spec death_row(term()) -> no_return().
 death_row(Reason) ->

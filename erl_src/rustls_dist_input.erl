@@ -113,17 +113,13 @@ farewell(#link{socket = Socket, controller = Controller, tls = #{tx := Tx}}, Rea
     Ref = erlang:monitor(process, Controller),
     receive {'DOWN', Ref, process, Controller, _} -> ok after ?CONTROLLER_EXIT_MS -> ok end,
     case inet:getstat(Socket, [send_pend]) of
-        {ok, [{send_pend, 0}]} ->
-            case rustls_dist_nif:tx_close_notify(Tx) of
-                {ok, Record} ->
-                    _ = gen_tcp:send(Socket, Record),
-                    exit(Reason);
-                {error, _} ->
-                    exit(Reason)
-            end;
-        _ ->
-            exit(Reason)
-    end.
+        {ok, [{send_pend, 0}]} -> close_notify(Socket, rustls_dist_nif:tx_close_notify(Tx));
+        _ -> ok
+    end,
+    exit(Reason).
+
+close_notify(Socket, {ok, Record}) -> rustls_dist_channel:send_now(Socket, Record);
+close_notify(_Socket, {error, _Closed}) -> ok.
 
 -spec death_row(term()) -> no_return().
 death_row(Reason) ->

@@ -49,6 +49,9 @@ notice({overridden, Side, Key, Origin, Origin}) ->
 notice({overridden, Side, Key, Used, Dropped}) ->
     io_lib:format("~ts is not used: the value from ~ts comes first",
                   [named(Side, Dropped, Key), source(Used)]);
+notice({unauthenticated, both}) ->
+    "neither side verifies its peers (verify_none): links are encrypted but not authenticated; give both sides "
+    "cacertfile and verify verify_peer";
 notice({unauthenticated, Side}) ->
     io_lib:format("the ~s side does not verify its peers (verify_none): the link is encrypted but not "
                   "authenticated; give cacertfile and verify verify_peer", [Side]);

@@ -47,7 +47,7 @@
 -type notice() ::
         {no_meaning, side(), origin(), Key :: atom(), Why :: string()}
       | {overridden, side(), Key :: atom(), Used :: origin(), Dropped :: origin()}
-      | {unauthenticated, side()}
+      | {unauthenticated, side() | both}
       | peer_certificate_optional.
 
 %% What became of one option of one source.
