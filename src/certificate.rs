@@ -60,16 +60,9 @@ impl CertificateFacts {
             version: version(&certificate)?,
             self_issued: is_self_issued(&certificate),
         };
-        if let Some(names) = certificate
-            .subject_alternative_name()
-            .map_err(|_| bad_encoding())?
-        {
+        if let Some(names) = certificate.subject_alternative_name().map_err(|_| bad_encoding())? {
             facts.has_alt_names = !names.value.general_names.is_empty();
-            names
-                .value
-                .general_names
-                .iter()
-                .for_each(|name| facts.add_alt_name(name));
+            names.value.general_names.iter().for_each(|name| facts.add_alt_name(name));
         }
         Ok(facts)
     }
@@ -102,9 +95,7 @@ impl CertificateFacts {
 /// `CertificateError::BadEncoding`.
 pub fn spki_der(certificate: &[u8]) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
     let certificate = parse(certificate)?;
-    Ok(SubjectPublicKeyInfoDer::from(
-        certificate.public_key().raw.to_vec(),
-    ))
+    Ok(SubjectPublicKeyInfoDer::from(certificate.public_key().raw.to_vec()))
 }
 
 /// Parses a certificate that fills `der` to the last byte. Error as for [`spki_der`].
@@ -132,10 +123,7 @@ fn version(certificate: &X509Certificate<'_>) -> Result<u8, Error> {
 }
 
 fn common_names(name: &X509Name<'_>) -> Vec<String> {
-    name.iter_common_name()
-        .filter_map(|attribute| attribute.as_str().ok())
-        .map(str::to_owned)
-        .collect()
+    name.iter_common_name().filter_map(|attribute| attribute.as_str().ok()).map(str::to_owned).collect()
 }
 
 fn address(octets: &[u8]) -> Option<IpAddr> {

@@ -7,21 +7,9 @@ use crate::error::Error;
 
 /// Every suite that is offered: its OTP name, its OpenSSL name (the same for TLS 1.3) and the suite.
 static SUITES: [(&str, &str, SupportedCipherSuite); 9] = [
-    (
-        "TLS_AES_256_GCM_SHA384",
-        "TLS_AES_256_GCM_SHA384",
-        suites::TLS13_AES_256_GCM_SHA384,
-    ),
-    (
-        "TLS_AES_128_GCM_SHA256",
-        "TLS_AES_128_GCM_SHA256",
-        suites::TLS13_AES_128_GCM_SHA256,
-    ),
-    (
-        "TLS_CHACHA20_POLY1305_SHA256",
-        "TLS_CHACHA20_POLY1305_SHA256",
-        suites::TLS13_CHACHA20_POLY1305_SHA256,
-    ),
+    ("TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384", suites::TLS13_AES_256_GCM_SHA384),
+    ("TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256", suites::TLS13_AES_128_GCM_SHA256),
+    ("TLS_CHACHA20_POLY1305_SHA256", "TLS_CHACHA20_POLY1305_SHA256", suites::TLS13_CHACHA20_POLY1305_SHA256),
     (
         "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
         "ECDHE-ECDSA-AES256-GCM-SHA384",
@@ -124,17 +112,10 @@ const NUMBERS: [&str; 5] = ["8", "40", "56", "128", "256"];
 pub fn parse(name: &str) -> Result<SupportedCipherSuite, Error> {
     let name = name.trim();
     let is_named = |known: &str| known.eq_ignore_ascii_case(name);
-    match SUITES
-        .iter()
-        .find(|(otp, openssl, _)| is_named(otp) || is_named(openssl))
-    {
+    match SUITES.iter().find(|(otp, openssl, _)| is_named(otp) || is_named(openssl)) {
         Some((_, _, suite)) => Ok(*suite),
-        None if is_made_of_parts(name) => Err(Error::UnsupportedCipher {
-            name: name.to_owned(),
-        }),
-        None => Err(Error::UnknownCipher {
-            name: name.to_owned(),
-        }),
+        None if is_made_of_parts(name) => Err(Error::UnsupportedCipher { name: name.to_owned() }),
+        None => Err(Error::UnknownCipher { name: name.to_owned() }),
     }
 }
 

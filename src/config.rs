@@ -78,12 +78,11 @@ impl ServerSide {
     /// The configuration variants of [`Error`]; [`Error::option`] names the option to blame.
     pub fn new(options: &Options, time: Arc<dyn TimeProvider>) -> Result<Self, Error> {
         let offer = provider::offer(&options.versions, options.cipher_suites.as_deref())?;
-        let identity = load_identity(options)?.ok_or(Error::OptionMissing {
-            option: "certfile",
-            because: "a TLS server",
-        })?;
+        let identity = load_identity(options)?
+            .ok_or(Error::OptionMissing { option: "certfile", because: "a TLS server" })?;
         let own_chain = identity.chain().to_vec();
-        let builder = ServerConfig::builder_with_details(offer.provider, time).with_protocol_versions(&offer.versions)?;
+        let builder = ServerConfig::builder_with_details(offer.provider, time)
+            .with_protocol_versions(&offer.versions)?;
         let builder = match options.verify {
             Verify::None => builder.with_client_cert_verifier(Arc::new(NoClientAuth)),
             Verify::Peer => builder.with_client_cert_verifier(Arc::new(ClientVerifier {
@@ -96,11 +95,7 @@ impl ServerSide {
         config.enable_secret_extraction = true;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        Ok(Self {
-            config: Arc::new(config),
-            key_update_at_bytes: options.key_update_at_bytes,
-            own_chain,
-        })
+        Ok(Self { config: Arc::new(config), key_update_at_bytes: options.key_update_at_bytes, own_chain })
     }
 
     /// The certificate chain that is presented, leaf first.
@@ -119,10 +114,9 @@ impl ClientSide {
         let identity = load_identity(options)?;
         let chain = match options.verify {
             Verify::None => ChainPolicy::Unchecked,
-            Verify::Peer => ChainPolicy::Anchored {
-                trust: Arc::new(load_trust(options)?),
-                depth: options.depth,
-            },
+            Verify::Peer => {
+                ChainPolicy::Anchored { trust: Arc::new(load_trust(options)?), depth: options.depth }
+            }
         };
         let common_name = options.common_name;
         let builder = ClientConfig::builder_with_details(offer.provider, time)
@@ -175,10 +169,10 @@ fn load_identity(options: &Options) -> Result<Option<Identity>, Error> {
 }
 
 fn load_trust(options: &Options) -> Result<TrustStore, Error> {
-    let cacertfile = options.cacertfile.as_ref().ok_or(Error::OptionMissing {
-        option: "cacertfile",
-        because: "verify_peer",
-    })?;
+    let cacertfile = options
+        .cacertfile
+        .as_ref()
+        .ok_or(Error::OptionMissing { option: "cacertfile", because: "verify_peer" })?;
     TrustStore::load(cacertfile)
 }
 

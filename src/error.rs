@@ -241,10 +241,7 @@ impl Error {
     pub fn in_option(self, option: &'static str) -> Self {
         match self.option() {
             Some(_) => self,
-            None => Self::AtOption {
-                option,
-                cause: Box::new(self),
-            },
+            None => Self::AtOption { option, cause: Box::new(self) },
         }
     }
 

@@ -81,12 +81,7 @@ impl Handshake {
     }
 
     fn new(connection: Connection, key_update_at_bytes: u64) -> Self {
-        Self {
-            connection,
-            incoming: Vec::new(),
-            received_bytes: 0,
-            key_update_at_bytes,
-        }
+        Self { connection, incoming: Vec::new(), received_bytes: 0, key_update_at_bytes }
     }
 
     /// Takes bytes that arrived (none, for a client's first step) and goes as far as they reach. This verifies
@@ -99,9 +94,7 @@ impl Handshake {
         if self.received_bytes > MAX_HANDSHAKE_BYTES {
             return Err(Failure {
                 send: Vec::new(),
-                error: Error::HandshakeTooLarge {
-                    limit_bytes: MAX_HANDSHAKE_BYTES,
-                },
+                error: Error::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES },
             });
         }
         self.incoming.extend_from_slice(input);
@@ -116,15 +109,9 @@ impl Handshake {
             }
         };
         match outcome {
-            Ok(Outcome::Blocked) => Ok(Step {
-                send,
-                progress: Progress::Continue(self),
-            }),
+            Ok(Outcome::Blocked) => Ok(Step { send, progress: Progress::Continue(self) }),
             Ok(Outcome::Complete) => match self.finish(early) {
-                Ok(session) => Ok(Step {
-                    send,
-                    progress: Progress::Done(Box::new(session)),
-                }),
+                Ok(session) => Ok(Step { send, progress: Progress::Done(Box::new(session)) }),
                 Err(error) => Err(Failure { send, error }),
             },
             Err(error) => Err(Failure { send, error }),

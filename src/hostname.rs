@@ -37,10 +37,7 @@ pub fn verify(facts: &CertificateFacts, host: &str, policy: CommonNamePolicy) ->
     };
     match is_named && !host.is_empty() {
         true => Ok(()),
-        false => Err(Error::NameMismatch {
-            expected: host.to_owned(),
-            presented: facts.presented_names(),
-        }),
+        false => Err(Error::NameMismatch { expected: host.to_owned(), presented: facts.presented_names() }),
     }
 }
 

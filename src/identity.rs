@@ -50,18 +50,13 @@ impl Identity {
         let keyfile = keyfile.unwrap_or(certfile);
         let key = private_key::load(keyfile, password).map_err(|error| error.in_option(key_option))?;
         if !belongs_to(key.as_ref(), &chain[0])? {
-            return Err(Error::KeyMismatch {
-                certfile: certfile.to_owned(),
-                keyfile: keyfile.to_owned(),
-            });
+            return Err(Error::KeyMismatch { certfile: certfile.to_owned(), keyfile: keyfile.to_owned() });
         }
         if let Some(cacertfile) = cacertfile {
             let pool = pem::certificates(cacertfile).map_err(|error| error.in_option("cacertfile"))?;
             complete(&mut chain, &pool)?;
         }
-        Ok(Self {
-            certified_key: Arc::new(CertifiedKey::new(chain, key)),
-        })
+        Ok(Self { certified_key: Arc::new(CertifiedKey::new(chain, key)) })
     }
 
     /// Chain and key in the form that rustls' certificate resolvers return.
@@ -85,11 +80,7 @@ fn own_certificates(certfile: &Path) -> Result<Vec<CertificateDer<'static>>, Err
     let chain = pem::certificates(certfile)?;
     match chain.len() {
         0..=CHAIN_LIMIT => Ok(chain),
-        count => Err(Error::ChainTooLong {
-            path: certfile.to_owned(),
-            count,
-            limit: CHAIN_LIMIT,
-        }),
+        count => Err(Error::ChainTooLong { path: certfile.to_owned(), count, limit: CHAIN_LIMIT }),
     }
 }
 
@@ -139,20 +130,14 @@ fn may_have_issued(issuer: &X509Certificate<'_>, subject: &X509Certificate<'_>) 
 
 /// RFC 5280 sections 4.2.1.1 and 4.2.1.2; identifiers that are absent agree with anything.
 fn key_identifiers_agree(issuer: &X509Certificate<'_>, subject: &X509Certificate<'_>) -> bool {
-    let wanted = subject
-        .extensions()
-        .iter()
-        .find_map(|extension| match extension.parsed_extension() {
-            ParsedExtension::AuthorityKeyIdentifier(identifier) => identifier.key_identifier.as_ref(),
-            _ => None,
-        });
-    let offered = issuer
-        .extensions()
-        .iter()
-        .find_map(|extension| match extension.parsed_extension() {
-            ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier),
-            _ => None,
-        });
+    let wanted = subject.extensions().iter().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityKeyIdentifier(identifier) => identifier.key_identifier.as_ref(),
+        _ => None,
+    });
+    let offered = issuer.extensions().iter().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier),
+        _ => None,
+    });
     match (wanted, offered) {
         (Some(wanted), Some(offered)) => wanted.0 == offered.0,
         _ => true,

@@ -58,10 +58,7 @@ pub fn split(data: &[u8], max_packets: usize, max_packet_bytes: usize) -> Result
         packets.push(start..start + length_bytes);
         consumed_bytes = start + length_bytes;
     }
-    Ok(Split {
-        packets,
-        consumed_bytes,
-    })
+    Ok(Split { packets, consumed_bytes })
 }
 
 fn length_field(data: &[u8], max_packet_bytes: usize) -> Result<Option<usize>, Error> {
@@ -70,10 +67,7 @@ fn length_field(data: &[u8], max_packet_bytes: usize) -> Result<Option<usize>, E
     };
     let length_bytes = u32::from_be_bytes([a, b, c, d]) as usize;
     if length_bytes > max_packet_bytes {
-        return Err(Error::PacketTooLong {
-            length_bytes,
-            limit_bytes: max_packet_bytes,
-        });
+        return Err(Error::PacketTooLong { length_bytes, limit_bytes: max_packet_bytes });
     }
     Ok(Some(length_bytes))
 }

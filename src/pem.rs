@@ -24,18 +24,11 @@ const LIMIT_BYTES: usize = 1024 * 1024;
 /// [`Error::FileUnreadable`].
 pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let unreadable = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Error::FileNotFound {
-            path: path.to_owned(),
-        },
-        reason => Error::FileUnreadable {
-            path: path.to_owned(),
-            reason,
-        },
+        io::ErrorKind::NotFound => Error::FileNotFound { path: path.to_owned() },
+        reason => Error::FileUnreadable { path: path.to_owned(), reason },
     };
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(Error::FileNotRegular {
-            path: path.to_owned(),
-        });
+        return Err(Error::FileNotRegular { path: path.to_owned() });
     }
     let mut file = File::open(path).map_err(unreadable)?;
     // One buffer of full size, since a buffer that grows leaves copies of the key behind.
@@ -50,10 +43,7 @@ pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
         }
     }
     if filled > LIMIT_BYTES {
-        return Err(Error::FileTooLarge {
-            path: path.to_owned(),
-            limit_bytes: LIMIT_BYTES as u64,
-        });
+        return Err(Error::FileTooLarge { path: path.to_owned(), limit_bytes: LIMIT_BYTES as u64 });
     }
     text.truncate(filled);
     Ok(text)
@@ -71,22 +61,14 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> 
 /// The certificates in `text`, which was read from `path`. Errors as for [`certificates`].
 pub(crate) fn certificates_in(text: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let mut found = Vec::new();
-    for section in sections(text, path)?
-        .iter()
-        .filter(|section| section.label == "CERTIFICATE")
-    {
+    for section in sections(text, path)?.iter().filter(|section| section.label == "CERTIFICATE") {
         let position = found.len() + 1;
         let der = section.der().filter(|der| certificate::parse(der).is_ok());
-        let der = der.ok_or_else(|| Error::BadCertificate {
-            path: path.to_owned(),
-            position,
-        })?;
+        let der = der.ok_or_else(|| Error::BadCertificate { path: path.to_owned(), position })?;
         found.push(CertificateDer::from(der.to_vec()));
     }
     match found.is_empty() {
-        true => Err(Error::NoCertificate {
-            path: path.to_owned(),
-        }),
+        true => Err(Error::NoCertificate { path: path.to_owned() }),
         false => Ok(found),
     }
 }
@@ -125,9 +107,7 @@ impl Section<'_> {
 ///
 /// `path` is for the error: [`Error::NotPem`] when there is no section at all.
 pub(crate) fn sections<'a>(text: &'a [u8], path: &Path) -> Result<Vec<Section<'a>>, Error> {
-    let mut lines = text
-        .split(|byte| matches!(byte, b'\n' | b'\r'))
-        .map(<[u8]>::trim_ascii_end);
+    let mut lines = text.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::trim_ascii_end);
     let mut found = Vec::new();
     while let Some(line) = lines.next() {
         if let Some(label) = marker(line, b"-----BEGIN ") {
@@ -139,16 +119,11 @@ pub(crate) fn sections<'a>(text: &'a [u8], path: &Path) -> Result<Vec<Section<'a
                     None
                 }
             });
-            found.push(Section {
-                label,
-                lines: (end == Some(label)).then_some(contents),
-            });
+            found.push(Section { label, lines: (end == Some(label)).then_some(contents) });
         }
     }
     match found.is_empty() {
-        true => Err(Error::NotPem {
-            path: path.to_owned(),
-        }),
+        true => Err(Error::NotPem { path: path.to_owned() }),
         false => Ok(found),
     }
 }

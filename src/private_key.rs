@@ -54,34 +54,21 @@ pub(crate) fn load_from(
     password: Option<&Password>,
 ) -> Result<Arc<dyn SigningKey>, Error> {
     let sections = pem::sections(text, path)?;
-    let mut keys = sections
-        .iter()
-        .filter_map(|section| Some((section, Format::of(section.label)?)));
-    let (section, format) = keys.next().ok_or_else(|| Error::NoPrivateKey {
-        path: path.to_owned(),
-    })?;
+    let mut keys = sections.iter().filter_map(|section| Some((section, Format::of(section.label)?)));
+    let (section, format) = keys.next().ok_or_else(|| Error::NoPrivateKey { path: path.to_owned() })?;
     if keys.next().is_some() {
-        return Err(Error::SeveralPrivateKeys {
-            path: path.to_owned(),
-        });
+        return Err(Error::SeveralPrivateKeys { path: path.to_owned() });
     }
     if section.is_encrypted_by_header() {
-        return Err(Error::LegacyEncryptedKey {
-            path: path.to_owned(),
-        });
+        return Err(Error::LegacyEncryptedKey { path: path.to_owned() });
     }
-    let der = section.der().ok_or_else(|| Error::BadPrivateKey {
-        path: path.to_owned(),
-    })?;
+    let der = section.der().ok_or_else(|| Error::BadPrivateKey { path: path.to_owned() })?;
     match format {
         Format::Encrypted => decrypt(&der, path, password),
         Format::Pkcs8 => signing_key(&PrivatePkcs8KeyDer::from(der.as_slice()).into(), path),
         Format::Sec1 => signing_key(&PrivateSec1KeyDer::from(der.as_slice()).into(), path),
         Format::Pkcs1 => signing_key(&PrivatePkcs1KeyDer::from(der.as_slice()).into(), path),
-        Format::Dsa => Err(Error::UnsupportedKey {
-            path: path.to_owned(),
-            kind: UnsupportedKey::Dsa,
-        }),
+        Format::Dsa => Err(Error::UnsupportedKey { path: path.to_owned(), kind: UnsupportedKey::Dsa }),
     }
 }
 
@@ -109,45 +96,30 @@ impl Format {
 
 fn signing_key(der: &PrivateKeyDer<'_>, path: &Path) -> Result<Arc<dyn SigningKey>, Error> {
     any_supported_type(der).map_err(|_| match diagnosis::unsupported(der) {
-        Some(kind) => Error::UnsupportedKey {
-            path: path.to_owned(),
-            kind,
-        },
-        None => Error::BadPrivateKey {
-            path: path.to_owned(),
-        },
+        Some(kind) => Error::UnsupportedKey { path: path.to_owned(), kind },
+        None => Error::BadPrivateKey { path: path.to_owned() },
     })
 }
 
 fn decrypt(der: &[u8], path: &Path, password: Option<&Password>) -> Result<Arc<dyn SigningKey>, Error> {
     if !is_encrypted_key(der) {
-        return Err(Error::BadPrivateKey {
-            path: path.to_owned(),
-        });
+        return Err(Error::BadPrivateKey { path: path.to_owned() });
     }
     let Some(Password(password)) = password else {
-        return Err(Error::PasswordMissing {
-            path: path.to_owned(),
-        });
+        return Err(Error::PasswordMissing { path: path.to_owned() });
     };
     // The algorithms are part of what is parsed here, so failing means that one of them is not known.
-    let unsupported = || Error::UnsupportedKeyEncryption {
-        path: path.to_owned(),
-    };
+    let unsupported = || Error::UnsupportedKeyEncryption { path: path.to_owned() };
     let encrypted = EncryptedPrivateKeyInfo::try_from(der).map_err(|_| unsupported())?;
-    let wrong = || Error::PasswordWrong {
-        path: path.to_owned(),
-    };
-    let decrypted = encrypted
-        .decrypt(password.as_slice())
-        .map_err(|error| match error {
-            pkcs8::Error::EncryptedPrivateKey(
-                pkcs5::Error::AlgorithmParametersInvalid { .. }
-                | pkcs5::Error::NoPbes1CryptSupport
-                | pkcs5::Error::UnsupportedAlgorithm { .. },
-            ) => unsupported(),
-            _ => wrong(),
-        })?;
+    let wrong = || Error::PasswordWrong { path: path.to_owned() };
+    let decrypted = encrypted.decrypt(password.as_slice()).map_err(|error| match error {
+        pkcs8::Error::EncryptedPrivateKey(
+            pkcs5::Error::AlgorithmParametersInvalid { .. }
+            | pkcs5::Error::NoPbes1CryptSupport
+            | pkcs5::Error::UnsupportedAlgorithm { .. },
+        ) => unsupported(),
+        _ => wrong(),
+    })?;
     // One wrong password in 256 or so leaves valid padding behind, and then garbage comes out.
     if !diagnosis::is_pkcs8(decrypted.as_bytes()) {
         return Err(wrong());

@@ -55,9 +55,7 @@ pub fn offer(versions: &Versions, suites: Option<&[SupportedCipherSuite]>) -> Re
         Versions::Exactly(wanted) => {
             let wanted: Vec<_> = VERSIONS.into_iter().filter(|v| wanted.contains(&v.version)).collect();
             if let Some(bare) = wanted.iter().find(|version| !has_suite(version)) {
-                return Err(Error::NoCipherForVersion {
-                    version: otp_version_name(bare.version),
-                });
+                return Err(Error::NoCipherForVersion { version: otp_version_name(bare.version) });
             }
             wanted
         }
@@ -65,10 +63,7 @@ pub fn offer(versions: &Versions, suites: Option<&[SupportedCipherSuite]>) -> Re
     if versions.is_empty() {
         return Err(Error::NoCipherForVersion { version: "tlsv1.3" });
     }
-    Ok(Offer {
-        provider: Arc::new(provider),
-        versions,
-    })
+    Ok(Offer { provider: Arc::new(provider), versions })
 }
 
 /// A version in OTP's spelling.

@@ -35,21 +35,14 @@ impl TrustStore {
     }
 
     fn load_file(path: &Path) -> Result<Self, Error> {
-        let mut store = Self {
-            anchors: Vec::new(),
-            intermediates: Vec::new(),
-            subjects: Vec::new(),
-        };
+        let mut store = Self { anchors: Vec::new(), intermediates: Vec::new(), subjects: Vec::new() };
         for (index, der) in pem::certificates(path)?.into_iter().enumerate() {
-            store.add(der).ok_or_else(|| Error::BadCertificate {
-                path: path.to_owned(),
-                position: index + 1,
-            })?;
+            store
+                .add(der)
+                .ok_or_else(|| Error::BadCertificate { path: path.to_owned(), position: index + 1 })?;
         }
         match store.anchors.is_empty() {
-            true => Err(Error::NoTrustAnchor {
-                path: path.to_owned(),
-            }),
+            true => Err(Error::NoTrustAnchor { path: path.to_owned() }),
             false => Ok(store),
         }
     }
@@ -80,11 +73,7 @@ impl TrustStore {
         } else {
             self.intermediates.push(der);
         }
-        if !self
-            .subjects
-            .iter()
-            .any(|known| known.as_ref() == subject.as_ref())
-        {
+        if !self.subjects.iter().any(|known| known.as_ref() == subject.as_ref()) {
             self.subjects.push(subject);
         }
         Some(())

@@ -172,7 +172,8 @@ fn verify_chain(
 ) -> Result<(), rustls::Error> {
     let algorithms: WebPkiSupportedAlgorithms = provider::signature_algorithms();
     let certificate = EndEntityCert::try_from(end_entity).map_err(webpki_error)?;
-    let candidates: Vec<CertificateDer<'_>> = intermediates.iter().chain(trust.intermediates()).cloned().collect();
+    let candidates: Vec<CertificateDer<'_>> =
+        intermediates.iter().chain(trust.intermediates()).cloned().collect();
     let within_depth = |path: &VerifiedPath<'_>| {
         let counted = path
             .intermediate_certificates()
@@ -184,21 +185,12 @@ fn verify_chain(
         Ok(())
     };
     certificate
-        .verify_for_usage(
-            algorithms.all,
-            trust.anchors(),
-            &candidates,
-            now,
-            usage,
-            None,
-            Some(&within_depth),
-        )
+        .verify_for_usage(algorithms.all, trust.anchors(), &candidates, now, usage, None, Some(&within_depth))
         .map(|_path| ())
         .map_err(|error| match error {
-            webpki::Error::MaximumPathDepthExceeded => into_rustls(Error::ChainTooDeep {
-                intermediates: intermediates.len(),
-                depth,
-            }),
+            webpki::Error::MaximumPathDepthExceeded => {
+                into_rustls(Error::ChainTooDeep { intermediates: intermediates.len(), depth })
+            }
             other => webpki_error(other),
         })
 }
@@ -217,7 +209,9 @@ fn webpki_error(error: webpki::Error) -> rustls::Error {
     use webpki::Error as Webpki;
     match error {
         Webpki::BadDer | Webpki::BadDerTime | Webpki::TrailingData(_) => CertificateError::BadEncoding,
-        Webpki::CertNotValidYet { time, not_before } => CertificateError::NotValidYetContext { time, not_before },
+        Webpki::CertNotValidYet { time, not_before } => {
+            CertificateError::NotValidYetContext { time, not_before }
+        }
         Webpki::CertExpired { time, not_after } => CertificateError::ExpiredContext { time, not_after },
         Webpki::InvalidCertValidity => CertificateError::Expired,
         Webpki::UnknownIssuer => CertificateError::UnknownIssuer,

@@ -26,10 +26,7 @@ fn file_text(error: &Error) -> Option<String> {
         Error::FileNotFound { path } => format!("{} does not exist", path.display()),
         Error::FileUnreadable { path, reason } => unreadable_text(path, *reason),
         Error::FileNotRegular { path } => {
-            format!(
-                "{} is not a regular file; name the PEM file itself",
-                path.display()
-            )
+            format!("{} is not a regular file; name the PEM file itself", path.display())
         }
         Error::FileTooLarge { path, limit_bytes } => format!(
             "{} is larger than {limit_bytes} bytes, which is more than a PEM file may have",
@@ -71,10 +68,9 @@ fn unreadable_text(path: &Path, reason: io::ErrorKind) -> String {
 
 fn key_text(error: &Error) -> Option<String> {
     Some(match error {
-        Error::NoPrivateKey { path } => format!(
-            "{} holds no private key; set keyfile to the file that does",
-            path.display()
-        ),
+        Error::NoPrivateKey { path } => {
+            format!("{} holds no private key; set keyfile to the file that does", path.display())
+        }
         Error::SeveralPrivateKeys { path } => format!(
             "{} holds more than one private key; leave only the one that belongs to the certificate",
             path.display()
@@ -86,10 +82,9 @@ fn key_text(error: &Error) -> Option<String> {
         Error::PasswordMissing { path } => {
             format!("the private key in {} is encrypted; set password", path.display())
         }
-        Error::PasswordWrong { path } => format!(
-            "the password does not decrypt the private key in {}",
-            path.display()
-        ),
+        Error::PasswordWrong { path } => {
+            format!("the password does not decrypt the private key in {}", path.display())
+        }
         Error::LegacyEncryptedKey { path } => format!(
             "the private key in {0} is encrypted in OpenSSL's old format (Proc-Type: 4,ENCRYPTED); \
              convert it with: openssl pkcs8 -topk8 -in {0} -out FILE.pem",
@@ -127,14 +122,12 @@ fn unsupported_key_text(path: &Path, kind: &UnsupportedKey) -> String {
             "is an ECDSA key without its public part in uncompressed form".to_owned(),
             "convert it with: openssl ec -conv_form uncompressed -in KEY -out FILE.pem",
         ),
-        UnsupportedKey::RsaSize { bits } => (
-            format!("is an RSA key of {bits} bits (2048, 2560, 3072, 3584 and 4096 are supported)"),
-            NEW_KEY,
-        ),
-        UnsupportedKey::RsaExponent => (
-            "is an RSA key with a public exponent below 65537".to_owned(),
-            NEW_KEY,
-        ),
+        UnsupportedKey::RsaSize { bits } => {
+            (format!("is an RSA key of {bits} bits (2048, 2560, 3072, 3584 and 4096 are supported)"), NEW_KEY)
+        }
+        UnsupportedKey::RsaExponent => {
+            ("is an RSA key with a public exponent below 65537".to_owned(), NEW_KEY)
+        }
         UnsupportedKey::Other(oid) => (format!("is of the kind {oid}"), NEW_KEY),
     };
     let path = path.display();
@@ -199,10 +192,7 @@ fn record_text(error: &Error) -> Option<String> {
             "the peer sent a handshake message of type {message_type} that is malformed or not allowed here"
         ),
         Error::RenegotiationRefused => "the peer asked to renegotiate, which is never done".to_owned(),
-        Error::PacketTooLong {
-            length_bytes,
-            limit_bytes,
-        } => format!(
+        Error::PacketTooLong { length_bytes, limit_bytes } => format!(
             "a distribution packet announces {length_bytes} bytes, and at most {limit_bytes} are accepted"
         ),
         Error::KeysExhausted => "the connection's keys reached their limit and TLS 1.2 cannot renew them; \

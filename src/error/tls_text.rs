@@ -41,16 +41,10 @@ pub(super) fn alert_received_text(alert: AlertDescription) -> String {
         AlertDescription::AccessDenied => "its own rules refuse this node",
         AlertDescription::InternalError => "it failed for a reason of its own; see its log",
         _ => {
-            return format!(
-                "the peer ended the connection with the alert {}",
-                alert_name(alert)
-            );
+            return format!("the peer ended the connection with the alert {}", alert_name(alert));
         }
     };
-    format!(
-        "the peer refused the connection with the alert {}: {meaning}",
-        alert_name(alert)
-    )
+    format!("the peer refused the connection with the alert {}: {meaning}", alert_name(alert))
 }
 
 fn certificate_text(verdict: &CertificateError) -> String {
@@ -115,10 +109,7 @@ fn incompatible_text(why: &PeerIncompatible) -> String {
 /// A time as `2025-01-31 12:00:00 UTC`.
 fn date(time: UnixTime) -> String {
     let seconds = time.as_secs();
-    match i64::try_from(seconds)
-        .ok()
-        .and_then(|s| ASN1Time::from_timestamp(s).ok())
-    {
+    match i64::try_from(seconds).ok().and_then(|s| ASN1Time::from_timestamp(s).ok()) {
         Some(time) => {
             let t = time.to_datetime();
             format!(

@@ -33,11 +33,7 @@ pub struct KeySchedule {
 
 impl KeySchedule {
     pub(crate) fn new(suite: SupportedCipherSuite, kernel: Kernel) -> Self {
-        Self {
-            suite,
-            kernel: Arc::new(Mutex::new(kernel)),
-            answer_owed: Arc::new(AtomicBool::new(false)),
-        }
+        Self { suite, kernel: Arc::new(Mutex::new(kernel)), answer_owed: Arc::new(AtomicBool::new(false)) }
     }
 
     /// The negotiated cipher suite.

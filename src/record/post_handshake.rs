@@ -72,9 +72,7 @@ impl Joiner {
         let mut rest: &[u8] = &self.partial;
         while let [message_type, a, b, c, tail @ ..] = rest {
             let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
-            let refusal = Error::UnexpectedHandshakeMessage {
-                message_type: *message_type,
-            };
+            let refusal = Error::UnexpectedHandshakeMessage { message_type: *message_type };
             if HEADER_BYTES + length > MAX_MESSAGE_BYTES {
                 return Err(refusal);
             }

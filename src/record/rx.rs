@@ -120,11 +120,7 @@ impl RecordRx {
         let room_bytes = self.plaintext.len() + self.ciphertext.len() + input.len();
         if !packet::may_complete(&self.plaintext, room_bytes, self.max_packet_bytes)? {
             self.keep(input, &mut events)?;
-            return Ok(Opened {
-                data: None,
-                packets: Vec::new(),
-                events,
-            });
+            return Ok(Opened { data: None, packets: Vec::new(), events });
         }
         let mut buffer = allocate(room_bytes);
         let mut data = Filled::new(buffer.as_mut());
@@ -133,11 +129,7 @@ impl RecordRx {
         let filled = data.len();
         let found = packet::split(&buffer.as_mut()[..filled], max_packets, self.max_packet_bytes)?;
         self.plaintext = buffer.as_mut()[found.consumed_bytes..filled].to_vec();
-        Ok(Opened {
-            data: (!found.packets.is_empty()).then_some(buffer),
-            packets: found.packets,
-            events,
-        })
+        Ok(Opened { data: (!found.packets.is_empty()).then_some(buffer), packets: found.packets, events })
     }
 
     /// Adds to the beginning of a packet that will not be complete yet, so that a long packet is not copied anew with
@@ -206,10 +198,7 @@ impl RecordRx {
         let (allowed, expansion) = match self.dialect {
             Dialect::Tls13 { .. } => (typ == ContentType::ApplicationData, MAX_EXPANSION_TLS13_BYTES),
             Dialect::Tls12 => (
-                matches!(
-                    typ,
-                    ContentType::ApplicationData | ContentType::Alert | ContentType::Handshake
-                ),
+                matches!(typ, ContentType::ApplicationData | ContentType::Alert | ContentType::Handshake),
                 MAX_EXPANSION_TLS12_BYTES,
             ),
         };
@@ -332,9 +321,9 @@ struct Header {
 fn record_error(error: rustls::Error) -> Error {
     match error {
         rustls::Error::DecryptError => Error::BadRecord,
-        rustls::Error::PeerSentOversizedRecord => Error::RecordTooLong {
-            length_bytes: MAX_PLAINTEXT_BYTES + 1,
-        },
+        rustls::Error::PeerSentOversizedRecord => {
+            Error::RecordTooLong { length_bytes: MAX_PLAINTEXT_BYTES + 1 }
+        }
         other => Error::Tls(other),
     }
 }

@@ -147,11 +147,7 @@ impl RecordTx {
     }
 
     fn seal_record(&mut self, typ: ContentType, payload: OutboundChunks<'_>) -> Result<Vec<u8>, Error> {
-        let message = OutboundPlainMessage {
-            typ,
-            version: ProtocolVersion::TLSv1_2,
-            payload,
-        };
+        let message = OutboundPlainMessage { typ, version: ProtocolVersion::TLSv1_2, payload };
         let record = self.encrypter.encrypt(message, self.sequence)?;
         self.sequence += 1;
         Ok(record.encode())
@@ -181,11 +177,7 @@ impl<'a> Window<'a> {
         if end == start {
             return None;
         }
-        let payload = OutboundChunks::Multiple {
-            chunks: &self.chunks[..used],
-            start,
-            end,
-        };
+        let payload = OutboundChunks::Multiple { chunks: &self.chunks[..used], start, end };
         self.advance(end, covered, used);
         Some(payload)
     }

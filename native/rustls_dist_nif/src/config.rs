@@ -44,10 +44,7 @@ fn config_new<'a>(env: Env<'a>, role: Atom, options: Term<'a>) -> NifResult<Term
                 .iter()
                 .map(|certificate| terms::certificate_map(env, certificate))
                 .collect::<NifResult<Vec<_>>>()?;
-            let config = ResourceArc::new(Config {
-                side,
-                _alive: CONFIGS.enter(),
-            });
+            let config = ResourceArc::new(Config { side, _alive: CONFIGS.enter() });
             Ok((atoms::ok(), config, own).encode(env))
         }
         Err(error) => terms::error_tuple(env, &error),

@@ -4,7 +4,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use parking_lot::Mutex;
-use rustler::{Atom, Binary, Encoder, Env, Error as NifError, LocalPid, NifResult, OwnedEnv, Resource, ResourceArc, Term};
+use rustler::{
+    Atom, Binary, Encoder, Env, Error as NifError, LocalPid, NifResult, OwnedEnv, Resource, ResourceArc, Term,
+};
 use rustls_dist::cipher_names;
 use rustls_dist::handshake::{Failure, Handshake as Machine, Progress, Step};
 use rustls_dist::provider::otp_version_name;
@@ -41,11 +43,7 @@ impl Resource for Handshake {}
 /// `Name` is `any` or the host that the server's certificate must name; a server ignores it.
 #[rustler::nif]
 fn handshake_new<'a>(env: Env<'a>, config: ResourceArc<Config>, name: Term<'a>) -> NifResult<Term<'a>> {
-    let expected = if name.is_atom() {
-        ExpectedName::Any
-    } else {
-        ExpectedName::Host(name.decode()?)
-    };
+    let expected = if name.is_atom() { ExpectedName::Any } else { ExpectedName::Host(name.decode()?) };
     let handshake = ResourceArc::new(Handshake {
         state: Mutex::new(State::Fresh(config, expected)),
         _alive: HANDSHAKES.enter(),
@@ -56,7 +54,11 @@ fn handshake_new<'a>(env: Env<'a>, config: ResourceArc<Config>, name: Term<'a>) 
 /// Queues a step with the bytes that arrived: `ok | {error, busy | overloaded}`. The calling process gets
 /// `{rustls_dist_handshake, Handshake, {continue, Send} | {done, Send, Tx, Rx, Facts} | {failed, Send, Error}}`.
 #[rustler::nif]
-fn handshake_advance<'a>(env: Env<'a>, handshake: ResourceArc<Handshake>, input: Binary<'a>) -> NifResult<Term<'a>> {
+fn handshake_advance<'a>(
+    env: Env<'a>,
+    handshake: ResourceArc<Handshake>,
+    input: Binary<'a>,
+) -> NifResult<Term<'a>> {
     let before = std::mem::replace(&mut *handshake.state.lock(), State::Busy);
     if matches!(before, State::Busy | State::Over) {
         return Ok((atoms::error(), atoms::busy()).encode(env));
@@ -91,10 +93,7 @@ fn begin(config: &Config, name: ExpectedName) -> Result<Machine, Failure> {
 }
 
 fn failure(error: rustls_dist::Error) -> Failure {
-    Failure {
-        send: Vec::new(),
-        error,
-    }
+    Failure { send: Vec::new(), error }
 }
 
 /// Sends the outcome to the owner; `None` is a panic. An owner that died meanwhile is no error.

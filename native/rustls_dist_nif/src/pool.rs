@@ -39,9 +39,7 @@ fn start() -> Sender<Job> {
         let receiver: Receiver<Job> = receiver.clone();
         // A thread that cannot be started leaves the others to do the work; with none, the receiver is gone and
         // every submit says so.
-        let _ = thread::Builder::new()
-            .name(format!("rustls_dist_{number}"))
-            .spawn(move || work(&receiver));
+        let _ = thread::Builder::new().name(format!("rustls_dist_{number}")).spawn(move || work(&receiver));
     }
     sender
 }

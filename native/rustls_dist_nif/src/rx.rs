@@ -21,10 +21,7 @@ impl Resource for Receiver {}
 
 impl Receiver {
     pub fn resource(record: RecordRx) -> ResourceArc<Self> {
-        ResourceArc::new(Self {
-            record: Mutex::new(record),
-            _alive: RECEIVERS.enter(),
-        })
+        ResourceArc::new(Self { record: Mutex::new(record), _alive: RECEIVERS.enter() })
     }
 }
 
@@ -32,7 +29,12 @@ impl Receiver {
 /// is `key_update_requested | renegotiation_requested | close_notify | {alert, {Code, Name}}`. The caller bounds the
 /// bytes.
 #[rustler::nif]
-fn rx_open<'a>(env: Env<'a>, rx: ResourceArc<Receiver>, input: Binary<'a>, max_packets: usize) -> NifResult<Term<'a>> {
+fn rx_open<'a>(
+    env: Env<'a>,
+    rx: ResourceArc<Receiver>,
+    input: Binary<'a>,
+    max_packets: usize,
+) -> NifResult<Term<'a>> {
     let opened = rx.record.lock().open(input.as_slice(), max_packets, Buffer::new);
     let percent = (input.len() / BYTES_PER_PERCENT).clamp(1, 100);
     rustler::schedule::consume_timeslice(env, percent as i32);
@@ -72,10 +74,7 @@ impl AsMut<[u8]> for Buffer {
 
 fn opened_term(env: Env<'_>, opened: Opened<Buffer>) -> NifResult<Term<'_>> {
     let Opened { data, packets, events } = opened;
-    let events = events
-        .into_iter()
-        .map(|event| event_term(env, event))
-        .collect::<NifResult<Vec<_>>>()?;
+    let events = events.into_iter().map(|event| event_term(env, event)).collect::<NifResult<Vec<_>>>()?;
     let Some(Buffer(data)) = data else {
         return Ok((atoms::ok(), Term::list_new_empty(env), events).encode(env));
     };

@@ -1,7 +1,9 @@
 //! The sending direction.
 
 use parking_lot::Mutex;
-use rustler::{Binary, Encoder, Env, Error as NifError, ListIterator, NifResult, Resource, ResourceArc, Term};
+use rustler::{
+    Binary, Encoder, Env, Error as NifError, ListIterator, NifResult, Resource, ResourceArc, Term,
+};
 use rustls::AlertDescription;
 use rustls_dist::Error;
 use rustls_dist::record::RecordTx;
@@ -23,10 +25,7 @@ impl Resource for Sender {}
 
 impl Sender {
     pub fn resource(record: RecordTx) -> ResourceArc<Self> {
-        ResourceArc::new(Self {
-            record: Mutex::new(record),
-            _alive: SENDERS.enter(),
-        })
+        ResourceArc::new(Self { record: Mutex::new(record), _alive: SENDERS.enter() })
     }
 }
 
@@ -77,7 +76,8 @@ fn seal<'a>(env: Env<'a>, tx: &ResourceArc<Sender>, packets: Term<'a>) -> NifRes
     rustler::schedule::consume_timeslice(env, percent as i32);
     match sealed {
         Ok(records) => {
-            let records: Vec<Binary<'_>> = records.into_iter().map(|record| into_binary(env, record)).collect();
+            let records: Vec<Binary<'_>> =
+                records.into_iter().map(|record| into_binary(env, record)).collect();
             Ok((atoms::ok(), records).encode(env))
         }
         Err(error) => terms::error_tuple(env, &error),
@@ -115,10 +115,7 @@ impl Gathered<'_> {
 }
 
 fn gather(packets: Term<'_>) -> NifResult<Gathered<'_>> {
-    let mut gathered = Gathered {
-        lengths: Vec::new(),
-        parts: Vec::new(),
-    };
+    let mut gathered = Gathered { lengths: Vec::new(), parts: Vec::new() };
     let list: ListIterator<'_> = packets.decode()?;
     for packet in list {
         let (length, data): (u32, Term<'_>) = packet.decode()?;
