@@ -23,7 +23,7 @@ address() ->
 
 -spec is_node_name(node()) -> boolean().
 is_node_name(Node) ->
-    dist_util:is_node_name(Node).
+    rustls_dist_lookup:is_node_name(Node).
 
 -spec listen(atom()) -> rustls_dist_listener:result().
 listen(Name) ->

@@ -1,12 +1,20 @@
 %% From a node name to an address and port: the resolver and the epmd module.
 -module(rustls_dist_lookup).
 
--export([select/2, resolve/3, call_epmd/3]).
+-export([is_node_name/1, select/2, resolve/3, call_epmd/3]).
 
 -export_type([target/0, failure/0]).
 
 -type target() :: #{host := string(), ip := inet:ip_address(), port := inet:port_number(), version := integer()}.
 -type failure() :: {name_lookup | epmd, Reason :: term()}.
+
+%% Whether Node has the form Name@Host.
+-spec is_node_name(node()) -> boolean().
+is_node_name(Node) ->
+    case dist_util:split_node(Node) of
+        {node, _Name, _Host} -> true;
+        _ -> false
+    end.
 
 %% Whether this carrier serves Node. A sole carrier serves every proper name: what is wrong with it then comes to light,
 %% and to the log, in setup/5, and the resolver does not hold net_kernel. Beside others, the family decides.
@@ -70,7 +78,7 @@ host(Family, Node, LongOrShortNames) ->
             Dotted = lists:member($., Host),
             case LongOrShortNames of
                 longnames when not Dotted ->
-                    case inet:parse_strict_address(Host, Family) of
+                    case literal(Family, Host) of
                         {ok, _} -> {ok, Name, Host};
                         {error, _} -> {error, {not_a_long_name, Host}}
                     end;
@@ -82,3 +90,6 @@ host(Family, Node, LongOrShortNames) ->
         _ ->
             {error, {not_a_node_name, Node}}
     end.
+
+literal(inet, Host) -> inet:parse_ipv4strict_address(Host);
+literal(inet6, Host) -> inet:parse_ipv6strict_address(Host).

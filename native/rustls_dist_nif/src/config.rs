@@ -24,7 +24,7 @@ pub struct Config {
 }
 
 pub enum Side {
-    Client(ClientSide),
+    Client(Box<ClientSide>),
     Server(ServerSide),
 }
 
@@ -61,7 +61,7 @@ fn build(role: Atom, options: Term<'_>) -> NifResult<Result<Side, rustls_dist::E
     if role == atoms::server() {
         Ok(ServerSide::new(&options, time).map(Side::Server))
     } else if role == atoms::client() {
-        Ok(ClientSide::new(&options, time).map(Side::Client))
+        Ok(ClientSide::new(&options, time).map(|side| Side::Client(Box::new(side))))
     } else {
         Err(NifError::BadArg)
     }
