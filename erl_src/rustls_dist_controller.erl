@@ -112,7 +112,6 @@ start(DHandle, #{socket := Socket, tx := Tx} = Tls, Supervisor, {From, Ref}) ->
     Input = rustls_dist_input:start_link(DHandle, Tls, Supervisor),
     ok = erlang:dist_ctrl_input_handler(DHandle, Input),
     _ = erlang:dist_ctrl_set_opt(DHandle, get_size, true),
-    rustls_dist_links:add(self(), Tls),
     From ! {Ref, Input},
     ok = erlang:dist_ctrl_get_data_notification(DHandle),
     #link{dhandle = DHandle, socket = Socket, tx = Tx}.

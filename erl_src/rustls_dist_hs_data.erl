@@ -16,7 +16,7 @@ new(Family, #{socket := Socket, role := Role} = Tls, Controller) ->
              f_recv = fun(_, _Length, Timeout) -> recv(Tls, Controller, Timeout) end,
              f_setopts_pre_nodeup = fun(_) -> ok end,
              f_setopts_post_nodeup = fun(_) -> inet:setopts(Socket, rustls_dist_sockopts:established(Role)) end,
-             f_getll = fun(_) -> {ok, Controller} end,
+             f_getll = fun(_) -> getll(Controller, Tls) end,
              f_address = fun(_, Node) -> address(Family, Socket, Node) end,
              f_handshake_complete = fun(_, Node, DHandle) -> rustls_dist_controller:up(Controller, Node, DHandle, Tls) end,
              mf_tick = fun(_) -> rustls_dist_controller:tick(Controller) end,
@@ -29,6 +29,11 @@ recv(Tls, Controller, Timeout) ->
         {ok, Packet} -> {ok, binary_to_list(Packet)};
         Error -> Error
     end.
+
+%% The last step before the link is up.
+getll(Controller, Tls) ->
+    ok = rustls_dist_links:add(Controller, Tls),
+    {ok, Controller}.
 
 %% dist_util keeps most reasons to itself; the controller, which reports the failure, is told before.
 noted(Controller, {error, Reason} = Error) ->

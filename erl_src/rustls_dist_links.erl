@@ -23,10 +23,15 @@
 start_link() ->
     gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 
-%% Remembers the link of the calling controller.
+%% Remembers a link. Called before the link is up, so that whoever waited for the link finds it here. A link does without,
+%% should this server be down.
 -spec add(pid(), rustls_dist_handshake:tls()) -> ok.
 add(Controller, Tls) ->
-    gen_server:cast(?MODULE, {add, Controller, Tls}).
+    try
+        gen_server:call(?MODULE, {add, Controller, Tls})
+    catch
+        exit:_ -> ok
+    end.
 
 -spec info(pid()) -> {ok, info()} | {error, not_connected}.
 info(Controller) ->
@@ -42,14 +47,14 @@ init([]) ->
     ?TABLE = ets:new(?TABLE, [named_table, protected, {read_concurrency, true}]),
     {ok, no_state}.
 
--spec handle_call(term(), gen_server:from(), no_state) -> {reply, {error, unknown_call}, no_state}.
-handle_call(_Call, _From, State) ->
-    {reply, {error, unknown_call}, State}.
-
--spec handle_cast({add, pid(), rustls_dist_handshake:tls()}, no_state) -> {noreply, no_state}.
-handle_cast({add, Controller, Tls}, State) ->
+-spec handle_call({add, pid(), rustls_dist_handshake:tls()}, gen_server:from(), no_state) -> {reply, ok, no_state}.
+handle_call({add, Controller, Tls}, _From, State) ->
     _ = erlang:monitor(process, Controller),
     true = ets:insert(?TABLE, {Controller, Tls}),
+    {reply, ok, State}.
+
+-spec handle_cast(term(), no_state) -> {noreply, no_state}.
+handle_cast(_Cast, State) ->
     {noreply, State}.
 
 -spec handle_info(term(), no_state) -> {noreply, no_state}.
