@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoClientAuth, NoServerSessionStorage};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
@@ -15,9 +16,9 @@ use crate::error::Error;
 use crate::hostname::CommonNamePolicy;
 use crate::identity::Identity;
 use crate::private_key::Password;
-use crate::provider::{self, Versions};
+use crate::provider::{self, Offer, Versions};
 use crate::trust::TrustStore;
-use crate::verifier::{ChainPolicy, ClientAuth, ClientVerifier, ExpectedName, ServerVerifier};
+use crate::verifier::{ChainPolicy, ClientAuth, ClientVerifier, ExpectedName, Refusal, ServerVerifier};
 
 /// Whether the peer's chain is verified: OTP's `verify`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +58,20 @@ pub struct Options {
 
 /// What a server needs.
 pub struct ServerSide {
-    pub(crate) config: Arc<ServerConfig>,
+    offer: Offer,
+    time: Arc<dyn TimeProvider>,
+    clients: Clients,
+    resolver: Arc<SingleCertAndKey>,
     pub(crate) key_update_at_bytes: u64,
     own_chain: Vec<CertificateDer<'static>>,
+}
+
+/// How a server treats client certificates.
+enum Clients {
+    /// They are not asked for.
+    Anonymous,
+    /// They are asked for and verified.
+    Verified { trust: Arc<TrustStore>, depth: usize, auth: ClientAuth },
 }
 
 /// What a client needs.
@@ -80,22 +92,40 @@ impl ServerSide {
         let offer = provider::offer(&options.versions, options.cipher_suites.as_deref())?;
         let identity = load_identity(options)?
             .ok_or(Error::OptionMissing { option: "certfile", because: "a TLS server" })?;
-        let own_chain = identity.chain().to_vec();
-        let builder = ServerConfig::builder_with_details(offer.provider, time)
-            .with_protocol_versions(&offer.versions)?;
-        let builder = match options.verify {
-            Verify::None => builder.with_client_cert_verifier(Arc::new(NoClientAuth)),
-            Verify::Peer => builder.with_client_cert_verifier(Arc::new(ClientVerifier {
+        let clients = match options.verify {
+            Verify::None => Clients::Anonymous,
+            Verify::Peer => Clients::Verified {
                 trust: Arc::new(load_trust(options)?),
                 depth: options.depth,
                 auth: options.client_auth,
-            })),
+            },
         };
-        let mut config = builder.with_cert_resolver(Arc::new(resolver(&identity)));
+        Ok(Self {
+            offer,
+            time,
+            clients,
+            resolver: Arc::new(resolver(&identity)),
+            key_update_at_bytes: options.key_update_at_bytes,
+            own_chain: identity.chain().to_vec(),
+        })
+    }
+
+    /// The rustls configuration for one connection, whose verifier leaves the reason for a refusal in `refusal`.
+    pub(crate) fn for_client(&self, refusal: Refusal) -> Result<Arc<ServerConfig>, Error> {
+        let verifier: Arc<dyn ClientCertVerifier> = match &self.clients {
+            Clients::Anonymous => Arc::new(NoClientAuth),
+            Clients::Verified { trust, depth, auth } => {
+                Arc::new(ClientVerifier { trust: Arc::clone(trust), depth: *depth, auth: *auth, refusal })
+            }
+        };
+        let mut config = ServerConfig::builder_with_details(self.offer.provider.clone(), self.time.clone())
+            .with_protocol_versions(&self.offer.versions)?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(self.resolver.clone());
         config.enable_secret_extraction = true;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        Ok(Self { config: Arc::new(config), key_update_at_bytes: options.key_update_at_bytes, own_chain })
+        Ok(Arc::new(config))
     }
 
     /// The certificate chain that is presented, leaf first.
@@ -126,6 +156,7 @@ impl ClientSide {
                 chain: chain.clone(),
                 name: ExpectedName::Any,
                 common_name,
+                refusal: Refusal::default(),
             }));
         let mut template = match &identity {
             Some(identity) => builder.with_client_cert_resolver(Arc::new(resolver(identity))),
@@ -147,13 +178,15 @@ impl ClientSide {
         &self.own_chain
     }
 
-    /// The rustls configuration for one connection, whose server must be called `name`.
-    pub(crate) fn for_server(&self, name: ExpectedName) -> Arc<ClientConfig> {
+    /// The rustls configuration for one connection, whose server must be called `name`, and whose verifier leaves the
+    /// reason for a refusal in `refusal`.
+    pub(crate) fn for_server(&self, name: ExpectedName, refusal: Refusal) -> Arc<ClientConfig> {
         let mut config = self.template.clone();
         config.dangerous().set_certificate_verifier(Arc::new(ServerVerifier {
             chain: self.chain.clone(),
             name,
             common_name: self.common_name,
+            refusal,
         }));
         Arc::new(config)
     }

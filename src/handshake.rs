@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, UnbufferedStatus};
-use rustls::{CertificateError, CommonState, ExtractedSecrets, OtherError};
+use rustls::{CommonState, ExtractedSecrets};
 use rustls_pki_types::ServerName;
 
 use crate::config::{ClientSide, ServerSide};
@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::record::keys::{self, Kernel, KeySchedule};
 use crate::record::{Dialect, RecordRx, RecordTx};
 use crate::session::{Facts, Session};
-use crate::verifier::ExpectedName;
+use crate::verifier::{ExpectedName, Refusal};
 
 /// The most bytes a peer may send before the handshake is over. rustls limits each message to 64 KiB; this is the
 /// certificate message and room for the others.
@@ -28,6 +28,7 @@ pub struct Handshake {
     incoming: Vec<u8>,
     received_bytes: usize,
     key_update_at_bytes: u64,
+    refusal: Refusal,
 }
 
 /// A handshake that goes on, or a session.
@@ -67,8 +68,10 @@ impl Handshake {
     /// [`Error::Tls`] when rustls rejects the configuration.
     pub fn client(side: &ClientSide, name: ExpectedName) -> Result<Self, Error> {
         let server_name = sni(&name);
-        let connection = UnbufferedClientConnection::new(side.for_server(name), server_name)?;
-        Ok(Self::new(Connection::Client(Box::new(connection)), side.key_update_at_bytes))
+        let refusal = Refusal::default();
+        let config = side.for_server(name, refusal.clone());
+        let connection = UnbufferedClientConnection::new(config, server_name)?;
+        Ok(Self::new(Connection::Client(Box::new(connection)), side.key_update_at_bytes, refusal))
     }
 
     /// Starts as server.
@@ -76,12 +79,13 @@ impl Handshake {
     /// # Errors
     /// [`Error::Tls`] when rustls rejects the configuration.
     pub fn server(side: &ServerSide) -> Result<Self, Error> {
-        let connection = UnbufferedServerConnection::new(side.config.clone())?;
-        Ok(Self::new(Connection::Server(Box::new(connection)), side.key_update_at_bytes))
+        let refusal = Refusal::default();
+        let connection = UnbufferedServerConnection::new(side.for_client(refusal.clone())?)?;
+        Ok(Self::new(Connection::Server(Box::new(connection)), side.key_update_at_bytes, refusal))
     }
 
-    fn new(connection: Connection, key_update_at_bytes: u64) -> Self {
-        Self { connection, incoming: Vec::new(), received_bytes: 0, key_update_at_bytes }
+    fn new(connection: Connection, key_update_at_bytes: u64, refusal: Refusal) -> Self {
+        Self { connection, incoming: Vec::new(), received_bytes: 0, key_update_at_bytes, refusal }
     }
 
     /// Takes bytes that arrived (none, for a client's first step) and goes as far as they reach. This verifies
@@ -114,7 +118,7 @@ impl Handshake {
                 Ok(session) => Ok(Step { send, progress: Progress::Done(Box::new(session)) }),
                 Err(error) => Err(Failure { send, error }),
             },
-            Err(error) => Err(Failure { send, error }),
+            Err(error) => Err(Failure { send, error: self.refusal.take().unwrap_or(error) }),
         }
     }
 
@@ -217,7 +221,7 @@ fn drive<C: Unbuffered>(
             Ok(ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_)) => stopped = true,
             Ok(_) => return Err(failure.unwrap_or(Error::Closed)),
             // rustls queues the alert that belongs to an error: it comes out of the next calls, then the error again.
-            Err(error) if failure.is_none() => failure = Some(unwrapped(error)),
+            Err(error) if failure.is_none() => failure = Some(error.into()),
             Err(_) => stopped = true,
         }
         incoming.drain(..discard);
@@ -238,17 +242,6 @@ fn encode<Data>(data: &mut EncodeTlsData<'_, Data>, send: &mut Vec<u8>) {
         send.resize(start + needed.required_size, 0);
         // Cannot fail: the buffer has the size that was just asked for, and nothing was encoded before.
         let _ = data.encode(&mut send[start..]);
-    }
-}
-
-/// Takes one of our own errors out of rustls' wrapping (see the verifier).
-fn unwrapped(error: rustls::Error) -> Error {
-    match &error {
-        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) => {
-            inner.downcast_ref::<Error>().cloned().unwrap_or(Error::Tls(error))
-        }
-        rustls::Error::AlertReceived(description) => Error::AlertReceived(*description),
-        _ => Error::Tls(error),
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+use rustls::AlertDescription;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -49,11 +51,40 @@ pub enum ClientAuth {
     Required,
 }
 
+/// Why a verifier refused, kept beside rustls: its own errors have no room for ours, but decide which alert is sent.
+#[derive(Clone, Default)]
+pub(crate) struct Refusal(Arc<Mutex<Option<Error>>>);
+
+impl Refusal {
+    /// Keeps `error` and gives the error of rustls that sends the alert which belongs to it.
+    fn note(&self, error: Error) -> rustls::Error {
+        let carrier = match error.alert() {
+            Some(AlertDescription::BadCertificate) => CertificateError::BadEncoding.into(),
+            Some(AlertDescription::UnsupportedCertificate) => CertificateError::InvalidPurpose.into(),
+            Some(AlertDescription::CertificateRevoked) => CertificateError::Revoked.into(),
+            Some(AlertDescription::CertificateExpired) => CertificateError::Expired.into(),
+            Some(AlertDescription::UnknownCA) => CertificateError::UnknownIssuer.into(),
+            Some(AlertDescription::DecryptError) => CertificateError::BadSignature.into(),
+            Some(AlertDescription::AccessDenied) => CertificateError::ApplicationVerificationFailure.into(),
+            Some(AlertDescription::HandshakeFailure) => rustls::Error::General("refused".into()),
+            _ => CertificateError::Other(OtherError(Arc::new(error.clone()))).into(),
+        };
+        *self.0.lock() = Some(error);
+        carrier
+    }
+
+    /// Takes the reason out, if there is one.
+    pub(crate) fn take(&self) -> Option<Error> {
+        self.0.lock().take()
+    }
+}
+
 /// Judges servers, for a client.
 pub(crate) struct ServerVerifier {
     pub(crate) chain: ChainPolicy,
     pub(crate) name: ExpectedName,
     pub(crate) common_name: CommonNamePolicy,
+    pub(crate) refusal: Refusal,
 }
 
 /// Judges clients, for a server that asks for certificates.
@@ -61,6 +92,27 @@ pub(crate) struct ClientVerifier {
     pub(crate) trust: Arc<TrustStore>,
     pub(crate) depth: usize,
     pub(crate) auth: ClientAuth,
+    pub(crate) refusal: Refusal,
+}
+
+impl ServerVerifier {
+    fn judge(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let ChainPolicy::Anchored { trust, depth } = &self.chain else {
+            return Ok(());
+        };
+        verify_chain(trust, *depth, end_entity, intermediates, KeyUsage::server_auth(), now)?;
+        match &self.name {
+            ExpectedName::Any => Ok(()),
+            ExpectedName::Host(host) => {
+                hostname::verify(&CertificateFacts::from_der(end_entity)?, host, self.common_name)
+            }
+        }
+    }
 }
 
 impl ServerCertVerifier for ServerVerifier {
@@ -72,15 +124,9 @@ impl ServerCertVerifier for ServerVerifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let ChainPolicy::Anchored { trust, depth } = &self.chain else {
-            return Ok(ServerCertVerified::assertion());
-        };
-        verify_chain(trust, *depth, end_entity, intermediates, KeyUsage::server_auth(), now)?;
-        if let ExpectedName::Host(host) = &self.name {
-            let facts = CertificateFacts::from_der(end_entity).map_err(into_rustls)?;
-            hostname::verify(&facts, host, self.common_name).map_err(into_rustls)?;
-        }
-        Ok(ServerCertVerified::assertion())
+        self.judge(end_entity, intermediates, now)
+            .map(|()| ServerCertVerified::assertion())
+            .map_err(|error| self.refusal.note(error))
     }
 
     fn verify_tls12_signature(
@@ -122,8 +168,9 @@ impl ClientCertVerifier for ClientVerifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
         let usage = KeyUsage::client_auth();
-        verify_chain(&self.trust, self.depth, end_entity, intermediates, usage, now)?;
-        Ok(ClientCertVerified::assertion())
+        verify_chain(&self.trust, self.depth, end_entity, intermediates, usage, now)
+            .map(|()| ClientCertVerified::assertion())
+            .map_err(|error| self.refusal.note(error))
     }
 
     fn verify_tls12_signature(
@@ -169,7 +216,7 @@ fn verify_chain(
     intermediates: &[CertificateDer<'_>],
     usage: KeyUsage,
     now: UnixTime,
-) -> Result<(), rustls::Error> {
+) -> Result<(), Error> {
     let algorithms: WebPkiSupportedAlgorithms = provider::signature_algorithms();
     let certificate = EndEntityCert::try_from(end_entity).map_err(webpki_error)?;
     let candidates: Vec<CertificateDer<'_>> =
@@ -189,25 +236,16 @@ fn verify_chain(
         .map(|_path| ())
         .map_err(|error| match error {
             webpki::Error::MaximumPathDepthExceeded => {
-                into_rustls(Error::ChainTooDeep { intermediates: intermediates.len(), depth })
+                Error::ChainTooDeep { intermediates: intermediates.len(), depth }
             }
             other => webpki_error(other),
         })
 }
 
-/// Carries one of our errors through rustls, which sends the alert that belongs to it; the handshake takes it out
-/// again.
-fn into_rustls(error: Error) -> rustls::Error {
-    match error {
-        Error::Tls(error) => error,
-        other => CertificateError::Other(OtherError(Arc::new(other))).into(),
-    }
-}
-
 /// What rustls itself makes of webpki's errors, for the alert and the text to be the same.
-fn webpki_error(error: webpki::Error) -> rustls::Error {
+fn webpki_error(error: webpki::Error) -> Error {
     use webpki::Error as Webpki;
-    match error {
+    let verdict = match error {
         Webpki::BadDer | Webpki::BadDerTime | Webpki::TrailingData(_) => CertificateError::BadEncoding,
         Webpki::CertNotValidYet { time, not_before } => {
             CertificateError::NotValidYetContext { time, not_before }
@@ -233,6 +271,6 @@ fn webpki_error(error: webpki::Error) -> rustls::Error {
         }
         Webpki::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
         other => CertificateError::Other(OtherError(Arc::new(other))),
-    }
-    .into()
+    };
+    Error::Tls(verdict.into())
 }
