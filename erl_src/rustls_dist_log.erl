@@ -14,6 +14,9 @@
 -type setup() :: #{direction := in | out, stage := rustls_dist_failure:stage(),
                    node => node(), address => address(), atom() => term()}.
 
+-define(BOOT_HANDLER_TRIES, 100).
+-define(BOOT_HANDLER_POLL_MS, 10).
+
 -define(META, #{domain => [rustls_dist], report_cb => fun ?MODULE:format/1}).
 
 %% The peer's address, for later reports: a socket that was closed does not tell it any more.
@@ -34,7 +37,8 @@ notice(Text) ->
 -spec configuration(unicode:chardata()) -> ok.
 configuration(Text) ->
     visible(),
-    ?LOG_ERROR(#{event => configuration_error, text => unicode:characters_to_binary(Text)}, ?META).
+    ?LOG_ERROR(#{event => configuration_error, text => unicode:characters_to_binary(Text)}, ?META),
+    await_boot_handler(whereis(logger_simple_h), ?BOOT_HANDLER_TRIES).
 
 %% A link whose supervisor ended before it was up. Noted: the carrier's own reason, or none; Exit: the exit reason.
 -spec failed_setup(setup(), {noted, term()} | none, term()) -> ok.
@@ -76,6 +80,19 @@ format(#{event := link_failed, text := Text} = Report) ->
     {"rustls_dist: ~ts: ~ts", [rustls_dist_failure:headline(Report), Text]};
 format(#{text := Text}) ->
     {"rustls_dist: ~ts", [Text]}.
+
+%% During boot the entry is printed by a process, and net_kernel is about to end the node: wait, within bounds, until the
+%% line is out.
+await_boot_handler(undefined, _Tries) ->
+    ok;
+await_boot_handler(_Pid, 0) ->
+    ok;
+await_boot_handler(Pid, Tries) ->
+    case process_info(Pid, [message_queue_len, status]) of
+        [{message_queue_len, 0}, {status, waiting}] -> ok;
+        undefined -> ok;
+        _ -> receive after ?BOOT_HANDLER_POLL_MS -> await_boot_handler(Pid, Tries - 1) end
+    end.
 
 failure(#{direction := Direction} = Setup, Reason) ->
     Stage = rustls_dist_failure:stage(maps:get(stage, Setup), Reason),

@@ -110,7 +110,7 @@ socket_rows() ->
 
 refused_table() ->
     [{verify_fun, [], "remove it: certificates are judged by cacertfile, verify and depth alone"},
-     {partial_chain, [], "put the intermediate certificate to be trusted into the file of cacertfile"},
+     {partial_chain, [], "remove it: a chain must reach a self-signed certificate of cacertfile"},
      {customize_hostname_check, [[]], "issue certificates to the names of the hosts"},
      {cert_policy_opts, [[]], "remove it: certificate policies are not evaluated"},
      {crl_check, [false], ?NO_CRL},
