@@ -23,13 +23,15 @@ impl fmt::Display for Error {
 
 fn file_text(error: &Error) -> Option<String> {
     Some(match error {
-        Error::FileNotFound { path } => format!("{} does not exist", path.display()),
+        Error::FileNotFound { path } => {
+            format!("{} does not exist; correct the path or create the file", path.display())
+        }
         Error::FileUnreadable { path, reason } => unreadable_text(path, *reason),
         Error::FileNotRegular { path } => {
             format!("{} is not a regular file; name the PEM file itself", path.display())
         }
         Error::FileTooLarge { path, limit_bytes } => format!(
-            "{} is larger than {limit_bytes} bytes, which is more than a PEM file may have",
+            "{} is larger than {limit_bytes} bytes, which is more than a PEM file may have; name the right file",
             path.display()
         ),
         Error::NotPem { path } => format!(
@@ -37,7 +39,9 @@ fn file_text(error: &Error) -> Option<String> {
              openssl x509 -inform DER -in {0} -out FILE.pem",
             path.display()
         ),
-        Error::NoCertificate { path } => format!("{} holds no certificate", path.display()),
+        Error::NoCertificate { path } => {
+            format!("{} holds no certificate; name the PEM file that does", path.display())
+        }
         Error::BadCertificate { path, position } => format!(
             "certificate number {position} in {0} cannot be parsed; \
              look at it with: openssl storeutl -certs -text {0}",
@@ -62,7 +66,7 @@ fn unreadable_text(path: &Path, reason: io::ErrorKind) -> String {
             "{} may not be read by the user that runs this node; change its owner or mode",
             path.display()
         ),
-        other => format!("{} cannot be read: {other}", path.display()),
+        other => format!("{} cannot be read ({other}); correct the path or the file system", path.display()),
     }
 }
 
@@ -82,9 +86,11 @@ fn key_text(error: &Error) -> Option<String> {
         Error::PasswordMissing { path } => {
             format!("the private key in {} is encrypted; set password", path.display())
         }
-        Error::PasswordWrong { path } => {
-            format!("the password does not decrypt the private key in {}", path.display())
-        }
+        Error::PasswordWrong { path } => format!(
+            "the password does not decrypt the private key in {0}; correct it, and try it with: \
+             openssl pkey -noout -in {0}",
+            path.display()
+        ),
         Error::LegacyEncryptedKey { path } => format!(
             "the private key in {0} is encrypted in OpenSSL's old format (Proc-Type: 4,ENCRYPTED); \
              convert it with: openssl pkcs8 -topk8 -in {0} -out FILE.pem",

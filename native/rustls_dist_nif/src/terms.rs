@@ -29,7 +29,7 @@ pub fn error_map<'a>(env: Env<'a>, error: &Error) -> NifResult<Term<'a>> {
         &[
             Atom::from_str(env, error.kind())?.encode(env),
             option.encode(env),
-            error.to_string().encode(env),
+            error.cause().to_string().encode(env),
             alert,
         ],
     )
