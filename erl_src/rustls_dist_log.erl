@@ -88,8 +88,9 @@ await_boot_handler(undefined, _Tries) ->
 await_boot_handler(_Pid, 0) ->
     ok;
 await_boot_handler(Pid, Tries) ->
-    case process_info(Pid, [message_queue_len, status]) of
-        [{message_queue_len, 0}, {status, waiting}] -> ok;
+    case process_info(Pid, [message_queue_len, status, current_function]) of
+        %% Waiting elsewhere, it waits for the code server with an entry in hand.
+        [{message_queue_len, 0}, {status, waiting}, {current_function, {logger_simple_h, loop, _}}] -> ok;
         undefined -> ok;
         _ -> receive after ?BOOT_HANDLER_POLL_MS -> await_boot_handler(Pid, Tries - 1) end
     end.

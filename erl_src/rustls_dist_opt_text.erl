@@ -23,13 +23,12 @@ problem({refused, Side, Origin, Key, Instead}) ->
 problem({other_side, Side, Origin, Key, Other}) ->
     io_lib:format("~ts has a meaning for the ~s side only: write it as ~ts",
                   [named(Side, Origin, Key), Other, spelt(Other, Origin, Key)]);
-problem({no_prefix, Side, Word, Position}) ->
-    io_lib:format("word ~b after -ssl_dist_opt, ~ts, stands where an option of the ~s or the ~s side is "
+problem({no_prefix, _Side, Word, Position}) ->
+    io_lib:format("word ~b after -ssl_dist_opt, ~ts, stands where an option of the server or the client side is "
                   "expected: begin the name with server_ or client_, and give every option one value",
-                  [Position, word(Word), Side, other(Side)]);
-problem({no_value, Side, Word}) ->
-    io_lib:format("the last word after -ssl_dist_opt, ~ts, has no value (found while reading the ~s side): "
-                  "write one after it", [Word, Side]);
+                  [Position, word(Word)]);
+problem({no_value, _Side, Word}) ->
+    io_lib:format("the last word after -ssl_dist_opt, ~ts, has no value: write one after it", [Word]);
 problem({malformed, Side, Origin, Position}) ->
     io_lib:format("element ~b of the ~s options in ~ts is not an option: write {Name, Value}",
                   [Position, Side, source(Origin)]);
@@ -92,5 +91,3 @@ add(Side, Origin, _Key, certfile) -> ["add ", spelt(Side, Origin, certfile)];
 add(Side, Origin, _Key, verify) ->
     ["set ", spelt(Side, Origin, verify), " to verify_peer, and add ", spelt(Side, Origin, cacertfile)].
 
-other(server) -> client;
-other(client) -> server.

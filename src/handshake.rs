@@ -3,6 +3,8 @@
 //! [`Handshake::advance`] consumes the handshake and gives it back only if it is to go on, so a finished or failed one
 //! cannot be used again.
 
+mod incoming;
+
 use std::net::IpAddr;
 
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
@@ -11,6 +13,7 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, Unbuffered
 use rustls::{CommonState, ExtractedSecrets};
 use rustls_pki_types::ServerName;
 
+use self::incoming::Incoming;
 use crate::config::{ClientSide, ServerSide};
 use crate::error::Error;
 use crate::record::keys::{self, Kernel, KeySchedule};
@@ -25,7 +28,7 @@ pub const MAX_HANDSHAKE_BYTES: usize = 128 * 1024;
 /// A handshake under way.
 pub struct Handshake {
     connection: Connection,
-    incoming: Vec<u8>,
+    incoming: Incoming,
     received_bytes: usize,
     key_update_at_bytes: u64,
     refusal: Refusal,
@@ -85,7 +88,7 @@ impl Handshake {
     }
 
     fn new(connection: Connection, key_update_at_bytes: u64, refusal: Refusal) -> Self {
-        Self { connection, incoming: Vec::new(), received_bytes: 0, key_update_at_bytes, refusal }
+        Self { connection, incoming: Incoming::default(), received_bytes: 0, key_update_at_bytes, refusal }
     }
 
     /// Takes bytes that arrived (none, for a client's first step) and goes as far as they reach. This verifies
@@ -101,20 +104,15 @@ impl Handshake {
                 error: Error::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES },
             });
         }
-        self.incoming.extend_from_slice(input);
+        self.incoming.extend(input);
         let mut send = Vec::new();
-        let mut early = Vec::new();
         let outcome = match &mut self.connection {
-            Connection::Client(connection) => {
-                drive(connection.as_mut(), &mut self.incoming, &mut send, &mut early)
-            }
-            Connection::Server(connection) => {
-                drive(connection.as_mut(), &mut self.incoming, &mut send, &mut early)
-            }
+            Connection::Client(connection) => drive(connection.as_mut(), &mut self.incoming, &mut send),
+            Connection::Server(connection) => drive(connection.as_mut(), &mut self.incoming, &mut send),
         };
         match outcome {
             Ok(Outcome::Blocked) => Ok(Step { send, progress: Progress::Continue(self) }),
-            Ok(Outcome::Complete) => match self.finish(early) {
+            Ok(Outcome::Complete) => match self.finish() {
                 Ok(session) => Ok(Step { send, progress: Progress::Done(Box::new(session)) }),
                 Err(error) => Err(Failure { send, error }),
             },
@@ -122,7 +120,7 @@ impl Handshake {
         }
     }
 
-    fn finish(self, early: Vec<u8>) -> Result<Session, Error> {
+    fn finish(self) -> Result<Session, Error> {
         let (secrets, kernel, facts, peer_is_server) = self.connection.into_parts()?;
         let dialect = match facts.version {
             rustls::ProtocolVersion::TLSv1_3 => Dialect::Tls13 { peer_is_server },
@@ -135,7 +133,7 @@ impl Handshake {
         let decrypter = keys::decrypter(facts.suite, rx_secrets)?;
         Ok(Session {
             tx: RecordTx::new(schedule.clone(), encrypter, tx_sequence, self.key_update_at_bytes),
-            rx: RecordRx::new(schedule, decrypter, rx_sequence, dialect, self.incoming, early),
+            rx: RecordRx::new(schedule, decrypter, rx_sequence, dialect, self.incoming.into_rest()),
             facts,
         })
     }
@@ -170,6 +168,9 @@ trait Unbuffered {
     fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
 
     fn is_handshaking(&self) -> bool;
+
+    /// Whether there are records that [`Unbuffered::process`] will give out.
+    fn wants_write(&self) -> bool;
 }
 
 impl Unbuffered for UnbufferedClientConnection {
@@ -181,6 +182,10 @@ impl Unbuffered for UnbufferedClientConnection {
 
     fn is_handshaking(&self) -> bool {
         CommonState::is_handshaking(self)
+    }
+
+    fn wants_write(&self) -> bool {
+        CommonState::wants_write(self)
     }
 }
 
@@ -194,45 +199,49 @@ impl Unbuffered for UnbufferedServerConnection {
     fn is_handshaking(&self) -> bool {
         CommonState::is_handshaking(self)
     }
+
+    fn wants_write(&self) -> bool {
+        CommonState::wants_write(self)
+    }
 }
 
-/// Runs rustls until it is blocked, done or failed. What it wants sent is appended to `send`, application data that
-/// came with the last handshake bytes to `early`.
+/// Runs rustls until it is blocked, done or failed. What it wants sent is appended to `send`.
 fn drive<C: Unbuffered>(
     connection: &mut C,
-    incoming: &mut Vec<u8>,
+    incoming: &mut Incoming,
     send: &mut Vec<u8>,
-    early: &mut Vec<u8>,
 ) -> Result<Outcome, Error> {
-    let mut failure = None;
     loop {
-        let UnbufferedStatus { mut discard, state, .. } = connection.process(incoming);
-        let mut stopped = false;
+        let UnbufferedStatus { discard, state, .. } = connection.process(incoming.shown());
+        let mut blocked = false;
         match state {
             Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, send),
             Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-            Ok(ConnectionState::ReadTraffic(mut data)) => {
-                while let Some(record) = data.next_record() {
-                    let record = record?;
-                    discard += record.discard;
-                    early.extend_from_slice(record.payload);
-                }
+            Ok(ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_)) => blocked = true,
+            Ok(_) => return Err(Error::Closed),
+            Err(error) => {
+                send_alert(connection, incoming, send);
+                return Err(error.into());
             }
-            Ok(ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_)) => stopped = true,
-            Ok(_) => return Err(failure.unwrap_or(Error::Closed)),
-            // rustls queues the alert that belongs to an error: it comes out of the next calls, then the error again.
-            Err(error) if failure.is_none() => failure = Some(error.into()),
-            Err(_) => stopped = true,
         }
-        incoming.drain(..discard);
-        if stopped {
-            break;
+        incoming.discard(discard);
+        if !connection.is_handshaking() && blocked {
+            return Ok(Outcome::Complete);
+        }
+        if blocked && !incoming.show_more() {
+            return Ok(Outcome::Blocked);
         }
     }
-    match failure {
-        Some(error) => Err(error),
-        None if connection.is_handshaking() => Ok(Outcome::Blocked),
-        None => Ok(Outcome::Complete),
+}
+
+/// Takes out the alert that rustls queued for an error. Records that are queued come before it looks at what arrived,
+/// and it must not look at that again: it would fail anew.
+fn send_alert<C: Unbuffered>(connection: &mut C, incoming: &mut Incoming, send: &mut Vec<u8>) {
+    while connection.wants_write() {
+        let Ok(ConnectionState::EncodeTlsData(mut data)) = connection.process(incoming.shown()).state else {
+            return;
+        };
+        encode(&mut data, send);
     }
 }
 

@@ -27,8 +27,8 @@ pub struct Split {
     pub consumed_bytes: usize,
 }
 
-/// Whether `data`, the beginning of a stream, holds a complete packet once it has grown to `grown_bytes`. With less than
-/// a length field there is no telling, and the answer is yes.
+/// Whether `data`, the beginning of a stream, holds a complete packet once it has grown to `grown_bytes`. With less
+/// than a length field there is no telling, and the answer is yes.
 ///
 /// # Errors
 /// [`Error::PacketTooLong`] as in [`split`].

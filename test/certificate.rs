@@ -13,11 +13,7 @@ use rustls_dist::error::Error;
 const ALT_NAMES: &[u64] = &[2, 5, 29, 17];
 
 fn self_signed(params: &CertificateParams) -> Vec<u8> {
-    params
-        .self_signed(&KeyPair::generate().unwrap())
-        .unwrap()
-        .der()
-        .to_vec()
+    params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
 }
 
 fn bad_encoding() -> Error {
@@ -28,9 +24,7 @@ fn bad_encoding() -> Error {
 fn all_facts_of_a_full_certificate() {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::OrganizationName, "Example");
+    params.distinguished_name.push(DnType::OrganizationName, "Example");
     params.distinguished_name.push(DnType::CommonName, "node1");
     let addresses: [IpAddr; 2] = ["10.0.0.1".parse().unwrap(), "2001:db8::1".parse().unwrap()];
     params.subject_alt_names = vec![
@@ -47,9 +41,7 @@ fn all_facts_of_a_full_certificate() {
     issuer.distinguished_name = DistinguishedName::new();
     issuer.distinguished_name.push(DnType::CommonName, "root");
     let key = KeyPair::generate().unwrap();
-    let certificate = params
-        .signed_by(&key, &Issuer::from_params(&issuer, &issuer_key))
-        .unwrap();
+    let certificate = params.signed_by(&key, &Issuer::from_params(&issuer, &issuer_key)).unwrap();
 
     let facts = CertificateFacts::from_der(certificate.der()).unwrap();
     assert_eq!(facts.subject, "O=Example, CN=node1");
@@ -63,10 +55,7 @@ fn all_facts_of_a_full_certificate() {
     assert_eq!(facts.not_after_unix_s, 2_840_140_800);
     assert_eq!(facts.version, 3);
     assert!(!facts.self_issued);
-    assert_eq!(
-        spki_der(certificate.der()).unwrap().as_ref(),
-        key.subject_public_key_info()
-    );
+    assert_eq!(spki_der(certificate.der()).unwrap().as_ref(), key.subject_public_key_info());
 }
 
 #[test]
@@ -84,19 +73,12 @@ fn alternative_names_that_cannot_be_read_are_an_error() {
     for contents in [&[0x30, 0x03, 0x82][..], &[0x04, 0x00], &[]] {
         let mut params = CertificateParams::default();
         params.custom_extensions = vec![CustomExtension::from_oid_content(ALT_NAMES, contents.to_vec())];
-        assert_eq!(
-            CertificateFacts::from_der(&self_signed(&params)),
-            Err(bad_encoding()),
-            "{contents:?}"
-        );
+        assert_eq!(CertificateFacts::from_der(&self_signed(&params)), Err(bad_encoding()), "{contents:?}");
     }
     let mut params = CertificateParams::new(vec!["a.example.com".to_owned()]).unwrap();
     let name = [0x30, 0x03, 0x82, 0x01, b'b'];
     params.custom_extensions = vec![CustomExtension::from_oid_content(ALT_NAMES, name.to_vec())];
-    assert_eq!(
-        CertificateFacts::from_der(&self_signed(&params)),
-        Err(bad_encoding())
-    );
+    assert_eq!(CertificateFacts::from_der(&self_signed(&params)), Err(bad_encoding()));
 }
 
 #[test]

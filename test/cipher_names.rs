@@ -9,38 +9,14 @@ use rustls_dist::error::Error;
 fn both_spellings_in_any_case() {
     let names = [
         ("TLS_AES_256_GCM_SHA384", CipherSuite::TLS13_AES_256_GCM_SHA384),
-        (
-            "tls_chacha20_poly1305_sha256",
-            CipherSuite::TLS13_CHACHA20_POLY1305_SHA256,
-        ),
-        (
-            "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
-            CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-        ),
-        (
-            "ECDHE-RSA-AES256-GCM-SHA384",
-            CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-        ),
-        (
-            "ecdhe-rsa-aes128-gcm-sha256",
-            CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-        ),
-        (
-            "ECDHE-ECDSA-AES256-GCM-SHA384",
-            CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-        ),
-        (
-            "ECDHE-ECDSA-AES128-GCM-SHA256",
-            CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-        ),
-        (
-            "ECDHE-ECDSA-CHACHA20-POLY1305",
-            CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-        ),
-        (
-            " ECDHE-RSA-CHACHA20-POLY1305 ",
-            CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-        ),
+        ("tls_chacha20_poly1305_sha256", CipherSuite::TLS13_CHACHA20_POLY1305_SHA256),
+        ("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
+        ("ECDHE-RSA-AES256-GCM-SHA384", CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
+        ("ecdhe-rsa-aes128-gcm-sha256", CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
+        ("ECDHE-ECDSA-AES256-GCM-SHA384", CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
+        ("ECDHE-ECDSA-AES128-GCM-SHA256", CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
+        ("ECDHE-ECDSA-CHACHA20-POLY1305", CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256),
+        (" ECDHE-RSA-CHACHA20-POLY1305 ", CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256),
     ];
     for (name, suite) in names {
         assert_eq!(parse(name).unwrap().suite(), suite, "{name}");
@@ -54,10 +30,7 @@ fn every_suite_of_the_provider_is_known_by_its_otp_name() {
         assert!(name.starts_with("TLS_"), "{name}");
         assert_eq!(parse(name).unwrap(), *suite);
     }
-    assert_eq!(
-        otp_name(CipherSuite::TLS_RSA_WITH_AES_128_CBC_SHA),
-        "TLS_RSA_WITH_AES_128_CBC_SHA"
-    );
+    assert_eq!(otp_name(CipherSuite::TLS_RSA_WITH_AES_128_CBC_SHA), "TLS_RSA_WITH_AES_128_CBC_SHA");
     assert_eq!(otp_name(CipherSuite::Unknown(0x1a1a)), "unknown");
 }
 
@@ -87,45 +60,21 @@ fn suites_that_exist_but_are_not_offered() {
 #[test]
 fn every_name_that_rustls_knows_is_at_least_recognised() {
     // These never came further than a draft, and neither OTP nor OpenSSL has names for them.
-    let drafts = [
-        "draft",
-        "FORTEZZA",
-        "FIPS",
-        "EXPORT1024",
-        "RMD",
-        "GOST",
-        "ECMQV",
-        "ECNRA",
-    ];
+    let drafts = ["draft", "FORTEZZA", "FIPS", "EXPORT1024", "RMD", "GOST", "ECMQV", "ECNRA"];
     let names = (0..=u16::MAX).filter_map(|number| CipherSuite::from(number).as_str());
     let names = names.filter(|name| !drafts.iter().any(|draft| name.contains(draft)));
     let names: Vec<_> = names.map(|name| name.replace("TLS13_", "TLS_")).collect();
     let unknown = |name: &&String| matches!(parse(name), Err(Error::UnknownCipher { .. }));
-    assert_eq!(
-        names.iter().filter(unknown).collect::<Vec<_>>(),
-        Vec::<&String>::new()
-    );
+    assert_eq!(names.iter().filter(unknown).collect::<Vec<_>>(), Vec::<&String>::new());
     assert!(names.len() > 300);
 }
 
 #[test]
 fn nonsense() {
-    for name in [
-        "",
-        " ",
-        "HIGH",
-        "aes",
-        "TLS_AES_256_GCM_SHA512",
-        "ECDHE-RSA-AES256-GCM-SHA384X",
-        "-",
-        "default",
-    ] {
-        assert_eq!(
-            parse(name),
-            Err(Error::UnknownCipher {
-                name: name.trim().into()
-            })
-        );
+    for name in
+        ["", " ", "HIGH", "aes", "TLS_AES_256_GCM_SHA512", "ECDHE-RSA-AES256-GCM-SHA384X", "-", "default"]
+    {
+        assert_eq!(parse(name), Err(Error::UnknownCipher { name: name.trim().into() }));
     }
 }
 
@@ -142,20 +91,12 @@ fn lists_keep_their_order() {
     ];
     assert_eq!(suites, expected);
     assert_eq!(parse_list(""), Err(Error::UnknownCipher { name: "".into() }));
-    assert!(matches!(
-        parse_list("TLS_AES_256_GCM_SHA384:AES128-SHA"),
-        Err(Error::UnsupportedCipher { .. })
-    ));
+    assert!(matches!(parse_list("TLS_AES_256_GCM_SHA384:AES128-SHA"), Err(Error::UnsupportedCipher { .. })));
     assert_eq!(parse_list("TLS_AES_256_GCM_SHA384").unwrap_or_default().len(), 1);
 }
 
 #[test]
 fn errors_name_the_option() {
     assert_eq!(parse("AES128-SHA").unwrap_err().option(), Some("ciphers"));
-    assert!(
-        parse("nonsense")
-            .unwrap_err()
-            .to_string()
-            .contains("\"nonsense\"")
-    );
+    assert!(parse("nonsense").unwrap_err().to_string().contains("\"nonsense\""));
 }

@@ -26,25 +26,13 @@ fn about_files() -> Vec<Error> {
     ];
     let mut errors = vec![
         Error::FileNotFound { path: path() },
-        Error::FileUnreadable {
-            path: path(),
-            reason: ErrorKind::PermissionDenied,
-        },
-        Error::FileUnreadable {
-            path: path(),
-            reason: ErrorKind::TimedOut,
-        },
+        Error::FileUnreadable { path: path(), reason: ErrorKind::PermissionDenied },
+        Error::FileUnreadable { path: path(), reason: ErrorKind::TimedOut },
         Error::FileNotRegular { path: path() },
-        Error::FileTooLarge {
-            path: path(),
-            limit_bytes: 7,
-        },
+        Error::FileTooLarge { path: path(), limit_bytes: 7 },
         Error::NotPem { path: path() },
         Error::NoCertificate { path: path() },
-        Error::BadCertificate {
-            path: path(),
-            position: 2,
-        },
+        Error::BadCertificate { path: path(), position: 2 },
         Error::NoPrivateKey { path: path() },
         Error::SeveralPrivateKeys { path: path() },
         Error::BadPrivateKey { path: path() },
@@ -52,15 +40,8 @@ fn about_files() -> Vec<Error> {
         Error::PasswordWrong { path: path() },
         Error::LegacyEncryptedKey { path: path() },
         Error::UnsupportedKeyEncryption { path: path() },
-        Error::KeyMismatch {
-            certfile: path(),
-            keyfile: path(),
-        },
-        Error::ChainTooLong {
-            path: path(),
-            count: 11,
-            limit: 10,
-        },
+        Error::KeyMismatch { certfile: path(), keyfile: path() },
+        Error::ChainTooLong { path: path(), count: 11, limit: 10 },
         Error::NoTrustAnchor { path: path() },
     ];
     errors.extend(kinds.map(|kind| Error::UnsupportedKey { path: path(), kind }));
@@ -72,23 +53,11 @@ fn about_the_rest() -> Vec<Error> {
         Error::UnknownCipher { name: "x".into() },
         Error::UnsupportedCipher { name: "x".into() },
         Error::NoCipherForVersion { version: "tlsv1.3" },
-        Error::OptionMissing {
-            option: "cacertfile",
-            because: "verify_peer",
-        },
+        Error::OptionMissing { option: "cacertfile", because: "verify_peer" },
         Error::Tls(rustls::Error::DecryptError),
-        Error::ChainTooDeep {
-            intermediates: 3,
-            depth: 2,
-        },
-        Error::NameMismatch {
-            expected: "a".into(),
-            presented: vec![],
-        },
-        Error::NameMismatch {
-            expected: "a".into(),
-            presented: vec!["DNS:b".into()],
-        },
+        Error::ChainTooDeep { intermediates: 3, depth: 2 },
+        Error::NameMismatch { expected: "a".into(), presented: vec![] },
+        Error::NameMismatch { expected: "a".into(), presented: vec!["DNS:b".into()] },
         Error::AlertReceived(AlertDescription::UnknownCA),
         Error::HandshakeTooLarge { limit_bytes: 7 },
         Error::RecordTooLong { length_bytes: 65535 },
@@ -97,10 +66,7 @@ fn about_the_rest() -> Vec<Error> {
         Error::TooManyEmptyRecords,
         Error::UnexpectedHandshakeMessage { message_type: 1 },
         Error::RenegotiationRefused,
-        Error::PacketTooLong {
-            length_bytes: 9,
-            limit_bytes: 8,
-        },
+        Error::PacketTooLong { length_bytes: 9, limit_bytes: 8 },
         Error::KeysExhausted,
         Error::Closed,
     ]
@@ -112,14 +78,8 @@ fn every_error_is_one_sentence_of_its_own() {
     let mut texts: Vec<_> = errors.iter().map(Error::to_string).collect();
     for (error, text) in errors.iter().zip(&texts) {
         assert!(text.contains(' ') && text != error.kind(), "{error:?}: {text}");
-        assert!(
-            !text.contains("  ") && !text.ends_with('.') && !text.contains('\n'),
-            "{text}"
-        );
-        let is_tag = error
-            .kind()
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        assert!(!text.contains("  ") && !text.ends_with('.') && !text.contains('\n'), "{text}");
+        let is_tag = error.kind().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         assert!(is_tag, "{}", error.kind());
     }
     texts.sort();
@@ -137,9 +97,7 @@ fn errors_about_files_name_the_file_and_owe_the_peer_no_details() {
 
 #[test]
 fn options_are_added_once_and_only_where_none_is_known() {
-    let error = Error::NotPem { path: path() }
-        .in_option("certfile")
-        .in_option("keyfile");
+    let error = Error::NotPem { path: path() }.in_option("certfile").in_option("keyfile");
     assert_eq!(error.option(), Some("certfile"));
     assert_eq!(error.kind(), "not_pem");
     assert_eq!(*error.cause(), Error::NotPem { path: path() });
@@ -154,77 +112,29 @@ fn alerts_follow_the_rfc() {
     use AlertDescription as A;
     let certificate = |verdict| Error::Tls(rustls::Error::InvalidCertificate(verdict));
     let cases = [
-        (
-            Error::NameMismatch {
-                expected: "a".into(),
-                presented: vec![],
-            },
-            Some(A::BadCertificate),
-        ),
-        (
-            Error::ChainTooDeep {
-                intermediates: 3,
-                depth: 2,
-            },
-            Some(A::UnknownCA),
-        ),
+        (Error::NameMismatch { expected: "a".into(), presented: vec![] }, Some(A::BadCertificate)),
+        (Error::ChainTooDeep { intermediates: 3, depth: 2 }, Some(A::UnknownCA)),
         (Error::HandshakeTooLarge { limit_bytes: 7 }, Some(A::DecodeError)),
-        (
-            Error::RecordTooLong { length_bytes: 65535 },
-            Some(A::RecordOverflow),
-        ),
+        (Error::RecordTooLong { length_bytes: 65535 }, Some(A::RecordOverflow)),
         (Error::BadRecord, Some(A::BadRecordMac)),
-        (
-            Error::UnexpectedRecord(ContentType::Heartbeat),
-            Some(A::UnexpectedMessage),
-        ),
+        (Error::UnexpectedRecord(ContentType::Heartbeat), Some(A::UnexpectedMessage)),
         (Error::TooManyEmptyRecords, Some(A::UnexpectedMessage)),
-        (
-            Error::UnexpectedHandshakeMessage { message_type: 1 },
-            Some(A::UnexpectedMessage),
-        ),
+        (Error::UnexpectedHandshakeMessage { message_type: 1 }, Some(A::UnexpectedMessage)),
         (Error::RenegotiationRefused, Some(A::NoRenegotiation)),
-        (
-            Error::PacketTooLong {
-                length_bytes: 9,
-                limit_bytes: 8,
-            },
-            Some(A::InternalError),
-        ),
+        (Error::PacketTooLong { length_bytes: 9, limit_bytes: 8 }, Some(A::InternalError)),
         (Error::KeysExhausted, Some(A::CloseNotify)),
         (Error::AlertReceived(A::UnknownCA), None),
         (rustls::Error::AlertReceived(A::UnknownCA).into(), None),
         (Error::Closed, None),
-        (
-            certificate(CertificateError::Expired),
-            Some(A::CertificateExpired),
-        ),
+        (certificate(CertificateError::Expired), Some(A::CertificateExpired)),
         (certificate(CertificateError::UnknownIssuer), Some(A::UnknownCA)),
-        (
-            certificate(CertificateError::Revoked),
-            Some(A::CertificateRevoked),
-        ),
-        (
-            certificate(CertificateError::NotValidForName),
-            Some(A::BadCertificate),
-        ),
+        (certificate(CertificateError::Revoked), Some(A::CertificateRevoked)),
+        (certificate(CertificateError::NotValidForName), Some(A::BadCertificate)),
         (certificate(CertificateError::BadSignature), Some(A::DecryptError)),
-        (
-            Error::Tls(rustls::Error::NoCertificatesPresented),
-            Some(A::CertificateRequired),
-        ),
-        (
-            Error::Tls(PeerIncompatible::NoCipherSuitesInCommon.into()),
-            Some(A::HandshakeFailure),
-        ),
-        (
-            Error::Tls(PeerIncompatible::Tls12NotOfferedOrEnabled.into()),
-            Some(A::ProtocolVersion),
-        ),
-        (
-            Error::Tls(InvalidMessage::InvalidContentType.into()),
-            Some(A::DecodeError),
-        ),
+        (Error::Tls(rustls::Error::NoCertificatesPresented), Some(A::CertificateRequired)),
+        (Error::Tls(PeerIncompatible::NoCipherSuitesInCommon.into()), Some(A::HandshakeFailure)),
+        (Error::Tls(PeerIncompatible::Tls12NotOfferedOrEnabled.into()), Some(A::ProtocolVersion)),
+        (Error::Tls(InvalidMessage::InvalidContentType.into()), Some(A::DecodeError)),
     ];
     for (error, alert) in cases {
         assert_eq!(error.alert(), alert, "{error}");
@@ -235,20 +145,14 @@ fn alerts_follow_the_rfc() {
 fn verdicts_on_certificates_have_tags_and_dates() {
     let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
     let (time, not_after) = (at(1_700_000_000), at(1_600_000_000));
-    let error = Error::from(rustls::Error::from(CertificateError::ExpiredContext {
-        time,
-        not_after,
-    }));
+    let error = Error::from(rustls::Error::from(CertificateError::ExpiredContext { time, not_after }));
     assert_eq!(error.kind(), "certificate_expired");
     let expected = "a certificate in the peer's chain expired on 2020-09-13 12:26:40 UTC, and it is 2023-11-14 \
                     22:13:20 UTC now";
     assert_eq!(error.to_string(), expected);
     let kinds = [
         (
-            CertificateError::NotValidYetContext {
-                time: not_after,
-                not_before: time,
-            },
+            CertificateError::NotValidYetContext { time: not_after, not_before: time },
             "certificate_not_yet_valid",
         ),
         (CertificateError::UnknownIssuer, "unknown_issuer"),
@@ -263,22 +167,12 @@ fn verdicts_on_certificates_have_tags_and_dates() {
 
 #[test]
 fn alerts_have_the_names_of_the_rfc() {
-    let names = [
-        (0, "close_notify"),
-        (40, "handshake_failure"),
-        (48, "unknown_ca"),
-        (116, "certificate_required"),
-    ];
+    let names =
+        [(0, "close_notify"), (40, "handshake_failure"), (48, "unknown_ca"), (116, "certificate_required")];
     for (code, name) in names {
         assert_eq!(alert_name(AlertDescription::from(code)), name);
     }
     assert_eq!(alert_name(AlertDescription::from(200)), "unknown_alert");
-    let known = (0..=255)
-        .map(AlertDescription::from)
-        .filter(|alert| alert.as_str().is_some());
-    assert!(
-        known
-            .into_iter()
-            .all(|alert| alert_name(alert) != "unknown_alert")
-    );
+    let known = (0..=255).map(AlertDescription::from).filter(|alert| alert.as_str().is_some());
+    assert!(known.into_iter().all(|alert| alert_name(alert) != "unknown_alert"));
 }

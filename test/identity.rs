@@ -16,26 +16,16 @@ const CA: &str = "-addext basicConstraints=critical,CA:TRUE -addext keyUsage=key
 /// A self-signed certificate `name` with the key `name.key`.
 fn root(folder: &Folder, name: &str, subject: &str) {
     folder.openssl(&format!("genpkey -algorithm ED25519 -out {name}.key"));
-    folder.openssl(&format!(
-        "req -x509 -key {name}.key -out {name} -subj {subject} {CA}"
-    ));
+    folder.openssl(&format!("req -x509 -key {name}.key -out {name} -subj {subject} {CA}"));
 }
 
 /// A certificate `name` with the key `name.key`, signed by `issuer`; `extensions` is a section of openssl's
 /// configuration, and an empty one gives a certificate of version 1.
 fn issue(folder: &Folder, name: &str, subject: &str, issuer: &str, extensions: &str) {
-    folder.openssl(&format!(
-        "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {name}.key"
-    ));
-    folder.openssl(&format!(
-        "req -new -key {name}.key -out {name}.csr -subj {subject}"
-    ));
+    folder.openssl(&format!("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {name}.key"));
+    folder.openssl(&format!("req -new -key {name}.key -out {name}.csr -subj {subject}"));
     folder.write("extensions", extensions);
-    let option = if extensions.is_empty() {
-        ""
-    } else {
-        "-extfile extensions"
-    };
+    let option = if extensions.is_empty() { "" } else { "-extfile extensions" };
     folder.openssl(&format!(
         "x509 -req -in {name}.csr -CA {issuer} -CAkey {issuer}.key -CAcreateserial -days 30 -out {name} {option}"
     ));
@@ -72,13 +62,7 @@ fn check_chain(folder: &Folder, certfile: &str, cacertfile: Option<&str>, expect
 fn failure(folder: &Folder, certfile: &str, keyfile: Option<&str>, cacertfile: Option<&str>) -> Error {
     let path = |name: &str| folder.path(name);
     let (keyfile, cacertfile): (Option<PathBuf>, Option<PathBuf>) = (keyfile.map(path), cacertfile.map(path));
-    Identity::load(
-        &folder.path(certfile),
-        keyfile.as_deref(),
-        None,
-        cacertfile.as_deref(),
-    )
-    .unwrap_err()
+    Identity::load(&folder.path(certfile), keyfile.as_deref(), None, cacertfile.as_deref()).unwrap_err()
 }
 
 #[test]
@@ -118,9 +102,7 @@ fn of_a_renewed_authority_the_longer_living_certificate_is_sent() {
     let folder = Folder::new();
     root(&folder, "old", "/CN=root");
     folder.join("new.key", &["old.key"]);
-    folder.openssl(&format!(
-        "req -x509 -days 900 -key new.key -out new -subj /CN=root {CA}"
-    ));
+    folder.openssl(&format!("req -x509 -days 900 -key new.key -out new -subj /CN=root {CA}"));
     issue(&folder, "leaf", "/CN=leaf", "old", LEAF_EXTENSIONS);
     folder.join("cas1", &["old", "new"]);
     folder.join("cas2", &["new", "old"]);
@@ -134,9 +116,7 @@ fn certificates_that_issued_each_other_make_no_loop() {
     root(&folder, "a_root", "/CN=a");
     root(&folder, "b_root", "/CN=b");
     let certify = |name: &str, subject: &str, issuer: &str| {
-        folder.openssl(&format!(
-            "req -new -key {subject}_root.key -out {name}.csr -subj /CN={subject}"
-        ));
+        folder.openssl(&format!("req -new -key {subject}_root.key -out {name}.csr -subj /CN={subject}"));
         folder.write("extensions", CA_EXTENSIONS);
         folder.openssl(&format!(
             "x509 -req -in {name}.csr -CA {issuer}_root -CAkey {issuer}_root.key -CAcreateserial -out {name} \
@@ -166,14 +146,7 @@ fn no_more_than_ten_certificates() {
     check_chain(&folder, "ten", Some("cas"), &names[..10]);
     let path = folder.join("eleven", &names[..11]);
     let error = failure(&folder, "eleven", Some("level12.key"), None);
-    assert_eq!(
-        error,
-        Error::ChainTooLong {
-            path,
-            count: 11,
-            limit: 10
-        }
-    );
+    assert_eq!(error, Error::ChainTooLong { path, count: 11, limit: 10 });
     assert_eq!(error.option(), Some("certfile"));
 }
 
@@ -205,12 +178,8 @@ fn key_and_certificate_in_one_file() {
 #[test]
 fn every_kind_of_key_is_recognised_as_the_certificates() {
     let folder = Folder::new();
-    let kinds = [
-        "rsa:2048",
-        "ec -pkeyopt ec_paramgen_curve:P-256",
-        "ec -pkeyopt ec_paramgen_curve:P-384",
-        "ed25519",
-    ];
+    let kinds =
+        ["rsa:2048", "ec -pkeyopt ec_paramgen_curve:P-256", "ec -pkeyopt ec_paramgen_curve:P-384", "ed25519"];
     for (number, kind) in kinds.into_iter().enumerate() {
         let make = |name: &str| {
             folder.openssl(&format!(
@@ -223,54 +192,26 @@ fn every_kind_of_key_is_recognised_as_the_certificates() {
         check_chain(&folder, &own, None, &[&own]);
         let keyfile = format!("{other}.key");
         let error = failure(&folder, &own, Some(&keyfile), None);
-        let expected = Error::KeyMismatch {
-            certfile: folder.path(&own),
-            keyfile: folder.path(&keyfile),
-        };
+        let expected = Error::KeyMismatch { certfile: folder.path(&own), keyfile: folder.path(&keyfile) };
         assert_eq!(error, expected);
         assert_eq!(error.option(), Some("keyfile"));
     }
-    assert_eq!(
-        failure(&folder, "own0", Some("own1.key"), None).kind(),
-        "key_mismatch"
-    );
+    assert_eq!(failure(&folder, "own0", Some("own1.key"), None).kind(), "key_mismatch");
 }
 
 #[test]
 fn errors_name_the_option_to_blame() {
     let folder = three_levels();
-    let not_found = |name: &str| Error::FileNotFound {
-        path: folder.path(name),
-    };
+    let not_found = |name: &str| Error::FileNotFound { path: folder.path(name) };
     let cases = [
-        (
-            failure(&folder, "absent", Some("leaf.key"), None),
-            "certfile",
-            not_found("absent"),
-        ),
-        (
-            failure(&folder, "leaf", Some("absent"), None),
-            "keyfile",
-            not_found("absent"),
-        ),
-        (
-            failure(&folder, "leaf", Some("leaf.key"), Some("absent")),
-            "cacertfile",
-            not_found("absent"),
-        ),
-        (
-            failure(&folder, "leaf", None, None),
-            "certfile",
-            Error::NoPrivateKey {
-                path: folder.path("leaf"),
-            },
-        ),
+        (failure(&folder, "absent", Some("leaf.key"), None), "certfile", not_found("absent")),
+        (failure(&folder, "leaf", Some("absent"), None), "keyfile", not_found("absent")),
+        (failure(&folder, "leaf", Some("leaf.key"), Some("absent")), "cacertfile", not_found("absent")),
+        (failure(&folder, "leaf", None, None), "certfile", Error::NoPrivateKey { path: folder.path("leaf") }),
         (
             failure(&folder, "leaf.key", Some("leaf.key"), None),
             "certfile",
-            Error::NoCertificate {
-                path: folder.path("leaf.key"),
-            },
+            Error::NoCertificate { path: folder.path("leaf.key") },
         ),
     ];
     for (error, option, cause) in cases {
@@ -296,9 +237,6 @@ fn damaged_certificates_are_found_with_their_position() {
     for text in damaged {
         folder.write("damaged", text);
         let path = folder.join("list", &["leaf.key", "leaf", "damaged"]);
-        assert_eq!(
-            pem::certificates(&path),
-            Err(Error::BadCertificate { path, position: 2 })
-        );
+        assert_eq!(pem::certificates(&path), Err(Error::BadCertificate { path, position: 2 }));
     }
 }

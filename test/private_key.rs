@@ -18,9 +18,7 @@ fn check(folder: &Folder, name: &str, password: Option<&str>) {
     let key =
         load(&folder.path(name), password_of_key.as_ref()).unwrap_or_else(|error| panic!("{name}: {error}"));
     let pass = password.unwrap_or("");
-    let public = folder.openssl(&format!(
-        "pkey -in {name} -passin pass:{pass} -pubout -outform DER"
-    ));
+    let public = folder.openssl(&format!("pkey -in {name} -passin pass:{pass} -pubout -outform DER"));
     assert_eq!(key.public_key().unwrap().as_ref(), public, "{name}");
     let schemes = [
         SignatureScheme::RSA_PSS_SHA256,
@@ -28,13 +26,7 @@ fn check(folder: &Folder, name: &str, password: Option<&str>) {
         SignatureScheme::ECDSA_NISTP384_SHA384,
         SignatureScheme::ED25519,
     ];
-    assert!(
-        !key.choose_scheme(&schemes)
-            .unwrap()
-            .sign(b"message")
-            .unwrap()
-            .is_empty()
-    );
+    assert!(!key.choose_scheme(&schemes).unwrap().sign(b"message").unwrap().is_empty());
 }
 
 fn failure(path: &Path, password: Option<&str>) -> Error {
@@ -110,9 +102,7 @@ fn text_and_other_sections_around_the_key() {
     folder.write("text", "Subject: someone\n\n");
     folder.join("both", &["text", "certificate", "key", "certificate"]);
     check(&folder, "both", None);
-    let dos_lines = std::fs::read_to_string(folder.path("both"))
-        .unwrap()
-        .replace('\n', "\r\n");
+    let dos_lines = std::fs::read_to_string(folder.path("both")).unwrap().replace('\n', "\r\n");
     folder.write("dos", dos_lines);
     check(&folder, "dos", None);
     // A password that is not needed does no harm.
@@ -125,23 +115,14 @@ fn passwords() {
     folder.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out plain");
     folder.openssl(&format!("{ENCRYPT} -in plain -out encrypted -iter 1"));
     let path = folder.path("encrypted");
-    assert_eq!(
-        failure(&path, None),
-        Error::PasswordMissing { path: path.clone() }
-    );
+    assert_eq!(failure(&path, None), Error::PasswordMissing { path: path.clone() });
     assert_eq!(failure(&path, None).option(), Some("password"));
     // Enough wrong passwords that some leave valid padding behind.
     for number in 0..1000 {
         let password = format!("wrong{number}");
-        assert_eq!(
-            failure(&path, Some(&password)),
-            Error::PasswordWrong { path: path.clone() }
-        );
+        assert_eq!(failure(&path, Some(&password)), Error::PasswordWrong { path: path.clone() });
     }
-    assert_eq!(
-        format!("{:?}", Password::from(b"secret".to_vec())),
-        "Password(hidden)"
-    );
+    assert_eq!(format!("{:?}", Password::from(b"secret".to_vec())), "Password(hidden)");
 }
 
 #[test]
@@ -149,10 +130,7 @@ fn encryption_that_is_not_supported() {
     let folder = Folder::new();
     folder.openssl("genrsa -traditional -aes256 -passout pass:secret -out legacy 2048");
     let path = folder.path("legacy");
-    assert_eq!(
-        failure(&path, Some("secret")),
-        Error::LegacyEncryptedKey { path: path.clone() }
-    );
+    assert_eq!(failure(&path, Some("secret")), Error::LegacyEncryptedKey { path: path.clone() });
     assert_eq!(failure(&path, None), Error::LegacyEncryptedKey { path });
 
     folder.openssl("genrsa -out plain 2048");
@@ -171,11 +149,7 @@ fn encryption_that_is_not_supported() {
 fn kinds_that_ring_does_not_have() {
     let folder = Folder::new();
     let kinds = [
-        (
-            "p521",
-            "EC -pkeyopt ec_paramgen_curve:P-521",
-            UnsupportedKey::EcdsaP521,
-        ),
+        ("p521", "EC -pkeyopt ec_paramgen_curve:P-521", UnsupportedKey::EcdsaP521),
         (
             "k256",
             "EC -pkeyopt ec_paramgen_curve:secp256k1",
@@ -193,26 +167,10 @@ fn kinds_that_ring_does_not_have() {
             "RSA-PSS -pkeyopt rsa_keygen_bits:2048",
             UnsupportedKey::Other("1.2.840.113549.1.1.10".into()),
         ),
-        (
-            "rsa1024",
-            "RSA -pkeyopt rsa_keygen_bits:1024",
-            UnsupportedKey::RsaSize { bits: 1024 },
-        ),
-        (
-            "rsa2047",
-            "RSA -pkeyopt rsa_keygen_bits:2047",
-            UnsupportedKey::RsaSize { bits: 2047 },
-        ),
-        (
-            "rsa2100",
-            "RSA -pkeyopt rsa_keygen_bits:2100",
-            UnsupportedKey::RsaSize { bits: 2100 },
-        ),
-        (
-            "rsa4608",
-            "RSA -pkeyopt rsa_keygen_bits:4608",
-            UnsupportedKey::RsaSize { bits: 4608 },
-        ),
+        ("rsa1024", "RSA -pkeyopt rsa_keygen_bits:1024", UnsupportedKey::RsaSize { bits: 1024 }),
+        ("rsa2047", "RSA -pkeyopt rsa_keygen_bits:2047", UnsupportedKey::RsaSize { bits: 2047 }),
+        ("rsa2100", "RSA -pkeyopt rsa_keygen_bits:2100", UnsupportedKey::RsaSize { bits: 2100 }),
+        ("rsa4608", "RSA -pkeyopt rsa_keygen_bits:4608", UnsupportedKey::RsaSize { bits: 4608 }),
         (
             "exponent3",
             "RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_pubexp:3",
@@ -229,11 +187,7 @@ fn kinds_that_ring_does_not_have() {
         assert_eq!(unsupported(&folder, name), expected, "{name}");
         if name.starts_with("rsa1") || name.starts_with("exp") || name == "p521" {
             folder.openssl(&format!("pkey -in {name} -traditional -out {name}.traditional"));
-            assert_eq!(
-                unsupported(&folder, &format!("{name}.traditional")),
-                expected,
-                "{name}"
-            );
+            assert_eq!(unsupported(&folder, &format!("{name}.traditional")), expected, "{name}");
         }
     }
 }
@@ -256,11 +210,7 @@ fn elliptic_keys_without_a_usable_public_part() {
     folder.openssl("ec -in full -conv_form compressed -out compressed");
     folder.openssl("pkcs8 -topk8 -nocrypt -in private -out pkcs8");
     for name in ["private", "compressed", "pkcs8"] {
-        assert_eq!(
-            unsupported(&folder, name),
-            UnsupportedKey::EcdsaNoPublicPart,
-            "{name}"
-        );
+        assert_eq!(unsupported(&folder, name), UnsupportedKey::EcdsaNoPublicPart, "{name}");
         // The command in the message does help.
         folder.openssl(&format!("ec -conv_form uncompressed -in {name} -out mended"));
         check(&folder, "mended", None);
@@ -271,10 +221,7 @@ fn elliptic_keys_without_a_usable_public_part() {
 fn explicit_curves_can_be_mended() {
     let folder = Folder::new();
     folder.openssl("ecparam -name prime256v1 -param_enc explicit -genkey -noout -out explicit");
-    assert_eq!(
-        unsupported(&folder, "explicit"),
-        UnsupportedKey::EcdsaExplicitCurve
-    );
+    assert_eq!(unsupported(&folder, "explicit"), UnsupportedKey::EcdsaExplicitCurve);
     folder.openssl("ec -param_enc named_curve -in explicit -out mended");
     check(&folder, "mended", None);
 }
@@ -317,13 +264,7 @@ fn files_that_cannot_be_read() {
     let path = folder.path(".");
     assert_eq!(failure(&path, None), Error::FileNotRegular { path });
     let path = folder.write("large", vec![b'\n'; 1024 * 1024 + 1]);
-    assert_eq!(
-        failure(&path, None),
-        Error::FileTooLarge {
-            path,
-            limit_bytes: 1024 * 1024
-        }
-    );
+    assert_eq!(failure(&path, None), Error::FileTooLarge { path, limit_bytes: 1024 * 1024 });
     let path = folder.write("allowed", vec![b'\n'; 1024 * 1024]);
     assert_eq!(failure(&path, None), Error::NotPem { path });
     let path = folder.path("absent/under/file");
@@ -331,10 +272,7 @@ fn files_that_cannot_be_read() {
     let path = folder.path("allowed").join("below");
     assert_eq!(
         failure(&path, None),
-        Error::FileUnreadable {
-            path,
-            reason: std::io::ErrorKind::NotADirectory
-        }
+        Error::FileUnreadable { path, reason: std::io::ErrorKind::NotADirectory }
     );
     // Opening a pipe would block for ever.
     let pipe = folder.path("pipe");

@@ -29,25 +29,13 @@ fn only_self_issued_certificates_are_anchors() {
     let folder = folder_with_certificates();
     let store = TrustStore::load(&folder.join("cas", &["middle", "root", "other", "root"])).unwrap();
     assert_eq!(store.anchors().len(), 3);
-    assert_eq!(
-        store.intermediates(),
-        pem::certificates(&folder.path("middle")).unwrap()
-    );
-    let names: Vec<_> = store
-        .subjects()
-        .iter()
-        .map(|name| String::from_utf8_lossy(name.as_ref()))
-        .collect();
+    assert_eq!(store.intermediates(), pem::certificates(&folder.path("middle")).unwrap());
+    let names: Vec<_> = store.subjects().iter().map(|name| String::from_utf8_lossy(name.as_ref())).collect();
     assert_eq!(names.len(), 3);
     assert!(names[0].ends_with("middle") && names[1].ends_with("root") && names[2].ends_with("other"));
     // A whole Name, tag and length included, as the certificate request carries it.
     assert!(store.subjects().iter().all(|name| name.as_ref()[0] == 0x30));
-    assert!(
-        store
-            .anchors()
-            .iter()
-            .all(|anchor| anchor.subject.as_ref()[0] == 0x31)
-    );
+    assert!(store.anchors().iter().all(|anchor| anchor.subject.as_ref()[0] == 0x31));
 }
 
 #[test]
@@ -66,22 +54,13 @@ fn errors() {
     assert_eq!(error, Error::NoTrustAnchor { path });
     assert_eq!(error.option(), Some("cacertfile"));
 
-    let path = folder.write(
-        "damaged",
-        "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n",
-    );
+    let path = folder.write("damaged", "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n");
     let error = TrustStore::load(&path).unwrap_err();
     assert_eq!(*error.cause(), Error::BadCertificate { path, position: 1 });
     assert_eq!(error.option(), Some("cacertfile"));
 
     let path = folder.path("root.key");
-    assert_eq!(
-        *TrustStore::load(&path).unwrap_err().cause(),
-        Error::NoCertificate { path }
-    );
+    assert_eq!(*TrustStore::load(&path).unwrap_err().cause(), Error::NoCertificate { path });
     let path = folder.path(".");
-    assert_eq!(
-        *TrustStore::load(&path).unwrap_err().cause(),
-        Error::FileNotRegular { path }
-    );
+    assert_eq!(*TrustStore::load(&path).unwrap_err().cause(), Error::FileNotRegular { path });
 }

@@ -35,8 +35,9 @@ fn file_text(error: &Error) -> Option<String> {
             path.display()
         ),
         Error::NotPem { path } => format!(
-            "{} is not a PEM file (no \"-----BEGIN ...-----\" line); if it is DER, convert it with: \
-             openssl x509 -inform DER -in {0} -out FILE.pem",
+            "{0} is not a PEM file (no \"-----BEGIN ...-----\" line); if it is DER, convert it with: \
+             openssl x509 -inform DER -in {0} -out FILE.pem for a certificate, \
+             openssl pkey -inform DER -in {0} -out FILE.pem for a private key",
             path.display()
         ),
         Error::NoCertificate { path } => {

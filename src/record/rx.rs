@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use rustls::crypto::cipher::{InboundOpaqueMessage, MessageDecrypter};
-use rustls::{AlertDescription, ContentType, ProtocolVersion};
+use rustls::{AlertDescription, ContentType, PeerMisbehaved, ProtocolVersion};
 
 use super::keys::KeySchedule;
 use super::plaintext::{Filled, Plaintext};
@@ -11,6 +11,9 @@ use super::post_handshake::{Dialect, Joiner, KeyUpdateRequest, Message};
 use super::{HEADER_BYTES, MAX_EXPANSION_TLS12_BYTES, MAX_EXPANSION_TLS13_BYTES, MAX_PLAINTEXT_BYTES};
 use crate::error::Error;
 use crate::packet;
+
+/// The version field of every record after the handshake, in TLS 1.3 too (RFC 8446 section 5.1).
+const PROTOCOL_VERSION: [u8; 2] = [3, 3];
 
 /// Records without content that are accepted in a row. They are legal, and a way to keep a receiver busy.
 const MAX_EMPTY_RECORDS: u8 = 32;
@@ -61,15 +64,13 @@ pub struct RecordRx {
 }
 
 impl RecordRx {
-    /// `sequence` is the number of the next record; `ciphertext` what arrived behind the handshake, `plaintext` what
-    /// rustls opened of it already.
+    /// `sequence` is the number of the next record; `ciphertext` what arrived behind the handshake.
     pub(crate) fn new(
         schedule: KeySchedule,
         decrypter: Box<dyn MessageDecrypter>,
         sequence: u64,
         dialect: Dialect,
         ciphertext: Vec<u8>,
-        plaintext: Vec<u8>,
     ) -> Self {
         Self {
             schedule,
@@ -77,7 +78,7 @@ impl RecordRx {
             sequence,
             dialect,
             ciphertext,
-            plaintext,
+            plaintext: Vec::new(),
             messages: Joiner::default(),
             max_packet_bytes: packet::MAX_HANDSHAKE_PACKET_BYTES,
             empty_records: 0,
@@ -106,16 +107,33 @@ impl RecordRx {
     /// # Errors
     /// Any is final, and [`Error::alert`] tells what the peer is owed: [`Error::BadRecord`], [`Error::RecordTooLong`],
     /// [`Error::UnexpectedRecord`], [`Error::UnexpectedHandshakeMessage`], [`Error::TooManyEmptyRecords`],
-    /// [`Error::RenegotiationRefused`], [`Error::PacketTooLong`]; [`Error::Closed`] after the peer closed.
+    /// [`Error::RenegotiationRefused`], [`Error::PacketTooLong`]; [`Error::Closed`] after any of them, and after the
+    /// peer closed and the last complete packet was returned.
     pub fn open<B: AsMut<[u8]>>(
         &mut self,
         input: &[u8],
         max_packets: usize,
         allocate: impl FnOnce(usize) -> B,
     ) -> Result<Opened<B>, Error> {
-        if self.ended && self.plaintext.is_empty() {
+        if self.ended && packet::split(&self.plaintext, 1, self.max_packet_bytes)?.packets.is_empty() {
             return Err(Error::Closed);
         }
+        let opened = self.open_packets(input, max_packets, allocate);
+        if opened.is_err() {
+            // The record that failed has not used up its sequence number: without this, a caller that goes on in
+            // spite of the error would take the next record as if nothing had been injected.
+            self.ended = true;
+            self.plaintext = Vec::new();
+        }
+        opened
+    }
+
+    fn open_packets<B: AsMut<[u8]>>(
+        &mut self,
+        input: &[u8],
+        max_packets: usize,
+        allocate: impl FnOnce(usize) -> B,
+    ) -> Result<Opened<B>, Error> {
         let mut events = Vec::new();
         let room_bytes = self.plaintext.len() + self.ciphertext.len() + input.len();
         if !packet::may_complete(&self.plaintext, room_bytes, self.max_packet_bytes)? {
@@ -190,7 +208,7 @@ impl RecordRx {
 
     /// Reads and judges a record header: RFC 8446 section 5.1 and 5.2, RFC 5246 section 6.2.
     fn parse_header(&self, bytes: &[u8]) -> Result<Option<Header>, Error> {
-        let [typ, _, _, hi, lo, ..] = bytes else {
+        let [typ, major, minor, hi, lo, ..] = bytes else {
             return Ok(None);
         };
         let typ = ContentType::from(*typ);
@@ -204,6 +222,11 @@ impl RecordRx {
         };
         if !allowed {
             return Err(Error::UnexpectedRecord(typ));
+        }
+        // The version is authenticated with the record (RFC 8446 section 5.2, RFC 5246 section 6.2.3.3), but rustls
+        // takes it for granted.
+        if [*major, *minor] != PROTOCOL_VERSION {
+            return Err(Error::BadRecord);
         }
         if length_bytes > MAX_PLAINTEXT_BYTES + expansion {
             return Err(Error::RecordTooLong { length_bytes });
@@ -323,6 +346,12 @@ fn record_error(error: rustls::Error) -> Error {
         rustls::Error::DecryptError => Error::BadRecord,
         rustls::Error::PeerSentOversizedRecord => {
             Error::RecordTooLong { length_bytes: MAX_PLAINTEXT_BYTES + 1 }
+        }
+        rustls::Error::PeerMisbehaved(PeerMisbehaved::IllegalTlsInnerPlaintext) => {
+            Error::UnexpectedRecord(ContentType::Unknown(0))
+        }
+        rustls::Error::PeerMisbehaved(PeerMisbehaved::IllegalMiddleboxChangeCipherSpec) => {
+            Error::UnexpectedRecord(ContentType::ChangeCipherSpec)
         }
         other => Error::Tls(other),
     }

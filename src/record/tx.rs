@@ -58,12 +58,16 @@ impl RecordTx {
     ///
     /// # Errors
     /// [`Error::Closed`] after [`RecordTx::close_notify`] or [`RecordTx::alert`];
-    /// [`Error::KeysExhausted`] when a TLS 1.2 key has sealed all it may.
+    /// [`Error::KeysExhausted`] when this is more than a TLS 1.2 key may still seal. Nothing was sealed then, so that
+    /// close_notify can follow.
     pub fn seal(&mut self, chunks: &[&[u8]]) -> Result<Vec<Vec<u8>>, Error> {
         if self.direction == Direction::Closed {
             return Err(Error::Closed);
         }
         let total_bytes: usize = chunks.iter().map(|chunk| chunk.len()).sum();
+        if !self.schedule.can_update() && !self.has_left(total_bytes.div_ceil(MAX_PLAINTEXT_BYTES)) {
+            return Err(Error::KeysExhausted);
+        }
         let mut records = Vec::with_capacity(total_bytes / MAX_PLAINTEXT_BYTES + 2);
         if self.schedule.take_owed_answer() {
             records.push(self.update_keys()?);
@@ -82,8 +86,12 @@ impl RecordTx {
     /// Renews the sending keys at once (TLS 1.3) and returns the KeyUpdate record that says so.
     ///
     /// # Errors
+    /// [`Error::Closed`] when the direction is closed;
     /// [`Error::KeysExhausted`] on TLS 1.2, which cannot renew keys without renegotiating.
     pub fn update_keys(&mut self) -> Result<Vec<u8>, Error> {
+        if self.direction == Direction::Closed {
+            return Err(Error::Closed);
+        }
         if !self.schedule.can_update() {
             return Err(Error::KeysExhausted);
         }
@@ -141,9 +149,14 @@ impl RecordTx {
         Ok(record)
     }
 
+    /// Whether the keys are good for so many records more.
+    fn has_left(&self, records: usize) -> bool {
+        self.record_limit.saturating_sub(self.sequence) >= records as u64
+    }
+
     fn must_update_keys(&self) -> bool {
-        self.sequence >= self.record_limit
-            || (self.bytes_under_key >= self.key_update_at_bytes && self.schedule.can_update())
+        self.schedule.can_update()
+            && (self.sequence >= self.record_limit || self.bytes_under_key >= self.key_update_at_bytes)
     }
 
     fn seal_record(&mut self, typ: ContentType, payload: OutboundChunks<'_>) -> Result<Vec<u8>, Error> {

@@ -1,4 +1,12 @@
-//! A temporary folder in which tests make keys and certificates with the `openssl` command.
+//! A temporary folder in which tests make keys and certificates with the `openssl` command; in the modules, what
+//! the tests of sessions share.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+pub mod buffered;
+pub mod link;
+pub mod pki;
+pub mod raw;
 
 use std::fs;
 use std::path::PathBuf;
@@ -28,21 +36,14 @@ impl Folder {
 
     /// Writes the contents of `parts`, one after the other, to `name`.
     pub fn join(&self, name: &str, parts: &[&str]) -> PathBuf {
-        let contents: Vec<u8> = parts
-            .iter()
-            .flat_map(|part| fs::read(self.path(part)).unwrap())
-            .collect();
+        let contents: Vec<u8> = parts.iter().flat_map(|part| fs::read(self.path(part)).unwrap()).collect();
         self.write(name, contents)
     }
 
     /// Runs `openssl` with the words of `arguments` in the folder and returns what it printed.
     pub fn openssl(&self, arguments: &str) -> Vec<u8> {
         let mut command = Command::new("openssl");
-        let output = command
-            .args(arguments.split_whitespace())
-            .current_dir(&self.0)
-            .output()
-            .unwrap();
+        let output = command.args(arguments.split_whitespace()).current_dir(&self.0).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "openssl {arguments}: {said}");
         output.stdout

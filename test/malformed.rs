@@ -1,0 +1,300 @@
+//! Records that are damaged, forged, out of place or too many. Each has to end the link, for the right reason, and
+//! nothing may be delivered afterwards.
+
+mod support;
+
+use rustls::{AlertDescription, ContentType, ProtocolVersion};
+use rustls_dist::error::Error;
+use rustls_dist::record::MAX_PLAINTEXT_BYTES;
+use rustls_dist::session::Session;
+use support::link::{content, open, packet, packets, sessions};
+use support::pki::Spec;
+use support::raw::Raw;
+
+const TLS13: ProtocolVersion = ProtocolVersion::TLSv1_3;
+const TLS12: ProtocolVersion = ProtocolVersion::TLSv1_2;
+
+/// `stream` has to be refused with `error`, and everything behind it too.
+fn refused(ours: &mut Session, stream: &[u8], error: &Error) {
+    assert_eq!(open(&mut ours.rx, stream), Err(error.clone()));
+    assert_eq!(open(&mut ours.rx, &[]), Err(Error::Closed), "the error is final");
+}
+
+/// A raw peer and our end, for each version and role.
+fn links() -> [(ProtocolVersion, Raw, Session); 4] {
+    [TLS13, TLS12]
+        .map(|version| [Raw::client(version), Raw::server(version)].map(|link| (version, link.0, link.1)))
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .try_into()
+        .ok()
+        .unwrap()
+}
+
+/// What is sealed as `typ` with `payload` has to be refused with `error` by both roles of `version`.
+fn content_refused(version: ProtocolVersion, typ: ContentType, payload: &[u8], error: &Error) {
+    for (mut raw, mut ours) in [Raw::client(version), Raw::server(version)] {
+        let before = raw.data(&packet(b"before"));
+        assert_eq!(packets(&mut ours.rx, &before), [b"before"]);
+        let record = raw.seal(typ, payload);
+        refused(&mut ours, &record, error);
+    }
+}
+
+fn message_refused(version: ProtocolVersion, payload: &[u8]) {
+    let error = Error::UnexpectedHandshakeMessage { message_type: payload[0] };
+    assert_eq!(error.alert(), Some(AlertDescription::UnexpectedMessage));
+    content_refused(version, ContentType::Handshake, payload, &error);
+}
+
+/// A flipped bit in the length may leave the record incomplete: so much follows that it is not.
+#[test]
+fn any_flipped_bit() {
+    for version in [TLS13, TLS12] {
+        let spec = Spec { trust: None, ..Spec::version(version) }.unchecked();
+        let mut bit = 0;
+        loop {
+            let (mut client, mut server) = sessions(&spec);
+            server.rx.set_max_packet_bytes(1 << 20);
+            let mut stream = client.tx.seal(&[&packet(b"ab")]).unwrap().concat();
+            if bit / 8 == stream.len() {
+                break;
+            }
+            stream[bit / 8] ^= 1 << (bit % 8);
+            stream.extend(client.tx.seal(&[&packet(&content(40_000))]).unwrap().concat());
+            let error = open(&mut server.rx, &stream).expect_err(&format!("bit {bit}"));
+            assert!(
+                matches!(error, Error::BadRecord | Error::UnexpectedRecord(_) | Error::RecordTooLong { .. }),
+                "bit {bit}: {error:?}"
+            );
+            assert_eq!(open(&mut server.rx, &[]), Err(Error::Closed));
+            bit += 1;
+        }
+        assert!(bit > 27 * 8);
+    }
+}
+
+#[test]
+fn a_record_that_comes_twice_or_too_late() {
+    for version in [TLS13, TLS12] {
+        let seal = |client: &mut Session, text: &[u8]| client.tx.seal(&[&packet(text)]).unwrap().concat();
+        let (mut client, mut server) = sessions(&Spec::version(version));
+        let record = seal(&mut client, b"x");
+        assert_eq!(packets(&mut server.rx, &record), [b"x"]);
+        refused(&mut server, &record, &Error::BadRecord);
+
+        let (mut client, mut server) = sessions(&Spec::version(version));
+        let (first, second) = (seal(&mut client, b"1"), seal(&mut client, b"2"));
+        refused(&mut server, &[second, first].concat(), &Error::BadRecord);
+
+        let (mut client, mut server) = sessions(&Spec::version(version));
+        let own = seal(&mut client, b"mirrored");
+        refused(&mut client, &own, &Error::BadRecord);
+        let foreign = seal(&mut sessions(&Spec::version(version)).0, b"foreign");
+        refused(&mut server, &foreign, &Error::BadRecord);
+    }
+    assert_eq!(Error::BadRecord.alert(), Some(AlertDescription::BadRecordMac));
+}
+
+#[test]
+fn a_forged_record_does_not_make_room_for_the_next() {
+    let (mut raw, mut ours) = Raw::client(TLS13);
+    let forged = [&[23, 3, 3, 0, 20][..], &[0; 20]].concat();
+    let genuine = raw.data(&packet(b"x"));
+    assert_eq!(open(&mut ours.rx, &forged), Err(Error::BadRecord));
+    assert_eq!(open(&mut ours.rx, &genuine), Err(Error::Closed));
+}
+
+#[test]
+fn a_record_shorter_than_its_tag() {
+    for (_, _, mut ours) in links() {
+        refused(&mut ours, &[23, 3, 3, 0, 0], &Error::BadRecord);
+    }
+    for bytes in [1, 15, 16, 23, 24] {
+        for (_, _, mut ours) in links() {
+            let header = [23, 3, 3, 0, bytes];
+            refused(&mut ours, &[&header[..], &vec![0; bytes.into()]].concat(), &Error::BadRecord);
+        }
+    }
+    for (_, mut raw, mut ours) in links() {
+        let mut record = raw.data(b"truncated");
+        record.pop();
+        record[4] -= 1;
+        refused(&mut ours, &record, &Error::BadRecord);
+    }
+}
+
+#[test]
+fn a_record_that_is_too_long() {
+    for (version, mut raw, mut ours) in links() {
+        let expansion = if version == TLS13 { 256 } else { 2048 };
+        let length_bytes = MAX_PLAINTEXT_BYTES + expansion + 1;
+        let [hi, lo] = u16::try_from(length_bytes).unwrap().to_be_bytes();
+        let longest = raw.data(&packet(&content(MAX_PLAINTEXT_BYTES - 4)));
+        assert_eq!(packets(&mut ours.rx, &longest), [content(MAX_PLAINTEXT_BYTES - 4)]);
+        let error = Error::RecordTooLong { length_bytes };
+        assert_eq!(error.alert(), Some(AlertDescription::RecordOverflow));
+        refused(&mut ours, &[23, 3, 3, hi, lo], &error);
+    }
+    for (_, mut raw, mut ours) in links() {
+        let record = raw.data(&content(MAX_PLAINTEXT_BYTES + 1));
+        refused(&mut ours, &record, &Error::RecordTooLong { length_bytes: MAX_PLAINTEXT_BYTES + 1 });
+    }
+}
+
+#[test]
+fn a_header_of_another_protocol() {
+    for (_, mut raw, mut ours) in links() {
+        let mut record = raw.data(&packet(b"x"));
+        record[..3].copy_from_slice(&[23, 2, 0]);
+        refused(&mut ours, &record, &Error::BadRecord);
+    }
+    for (_, _, mut ours) in links() {
+        refused(&mut ours, b"GET / HTTP/1.1\r\n\r\n", &Error::UnexpectedRecord(ContentType::Unknown(b'G')));
+    }
+}
+
+#[test]
+fn an_outer_type_that_may_not_appear() {
+    let types = [
+        ContentType::ChangeCipherSpec,
+        ContentType::Heartbeat,
+        ContentType::Unknown(0),
+        ContentType::Unknown(99),
+    ];
+    for typ in types {
+        for (_, _, mut ours) in links() {
+            refused(&mut ours, &[typ.into(), 3, 3, 0, 1, 1], &Error::UnexpectedRecord(typ));
+        }
+    }
+    for typ in [ContentType::Alert, ContentType::Handshake] {
+        for (version, mut raw, mut ours) in links() {
+            let mut record = raw.data(b"x");
+            record[0] = typ.into();
+            let error = if version == TLS13 { Error::UnexpectedRecord(typ) } else { Error::BadRecord };
+            refused(&mut ours, &record, &error);
+        }
+    }
+}
+
+#[test]
+fn an_inner_type_that_may_not_appear() {
+    let types = [ContentType::ChangeCipherSpec, ContentType::Heartbeat, ContentType::Unknown(99)];
+    for typ in types {
+        let error = Error::UnexpectedRecord(typ);
+        assert_eq!(error.alert(), Some(AlertDescription::UnexpectedMessage));
+        content_refused(TLS13, typ, b"x", &error);
+    }
+    let nothing = Error::UnexpectedRecord(ContentType::Unknown(0));
+    content_refused(TLS13, ContentType::Unknown(0), &[], &nothing);
+    content_refused(TLS13, ContentType::Unknown(0), &[0; 100], &nothing);
+}
+
+#[test]
+fn padding_is_no_content() {
+    let (mut raw, mut ours) = Raw::client(TLS13);
+    // The type byte is the last one that is not zero, so zeros behind the content's type are padding.
+    let padded = [&packet(b"x")[..], &[23, 0, 0, 0]].concat();
+    let record = raw.seal(ContentType::Unknown(0), &padded);
+    assert_eq!(packets(&mut ours.rx, &record), [b"x"]);
+}
+
+#[test]
+fn empty_records_are_accepted_up_to_a_number() {
+    for (_, mut raw, mut ours) in links() {
+        for _ in 0..3 {
+            let empty: Vec<u8> = (0..32).flat_map(|_| raw.data(b"")).collect();
+            let stream = [empty, raw.data(&packet(b"x"))].concat();
+            assert_eq!(packets(&mut ours.rx, &stream), [b"x"]);
+        }
+        for _ in 0..32 {
+            let empty = raw.data(b"");
+            assert!(packets(&mut ours.rx, &empty).is_empty());
+        }
+        let empty = raw.data(b"");
+        refused(&mut ours, &empty, &Error::TooManyEmptyRecords);
+    }
+    assert_eq!(Error::TooManyEmptyRecords.alert(), Some(AlertDescription::UnexpectedMessage));
+}
+
+#[test]
+fn empty_handshake_records_and_alerts_of_a_wrong_length() {
+    for version in [TLS13, TLS12] {
+        let handshake = Error::UnexpectedRecord(ContentType::Handshake);
+        content_refused(version, ContentType::Handshake, &[], &handshake);
+        for payload in [&[][..], &[2], &[2, 40, 0], &[1, 0, 1, 0]] {
+            content_refused(
+                version,
+                ContentType::Alert,
+                payload,
+                &Error::UnexpectedRecord(ContentType::Alert),
+            );
+        }
+    }
+}
+
+#[test]
+fn a_key_update_that_does_not_end_its_record() {
+    for behind in [&[24, 0, 0, 1, 0][..], &[24], &[4, 0, 0, 0]] {
+        message_refused(TLS13, &[&[24, 0, 0, 1, 0], behind].concat());
+    }
+}
+
+#[test]
+fn a_key_update_that_is_malformed() {
+    for payload in [&[24, 0, 0, 1, 2][..], &[24, 0, 0, 0], &[24, 0, 0, 2, 0, 0]] {
+        message_refused(TLS13, payload);
+    }
+}
+
+#[test]
+fn a_key_update_whose_keys_do_not_change() {
+    let (mut raw, mut ours) = Raw::client(TLS13);
+    let update = raw.seal(ContentType::Handshake, &[24, 0, 0, 1, 0]);
+    let old_keys = raw.data(&packet(b"x"));
+    refused(&mut ours, &[update, old_keys].concat(), &Error::BadRecord);
+    let (mut raw, mut ours) = Raw::client(TLS13);
+    raw.renew_sending_keys();
+    let new_keys = raw.data(&packet(b"x"));
+    refused(&mut ours, &new_keys, &Error::BadRecord);
+}
+
+#[test]
+fn messages_that_have_no_place_on_a_link() {
+    for message_type in [0, 1, 2, 5, 8, 11, 13, 15, 20, 99, 254] {
+        message_refused(TLS13, &[message_type, 0, 0, 0]);
+    }
+    for message_type in [2, 4, 11, 14, 16, 20, 24, 99] {
+        message_refused(TLS12, &[message_type, 0, 0, 0]);
+    }
+    message_refused(TLS12, &[0, 0, 0, 1, 0]);
+    let (mut raw, mut ours) = Raw::client(TLS13);
+    let ticket = raw.seal(ContentType::Handshake, &[4, 0, 0, 1, 0]);
+    refused(&mut ours, &ticket, &Error::UnexpectedHandshakeMessage { message_type: 4 });
+}
+
+#[test]
+fn a_message_that_is_too_long_is_refused_by_its_header() {
+    let error = Error::UnexpectedHandshakeMessage { message_type: 4 };
+    let (mut raw, mut ours) = Raw::server(TLS13);
+    let longest = raw.seal(ContentType::Handshake, &[&[4, 0, 0x3f, 0xfc][..], &[0; 0x3ffc]].concat());
+    assert!(packets(&mut ours.rx, &longest).is_empty());
+    let header = [4, 0, 0x3f, 0xfd];
+    let (first, rest) = header.split_at(3);
+    let first = raw.seal(ContentType::Handshake, first);
+    assert!(packets(&mut ours.rx, &first).is_empty());
+    let rest = raw.seal(ContentType::Handshake, rest);
+    refused(&mut ours, &rest, &error);
+    message_refused(TLS13, &[24, 0xff, 0xff, 0xff]);
+    message_refused(TLS12, &[1, 0xff, 0xff, 0xff]);
+}
+
+#[test]
+fn data_inside_a_message() {
+    for (version, mut raw, mut ours) in links() {
+        let beginning = if version == TLS13 { &[24, 0][..] } else { &[0, 0] };
+        let stream = [raw.seal(ContentType::Handshake, beginning), raw.data(&packet(b"x"))].concat();
+        refused(&mut ours, &stream, &Error::UnexpectedRecord(ContentType::ApplicationData));
+    }
+}

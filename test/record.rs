@@ -1,0 +1,249 @@
+//! Records that are in order: what one end seals, the other opens, however it is cut up.
+
+mod support;
+
+use rustls::{ProtocolVersion, SupportedCipherSuite};
+use rustls_dist::error::Error;
+use rustls_dist::packet::{MAX_HANDSHAKE_PACKET_BYTES, MAX_PACKET_BYTES};
+use rustls_dist::record::{HEADER_BYTES, MAX_PLAINTEXT_BYTES};
+use rustls_dist::session::Session;
+use support::link::{content, open, open_some, packet, packets, sessions, suites};
+use support::pki::Spec;
+
+fn of_suite(suite: SupportedCipherSuite) -> (Session, Session) {
+    let (mut client, mut server) = sessions(&Spec::suite(suite));
+    client.rx.set_max_packet_bytes(MAX_PACKET_BYTES);
+    server.rx.set_max_packet_bytes(MAX_PACKET_BYTES);
+    (client, server)
+}
+
+/// One suite of each version.
+fn of_each_version() -> [(Session, Session); 2] {
+    [ProtocolVersion::TLSv1_3, ProtocolVersion::TLSv1_2].map(|version| {
+        of_suite(suites().into_iter().find(|suite| suite.version().version == version).unwrap())
+    })
+}
+
+/// The lengths that the record headers in `stream` announce.
+fn record_lengths(mut stream: &[u8]) -> Vec<usize> {
+    let mut lengths = Vec::new();
+    while let [_, 3, 3, hi, lo, rest @ ..] = stream {
+        let length = usize::from(u16::from_be_bytes([*hi, *lo]));
+        stream = &rest[length..];
+        lengths.push(length);
+    }
+    assert!(stream.is_empty());
+    lengths
+}
+
+#[test]
+fn every_length_in_every_suite() {
+    for suite in suites() {
+        let (mut client, mut server) = of_suite(suite);
+        for bytes in [0, 1, 16383, 16384, 16385, 1 << 20] {
+            let content = content(bytes);
+            let sealed = client.tx.seal(&[&packet(&content)]).unwrap().concat();
+            assert_eq!(packets(&mut server.rx, &sealed), std::slice::from_ref(&content));
+            let sealed = server.tx.seal(&[&packet(&content)]).unwrap().concat();
+            assert_eq!(packets(&mut client.rx, &sealed), [content]);
+        }
+    }
+}
+
+#[test]
+fn records_are_as_few_as_possible_and_never_too_long() {
+    for (mut client, _) in of_each_version() {
+        for (bytes, records) in [(0, 0), (1, 1), (16383, 1), (16384, 1), (16385, 2), (1 << 20, 64)] {
+            let plaintext = content(bytes);
+            let sealed = client.tx.seal(&[&plaintext[..bytes / 3], &plaintext[bytes / 3..]]).unwrap();
+            assert_eq!(sealed.len(), records, "{bytes} bytes");
+            let lengths = record_lengths(&sealed.concat());
+            assert_eq!(lengths.len(), records, "one record an element");
+            assert!(lengths.iter().all(|length| *length <= MAX_PLAINTEXT_BYTES + 64));
+        }
+    }
+}
+
+#[test]
+fn lists_of_chunks_of_any_shape() {
+    let whole = content(40_000);
+    let shapes: [&[usize]; 9] = [
+        &[40_000],
+        &[0, 40_000, 0],
+        &[1; 40_000],
+        &[16384, 16384, 7232],
+        &[16383, 1, 16384, 7232],
+        &[16385, 16383, 7232],
+        &[3, 0, 0, 39_990, 0, 7, 0, 0],
+        &[1, 16384, 0, 16384, 1, 7230],
+        &[20_000, 20_000],
+    ];
+    for (mut client, mut server) in of_each_version() {
+        for shape in shapes {
+            let length = packet(&whole)[..4].to_vec();
+            let mut chunks: Vec<&[u8]> = vec![&length, &[]];
+            let mut rest = &whole[..];
+            for bytes in shape {
+                let (chunk, behind) = rest.split_at(*bytes);
+                chunks.push(chunk);
+                rest = behind;
+            }
+            assert!(rest.is_empty());
+            let sealed = client.tx.seal(&chunks).unwrap();
+            assert_eq!(sealed.len(), 3);
+            assert_eq!(packets(&mut server.rx, &sealed.concat()), std::slice::from_ref(&whole));
+        }
+        for nothing in [&[][..], &[&[][..]], &[&[][..]; 1000]] {
+            assert!(client.tx.seal(nothing).unwrap().is_empty());
+        }
+    }
+}
+
+/// The ends of chunks pass by the ends of records, one byte at a time.
+#[test]
+fn chunks_that_end_around_the_ends_of_records() {
+    let whole = packet(&content(3 * MAX_PLAINTEXT_BYTES));
+    for (mut client, mut server) in of_each_version() {
+        for first in MAX_PLAINTEXT_BYTES - 3..=MAX_PLAINTEXT_BYTES + 3 {
+            for second in [1, 2, MAX_PLAINTEXT_BYTES - 1, MAX_PLAINTEXT_BYTES, MAX_PLAINTEXT_BYTES + 1] {
+                let (head, rest) = whole.split_at(first);
+                let (middle, tail) = rest.split_at(second);
+                let sealed = client.tx.seal(&[head, middle, tail]).unwrap();
+                assert_eq!(sealed.len(), 4);
+                let got = packets(&mut server.rx, &sealed.concat());
+                assert!(got == [&whole[4..]], "chunks of {first} and {second} bytes");
+            }
+        }
+    }
+}
+
+/// The stream is cut into two at each place, and at each place the cut also leaves one byte alone.
+#[test]
+fn the_ciphertext_is_cut_at_every_place() {
+    let contents = [content(5), content(0), content(70), content(1)];
+    for (mut client, mut server) in of_each_version() {
+        let mut seal = || -> Vec<u8> {
+            contents
+                .iter()
+                .flat_map(|content| client.tx.seal(&[&packet(content)]).unwrap().concat())
+                .collect()
+        };
+        let bytes = seal();
+        assert_eq!(packets(&mut server.rx, &bytes), contents);
+        for place in 0..=bytes.len() {
+            let stream = seal();
+            let (head, tail) = stream.split_at(place);
+            let mut got = packets(&mut server.rx, head);
+            got.extend(packets(&mut server.rx, tail));
+            assert_eq!(got, contents, "cut at {place}");
+
+            let stream = seal();
+            let (head, tail) = stream.split_at(place);
+            let (alone, tail) = tail.split_at(tail.len().min(1));
+            let got = [head, &[], alone, tail].map(|piece| packets(&mut server.rx, piece)).concat();
+            assert_eq!(got, contents, "cut at {place} and behind");
+        }
+        let got: Vec<_> = seal().chunks(1).flat_map(|byte| packets(&mut server.rx, byte)).collect();
+        assert_eq!(got, contents, "byte by byte");
+    }
+}
+
+/// Long records, cut around their headers and ends and at places that have nothing to do with either.
+#[test]
+fn long_records_are_cut() {
+    let contents = [content(30_000), content(16_380), content(50)];
+    for (mut client, mut server) in of_each_version() {
+        for piece_bytes in [1, 3, 7, 1460, 16_384, 16_384 + HEADER_BYTES, 30_001] {
+            let stream: Vec<u8> = contents
+                .iter()
+                .flat_map(|content| client.tx.seal(&[&packet(content)]).unwrap().concat())
+                .collect();
+            let got: Vec<_> =
+                stream.chunks(piece_bytes).flat_map(|piece| packets(&mut server.rx, piece)).collect();
+            assert_eq!(got, contents, "pieces of {piece_bytes}");
+        }
+    }
+}
+
+#[test]
+fn many_records_at_once() {
+    for (mut client, mut server) in of_each_version() {
+        let contents: Vec<_> = (0..500).map(content).collect();
+        let stream: Vec<u8> = contents
+            .iter()
+            .flat_map(|content| client.tx.seal(&[&packet(content)]).unwrap().concat())
+            .collect();
+        assert_eq!(record_lengths(&stream).len(), 500);
+        assert_eq!(packets(&mut server.rx, &stream), contents);
+    }
+}
+
+#[test]
+fn packets_do_not_care_about_records() {
+    for (mut client, mut server) in of_each_version() {
+        let contents: Vec<_> = (0..50).map(content).collect();
+        let stream: Vec<u8> = contents.iter().flat_map(|content| packet(content)).collect();
+        for record_bytes in [1, 4, 5, 64, 1000, stream.len()] {
+            let sealed: Vec<u8> = stream
+                .chunks(record_bytes)
+                .flat_map(|part| client.tx.seal(&[part]).unwrap().concat())
+                .collect();
+            assert_eq!(packets(&mut server.rx, &sealed), contents, "records of {record_bytes}");
+        }
+    }
+}
+
+#[test]
+fn packets_that_nobody_asked_for_wait() {
+    for (mut client, mut server) in of_each_version() {
+        let contents = [content(3), content(0), content(40_000), content(9)];
+        let stream: Vec<u8> = contents.iter().flat_map(|content| packet(content)).collect();
+        let sealed = client.tx.seal(&[&stream, &[0, 0]]).unwrap().concat();
+        assert_eq!(open_some(&mut server.rx, &sealed, 1).unwrap().0, contents[..1]);
+        assert_eq!(open_some(&mut server.rx, &[], 0).unwrap().0, [[0; 0]; 0]);
+        assert_eq!(open_some(&mut server.rx, &[], 1).unwrap().0, contents[1..2]);
+        let more = client.tx.seal(&[&[0, 2], b"ab"]).unwrap().concat();
+        assert_eq!(open_some(&mut server.rx, &more, 2).unwrap().0, contents[2..]);
+        assert_eq!(packets(&mut server.rx, &[]), [b"ab"]);
+        assert!(packets(&mut server.rx, &[]).is_empty());
+    }
+}
+
+#[test]
+fn a_packet_arrives_over_many_calls() {
+    for (mut client, mut server) in of_each_version() {
+        let long = content(1 << 20);
+        let behind = content(10);
+        let records = client.tx.seal(&[&packet(&long), &packet(&behind)]).unwrap();
+        let (last, first) = records.split_last().unwrap();
+        for record in first {
+            assert!(packets(&mut server.rx, record).is_empty());
+        }
+        assert_eq!(packets(&mut server.rx, last), [long, behind]);
+    }
+}
+
+#[test]
+fn packets_that_are_too_long() {
+    for (limit, set) in
+        [(MAX_HANDSHAKE_PACKET_BYTES, None), (1000, Some(1000)), (MAX_PACKET_BYTES, Some(MAX_PACKET_BYTES))]
+    {
+        for version in [ProtocolVersion::TLSv1_3, ProtocolVersion::TLSv1_2] {
+            let (mut client, mut server) = sessions(&Spec::version(version));
+            if let Some(max_bytes) = set {
+                server.rx.set_max_packet_bytes(max_bytes);
+            }
+            if limit < MAX_PACKET_BYTES {
+                let longest = content(limit);
+                let sealed = client.tx.seal(&[&packet(&longest)]).unwrap().concat();
+                assert_eq!(packets(&mut server.rx, &sealed), [longest]);
+            }
+            let length = u32::try_from(limit + 1).unwrap().to_be_bytes();
+            let sealed = client.tx.seal(&[&length[..3]]).unwrap().concat();
+            assert!(packets(&mut server.rx, &sealed).is_empty());
+            let sealed = client.tx.seal(&[&length[3..]]).unwrap().concat();
+            let too_long = Error::PacketTooLong { length_bytes: limit + 1, limit_bytes: limit };
+            assert_eq!(open(&mut server.rx, &sealed), Err(too_long), "before the packet is there");
+        }
+    }
+}

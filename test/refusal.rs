@@ -1,0 +1,202 @@
+//! Handshakes that have to fail: the reason, the alert that is sent for it, and what the peer makes of that.
+
+mod support;
+
+use rcgen::{ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
+use rustls::{AlertDescription, ProtocolVersion};
+use rustls_dist::error::Error;
+use rustls_dist::handshake::Handshake;
+use rustls_dist::record::Event;
+use rustls_dist::verifier::ExpectedName;
+use support::link::{End, Shaken, open, shake, shake_specs, whole};
+use support::pki::{CA, NOW_UNIX_S, OTHER_CA, Pair, Spec, authority, issue};
+
+const BOTH: [ProtocolVersion; 2] = [ProtocolVersion::TLSv1_3, ProtocolVersion::TLSv1_2];
+
+/// Which end refuses.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum By {
+    Client,
+    Server,
+}
+
+/// The end `by` has to fail with `kind` and send `alert`, and the other end has to understand.
+fn check(shaken: Shaken, by: By, version: ProtocolVersion, kind: &str, alert: AlertDescription) -> Error {
+    let (refuser, refused, rest) = match by {
+        By::Client => (shaken.client, shaken.server, shaken.rest_for_server),
+        By::Server => (shaken.server, shaken.client, shaken.rest_for_client),
+    };
+    let failure = refuser.failure();
+    assert_eq!(failure.error.kind(), kind, "{by:?} {version:?}");
+    assert_eq!(failure.error.alert(), Some(alert), "{by:?} {version:?} {kind}");
+    if version == ProtocolVersion::TLSv1_2 {
+        assert_eq!(failure.send, [21, 3, 3, 0, 2, 2, alert.into()], "{by:?} {kind}");
+    }
+    match refused {
+        End::Failed(failure) => assert_eq!(failure.error, Error::AlertReceived(alert), "{by:?} {version:?}"),
+        End::Done(mut session) => {
+            assert_eq!(version, ProtocolVersion::TLSv1_3, "only there a client is done before it is judged");
+            assert_eq!(open(&mut session.rx, &rest), Ok((vec![], vec![Event::Alert(alert)])));
+        }
+        End::Going(_) => panic!("{by:?} {version:?}: the other end was not told"),
+    }
+    failure.error
+}
+
+/// A certificate that is refused by whoever sees it.
+struct Bad {
+    identity: Pair,
+    kind: &'static str,
+    alert: AlertDescription,
+}
+
+fn bad_certificates() -> Vec<Bad> {
+    let key = || KeyPair::generate().unwrap();
+    let bad = |identity, kind, alert| Bad { identity, kind, alert };
+    let expired = issue(&CA, key(), |params| {
+        params.not_before = date_time_ymd(2024, 1, 1);
+        params.not_after = date_time_ymd(2025, 12, 31);
+    });
+    let early = issue(&CA, key(), |params| params.not_before = date_time_ymd(2026, 1, 2));
+    let purpose =
+        issue(&CA, key(), |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning]);
+    vec![
+        bad(issue(&OTHER_CA, key(), |_| {}), "unknown_issuer", AlertDescription::UnknownCA),
+        bad(expired, "certificate_expired", AlertDescription::CertificateExpired),
+        bad(early, "certificate_not_yet_valid", AlertDescription::CertificateExpired),
+        bad(purpose, "wrong_key_usage", AlertDescription::UnsupportedCertificate),
+    ]
+}
+
+#[test]
+fn bad_certificates_of_either_end() {
+    for version in BOTH {
+        for Bad { identity, kind, alert } in bad_certificates() {
+            let strict = Spec::version(version);
+            let bad = Spec { identity: Some(identity), ..strict.clone() };
+            check(shake_specs(&strict, &bad), By::Client, version, kind, alert);
+            check(shake_specs(&bad, &strict), By::Server, version, kind, alert);
+        }
+    }
+}
+
+#[test]
+fn the_time_is_an_argument() {
+    let short = issue(&CA, KeyPair::generate().unwrap(), |params| {
+        params.not_before = date_time_ymd(2025, 12, 31);
+        params.not_after = date_time_ymd(2026, 1, 2);
+    });
+    for version in BOTH {
+        let owner = Spec { identity: Some(short.clone()), ..Spec::version(version) };
+        let judge = |now_unix_s| Spec { now_unix_s, ..Spec::version(version) };
+        let day_s = 24 * 60 * 60;
+        shake_specs(&judge(NOW_UNIX_S), &owner).client.session();
+        let late = judge(NOW_UNIX_S + 2 * day_s);
+        let alert = AlertDescription::CertificateExpired;
+        check(shake_specs(&late, &owner), By::Client, version, "certificate_expired", alert);
+        check(shake_specs(&owner, &late), By::Server, version, "certificate_expired", alert);
+        let early = judge(NOW_UNIX_S - 2 * day_s);
+        check(shake_specs(&early, &owner), By::Client, version, "certificate_not_yet_valid", alert);
+    }
+}
+
+#[test]
+fn a_purpose_is_good_for_one_role_only() {
+    let for_purpose = |purpose| {
+        let identity =
+            issue(&CA, KeyPair::generate().unwrap(), |params| params.extended_key_usages = vec![purpose]);
+        Spec { identity: Some(identity), ..Spec::default() }
+    };
+    let server_only = for_purpose(ExtendedKeyUsagePurpose::ServerAuth);
+    let client_only = for_purpose(ExtendedKeyUsagePurpose::ClientAuth);
+    shake_specs(&client_only, &server_only).server.session();
+    let (kind, alert) = ("wrong_key_usage", AlertDescription::UnsupportedCertificate);
+    let version = ProtocolVersion::TLSv1_3;
+    check(shake_specs(&client_only, &client_only), By::Client, version, kind, alert);
+    check(shake_specs(&server_only, &server_only), By::Server, version, kind, alert);
+}
+
+#[test]
+fn a_chain_deeper_than_allowed() {
+    let upper = authority("upper", Some(&CA));
+    let lower = authority("lower", Some(&upper));
+    let mut identity = issue(&lower, KeyPair::generate().unwrap(), |_| {});
+    identity.chain = [identity.chain, lower.pem(), upper.pem()].concat();
+    for version in BOTH {
+        let owner = Spec { identity: Some(identity.clone()), ..Spec::version(version) };
+        let judge = |depth| Spec { depth, ..Spec::version(version) };
+        shake_specs(&judge(2), &owner).client.session();
+        shake_specs(&owner, &judge(2)).server.session();
+        for depth in [0, 1] {
+            let alert = AlertDescription::UnknownCA;
+            let error =
+                check(shake_specs(&judge(depth), &owner), By::Client, version, "chain_too_deep", alert);
+            assert!(matches!(error, Error::ChainTooDeep { depth: said, .. } if said == depth));
+            check(shake_specs(&owner, &judge(depth)), By::Server, version, "chain_too_deep", alert);
+        }
+    }
+}
+
+/// An authority that renews its key certifies itself: such a certificate is no step away from the anchor
+/// (RFC 5280 section 6.1.4).
+#[test]
+fn self_issued_intermediates_are_not_counted() {
+    let renewed = authority("ca", Some(&CA));
+    let mut identity = issue(&renewed, KeyPair::generate().unwrap(), |_| {});
+    identity.chain = [identity.chain, renewed.pem()].concat();
+    let owner = Spec { identity: Some(identity), ..Spec::default() };
+    let judge = Spec { depth: 0, ..Spec::default() };
+    shake_specs(&judge, &owner).client.session();
+    shake_specs(&owner, &judge).server.session();
+}
+
+#[test]
+fn a_server_with_another_name() {
+    for version in BOTH {
+        let spec = Spec::version(version);
+        let expected = ExpectedName::Host("other.example".to_owned());
+        let client = Handshake::client(&spec.client().unwrap(), expected).unwrap();
+        let server = Handshake::server(&spec.server().unwrap()).unwrap();
+        let shaken = shake(client, server, whole);
+        let error = check(shaken, By::Client, version, "name_mismatch", AlertDescription::BadCertificate);
+        let Error::NameMismatch { expected, presented } = error else { panic!("{error:?}") };
+        assert_eq!(expected, "other.example");
+        assert!(presented.iter().any(|name| name.contains("node.example")), "{presented:?}");
+    }
+}
+
+#[test]
+fn a_client_without_certificate() {
+    for version in BOTH {
+        let strict = Spec::version(version);
+        let anonymous = Spec { identity: None, ..strict.clone() };
+        let alert = AlertDescription::CertificateRequired;
+        check(shake_specs(&anonymous, &strict), By::Server, version, "no_peer_certificate", alert);
+    }
+}
+
+#[test]
+fn nothing_in_common() {
+    let [new, old] = BOTH.map(Spec::version);
+    let failure = shake_specs(&new, &old).server.failure();
+    assert_eq!(failure.error.kind(), "no_shared_version");
+    assert_eq!(failure.send, [21, 3, 3, 0, 2, 2, AlertDescription::ProtocolVersion.into()]);
+    assert_eq!(failure.error.alert(), Some(AlertDescription::ProtocolVersion));
+    let failure = shake_specs(&old, &new).server.failure();
+    assert_eq!(failure.error.kind(), "no_shared_version");
+
+    let suites = support::link::suites();
+    for version in BOTH {
+        let mut of_version = suites.iter().filter(|suite| suite.version().version == version);
+        let one = Spec::suite(*of_version.next().unwrap());
+        let other = Spec::suite(*of_version.next().unwrap());
+        let shaken = shake_specs(&one, &other);
+        check(
+            shaken,
+            By::Server,
+            ProtocolVersion::TLSv1_2,
+            "no_shared_cipher",
+            AlertDescription::HandshakeFailure,
+        );
+    }
+}
