@@ -10,6 +10,8 @@
 %% The reason to report: the carrier's own where it noted one, else the exit reason; `none' where a link ended that
 %% was not to be, and nothing failed.
 -spec reason({noted, term()} | none, term()) -> term() | none.
+%% dist_util says at which step the peer closed, which tells more.
+reason({noted, closed}, {_Step, {error, closed}} = Exit) -> Exit;
 reason({noted, Noted}, _Exit) -> Noted;
 %% The peer's own attempt won (net_kernel, dist_util:mark_pending).
 reason(none, remarked) -> none;
@@ -29,7 +31,6 @@ stage(_Reached, {connect, _}) -> tcp;
 stage(_Reached, {check_ip, _}) -> tcp;
 stage(Reached, {tls, #{kind := Kind, alert := Alert}}) ->
     case {Kind, Alert} of
-        {alert_received, _} -> Reached;
         {name_mismatch, _} -> certificate;
         {_, {_Code, Name}} -> certificate_or(Reached, Name);
         {_, none} -> Reached
@@ -133,6 +134,8 @@ lookup({Host, Reason}) ->
 
 epmd(Name, Host, Ip, noport) ->
     io_lib:format("epmd on ~ts (~ts) does not know a node called ~ts; is it running, under that name?", [Host, Ip, Name]);
+epmd(_Name, Host, Ip, no_answer) ->
+    io_lib:format("no epmd answers on ~ts (~ts); is a node running there, and is epmd's port open?", [Host, Ip]);
 epmd(Name, Host, Ip, Reason) ->
     io_lib:format("epmd on ~ts (~ts) could not be asked for ~ts (~tp); is a node running there, and is epmd's port open?",
                   [Host, Ip, Name, Reason]).

@@ -18,6 +18,7 @@
 
 %% Why there is none. `no_answer' is a server that took our hello in silence.
 -type failure() :: {tls, rustls_dist_nif:error_map()}
+                 | {tls_alert, rustls_dist_nif:alert()}
                  | plain_distribution
                  | {not_tls, binary()}
                  | no_answer
@@ -128,6 +129,8 @@ step(#state{socket = Socket, role = Role} = State, {done, Send, Tx, Rx, Facts}) 
         ok -> {ok, #{socket => Socket, role => Role, tx => Tx, rx => Rx, facts => Facts}};
         Error -> Error
     end;
+step(_State, {failed, _Nothing, #{received := {_Code, _Name} = Alert}}) ->
+    {error, {tls_alert, Alert}};
 step(State, {failed, Alert, Error}) ->
     _ = send(State, Alert),
     {error, {tls, Error}}.

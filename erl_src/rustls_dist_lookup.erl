@@ -63,9 +63,18 @@ address(Name, Host, Family) ->
     call_epmd(net_kernel:epmd_module(), address_please, [Name, Host, Family]).
 
 port(Name, Host, Ip) ->
-    case (net_kernel:epmd_module()):port_please(Name, Ip) of
+    Epmd = net_kernel:epmd_module(),
+    case Epmd:port_please(Name, Ip) of
         {port, Port, Version} -> {ok, target(Host, Ip, Port, Version)};
+        noport -> {error, {epmd, {Name, Host, Ip, why_no_port(Epmd, Ip)}}};
         Other -> {error, {epmd, {Name, Host, Ip, Other}}}
+    end.
+
+%% erl_epmd has one answer for a name that epmd does not know and for an epmd that is not there.
+why_no_port(Epmd, Ip) ->
+    case call_epmd(Epmd, names, [Ip]) of
+        {error, address} -> no_answer;
+        _ -> noport
     end.
 
 target(Host, Ip, Port, Version) ->

@@ -1,7 +1,7 @@
 %% The functions that run in Rust. Every one is documented where it is written, in native/rustls_dist_nif.
 %%
-%% An error map is #{kind := atom(), option := atom(), text := binary(), alert := {Code, Name} | none}: a tag to match
-%% on, the option to blame, a sentence for people, and the alert that the peer is owed.
+%% An error map tells: a tag to match on, the option to blame, a sentence for people, the alert that the peer is owed, and
+%% the alert that it sent.
 -module(rustls_dist_nif).
 
 -export([config_new/2]).
@@ -26,7 +26,8 @@
 -opaque rx() :: reference().
 
 -type alert() :: {Code :: byte(), Name :: atom()}.
--type error_map() :: #{kind := atom(), option := atom(), text := binary(), alert := alert() | none}.
+-type error_map() :: #{kind := atom(), option := atom(), text := binary(),
+                       alert := alert() | none, received := alert() | none}.
 -type certificate() :: #{subject := binary(), issuer := binary(),
                          dns_names := [binary()], ip_addresses := [binary()],
                          not_before := integer(), not_after := integer()}.  % Unix time, seconds

@@ -2,6 +2,7 @@
 -module(rustls_dist_certs).
 
 -export([ca/2, ca/3, cert/4, self_signed/3, v1/3, options/1, options/2]).
+-export([dated_cert/5, concat/2, openssl/2]).
 
 -export_type([ca/0, cert/0]).
 
@@ -67,6 +68,34 @@ options(#{cert := Cert, key := Key, ca := Ca}, Extra) ->
     Common = maps:to_list(maps:merge(#{certfile => Cert, keyfile => Key, cacertfile => Ca, verify => verify_peer}, Extra)),
     [{server, [{fail_if_no_peer_cert, true} | Common]}, {client, Common}].
 
+%% A certificate issued by Ca that is valid from day From to day Until, counted from today, both at midnight UTC.
+%% Options as for cert/4. (openssl 3.0 sets the start in `openssl ca' only; with cert/4 and negative days the end lies
+%% before the start.)
+-spec dated_cert(file:filename(), ca(), string(), {From :: integer(), Until :: integer()}, map()) -> cert().
+dated_cert(Dir, #{cert := CaCert, key := CaKey} = Ca, Name, {From, Until}, Options) ->
+    #{cert := Cert} = Files = cert(Dir, Ca, Name, Options),
+    Base = filename:join(Dir, Name),
+    ok = file:write_file(Base ++ ".database", ""),
+    ok = file:write_file(Base ++ ".cnf",
+                         ["[ca]\ndefault_ca = this\n[this]\npolicy = any\ndefault_md = sha256\nrand_serial = yes\n",
+                          "database = ", Base, ".database\nnew_certs_dir = ", Dir, "\n",
+                          "[any]\ncommonName = supplied\n"]),
+    openssl("ca -batch -notext -config ~ts.cnf -in ~ts.csr -cert ~ts -keyfile ~ts -out ~ts -extfile ~ts.ext "
+            "-startdate ~ts -enddate ~ts", [Base, Cert, CaCert, CaKey, Cert, Cert, midnight(From), midnight(Until)]),
+    Files.
+
+midnight(DaysFromToday) ->
+    Seconds = erlang:system_time(second) + DaysFromToday * 86400,
+    {{Year, Month, Day}, _Time} = calendar:system_time_to_universal_time(Seconds, second),
+    io_lib:format("~4..0w~2..0w~2..0w000000Z", [Year, Month, Day]).
+
+%% Writes the contents of Files, one after the other, into File, and gives its path.
+-spec concat(file:filename(), [file:filename()]) -> file:filename().
+concat(File, Files) ->
+    Contents = [Content || {ok, Content} <- [file:read_file(F) || F <- Files]],
+    ok = file:write_file(File, Contents),
+    File.
+
 files(Dir, Name) ->
     Base = filename:join(Dir, Name),
     #{cert => Base ++ ".pem", key => Base ++ ".key"}.
@@ -96,6 +125,8 @@ validity(Days) ->
 serial() ->
     binary:encode_hex(<<1, (crypto:strong_rand_bytes(8))/binary>>).
 
+%% Runs the openssl command with these words, for what has no function here. Fails when openssl does.
+-spec openssl(io:format(), [term()]) -> ok.
 openssl(Format, Arguments) ->
     Command = lists:flatten(io_lib:format("openssl " ++ Format ++ " 2>&1; echo status=$?", Arguments)),
     Output = os:cmd(Command),

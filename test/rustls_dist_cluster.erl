@@ -8,6 +8,9 @@
 -export([new/0, stop/1, dir/1]).
 -export([optfile/3, start/2, start/3, stop_node/1, call/4, call/5, name/1, os_pid/1, log/1, await_log/2]).
 -export([run_until_exit/2, env/1]).
+-export([flags/1, fake_node/3, listening_port/1]).
+-export([keep/1, release/1]).
+-export([start_undistributed/2, join/2, part/2, connected/2]).
 -export([poll/1, poll/2]).
 
 -export_type([cluster/0, peer/0]).
@@ -92,6 +95,57 @@ start(#{dir := Dir} = Cluster, Name, Options) ->
                                         args => arguments(Options) ++ logger_arguments(Log) ++ maps:get(args, Options, [])}),
     #{pid => Pid, node => Node, log => Log, os_pid => peer:call(Pid, os, getpid, [])}.
 
+%% Starts a node without a name: for net_kernel:start/1. Options as for start/2.
+-spec start_undistributed(cluster(), map()) -> peer().
+start_undistributed(#{dir := Dir} = Cluster, Options) ->
+    Log = filename:join(Dir, lists:concat(["undistributed-", erlang:unique_integer([positive]), ".log"])),
+    {ok, Pid, Node} = peer:start_link(#{connection => standard_io,
+                                        wait_boot => ?BOOT_MS,
+                                        env => env(Cluster) ++ maps:get(env, Options, []),
+                                        args => arguments(Options) ++ logger_arguments(Log) ++ maps:get(args, Options, [])}),
+    #{pid => Pid, node => Node, log => Log, os_pid => peer:call(Pid, os, getpid, [])}.
+
+%% Runs Start in a process that stays, so that what it starts, and is linked to, outlives the process that common_test
+%% uses for init_per_suite or init_per_group. Gives that process, for release/1, and what Start returned.
+-spec keep(fun(() -> Result)) -> {pid(), Result}.
+keep(Start) ->
+    Caller = self(),
+    {Keeper, Ref} = spawn_monitor(fun() ->
+                                          Caller ! {self(), Start()},
+                                          receive release -> ok end
+                                  end),
+    receive
+        {Keeper, Result} ->
+            erlang:demonitor(Ref, [flush]),
+            {Keeper, Result};
+        {'DOWN', Ref, process, Keeper, Reason} ->
+            error({start_failed, Reason})
+    end.
+
+%% Ends what keep/1 started: nodes that are linked to the process.
+-spec release(pid()) -> ok.
+release(Keeper) ->
+    Ref = erlang:monitor(process, Keeper),
+    Keeper ! release,
+    receive {'DOWN', Ref, process, Keeper, _Reason} -> ok end.
+
+%% Connects From to To and waits until both have the link.
+-spec join(peer(), peer()) -> ok.
+join(From, To) ->
+    true = call(From, net_kernel, connect_node, [name(To)]),
+    poll(fun() -> connected(From, To) andalso connected(To, From) andalso ok end).
+
+%% Ends the link from From's side and waits until neither has it.
+-spec part(peer(), peer()) -> ok.
+part(From, To) ->
+    true = call(From, erlang, disconnect_node, [name(To)]),
+    poll(fun() -> not connected(From, To) andalso not connected(To, From) andalso ok end).
+
+%% Whether Peer has a link to Other, hidden or not.
+-spec connected(peer(), peer()) -> boolean().
+connected(Peer, Other) ->
+    lists:member(name(Other), call(Peer, erlang, nodes, [connected])).
+
 -spec stop_node(peer()) -> ok.
 stop_node(#{pid := Pid}) ->
     peer:stop(Pid).
@@ -149,6 +203,35 @@ collect(Port, Output, Deadline) ->
         _ = os:cmd("kill -9 " ++ integer_to_list(OsPid)),
         ct:fail({still_running, iolist_to_binary(Output)})
     end.
+
+%% The contents of an options file as the words of -ssl_dist_opt: arguments for erl. Lists of atoms become words with
+%% commas between.
+-spec flags([{server | client, [{atom(), term()}]}]) -> [string()].
+flags(Sides) ->
+    [Word || {Side, Options} <- Sides, {Key, Value} <- Options,
+             Word <- ["-ssl_dist_opt", lists:concat([Side, "_", Key]), word(Value)]].
+
+word([Atom | _] = List) when is_atom(Atom) -> lists:concat(lists:join(",", List));
+word(Atom) when is_atom(Atom) -> atom_to_list(Atom);
+word(Number) when is_integer(Number) -> integer_to_list(Number);
+word(Text) -> Text.
+
+%% Tells the cluster's epmd that a node called Name listens on Port: for peers that the test plays itself. Gives the
+%% connection to epmd, which forgets the name when it is closed (EPMD protocol, ALIVE2_REQ).
+-spec fake_node(cluster(), string(), inet:port_number()) -> gen_tcp:socket().
+fake_node(#{epmd_port := EpmdPort}, Name, Port) ->
+    {ok, Epmd} = gen_tcp:connect({127, 0, 0, 1}, EpmdPort, [binary, {packet, raw}, {active, false}]),
+    Request = [<<120, Port:16, 77, 0, 6:16, 5:16, (length(Name)):16>>, Name, <<0:16>>],
+    ok = gen_tcp:send(Epmd, [<<(iolist_size(Request)):16>>, Request]),
+    {ok, <<_Tag, 0, _Creation/binary>>} = gen_tcp:recv(Epmd, 0, ?DEADLINE_MS),
+    Epmd.
+
+%% The port that a node listens on, as its epmd knows it.
+-spec listening_port(peer()) -> inet:port_number().
+listening_port(Peer) ->
+    [Name, _Host] = string:split(atom_to_list(name(Peer)), "@"),
+    {port, Port, _Version} = call(Peer, erl_epmd, port_please, [Name, {127, 0, 0, 1}]),
+    Port.
 
 -spec env(cluster()) -> [{string(), string()}].
 env(#{dir := Dir, epmd_port := Port}) ->

@@ -79,6 +79,9 @@ fn certificate_text(verdict: &CertificateError) -> String {
         C::UnknownIssuer => "was issued by an authority that is not in cacertfile",
         C::UnknownRevocationStatus => "is covered by no certificate revocation list",
         C::BadSignature => "is not signed by the authority it names, or the peer does not hold its key",
+        C::InvalidPurpose | C::InvalidPurposeContext { .. } => {
+            "is not meant for this use (extended key usage); issue one with serverAuth and clientAuth"
+        }
         C::ApplicationVerificationFailure => "was refused by this node's own rules",
         other => return format!("the peer's certificate was refused: {other}"),
     };

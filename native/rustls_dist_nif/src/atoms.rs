@@ -55,6 +55,7 @@ rustler::atoms! {
     option,
     text,
     panicked,
+    received,
 
     // counters
     configs,

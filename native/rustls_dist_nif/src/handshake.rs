@@ -141,19 +141,15 @@ fn done_term<'a>(env: Env<'a>, send: Binary<'a>, session: Session) -> NifResult<
 
 fn panic_term(env: Env<'_>) -> Term<'_> {
     let text = "a handshake step panicked; this is a fault of rustls_dist, please report it";
-    let map = Term::map_from_term_arrays(
+    let none = atoms::none().encode(env);
+    let map = Term::map_from_pairs(
         env,
         &[
-            atoms::kind().encode(env),
-            atoms::option().encode(env),
-            atoms::text().encode(env),
-            atoms::alert().encode(env),
-        ],
-        &[
-            atoms::panicked().encode(env),
-            atoms::none().encode(env),
-            text.encode(env),
-            atoms::none().encode(env),
+            (atoms::kind(), atoms::panicked().encode(env)),
+            (atoms::option(), none),
+            (atoms::text(), text.encode(env)),
+            (atoms::alert(), none),
+            (atoms::received(), none),
         ],
     );
     let empty = into_binary(env, Vec::new());

@@ -7,8 +7,8 @@ use rustls_dist::error::{Error, alert_name};
 
 use crate::atoms;
 
-/// `#{kind, option, text, alert}`: a tag to match on, the option to blame or `none`, a sentence for people, and the
-/// alert that the peer is owed as `{Code, Name}` or `none`.
+/// `#{kind, option, text, alert, received}`: a tag to match on, the option to blame or `none`, a sentence for people, and
+/// the alerts that the peer is owed and that it sent, as `{Code, Name}` or `none`.
 pub fn error_map<'a>(env: Env<'a>, error: &Error) -> NifResult<Term<'a>> {
     let option = match error.option() {
         Some(option) => Atom::from_str(env, option)?,
@@ -18,19 +18,18 @@ pub fn error_map<'a>(env: Env<'a>, error: &Error) -> NifResult<Term<'a>> {
         Some(description) => alert_term(env, description)?,
         None => atoms::none().encode(env),
     };
-    Term::map_from_term_arrays(
+    let received = match error {
+        Error::AlertReceived(description) => alert_term(env, *description)?,
+        _ => atoms::none().encode(env),
+    };
+    Term::map_from_pairs(
         env,
         &[
-            atoms::kind().encode(env),
-            atoms::option().encode(env),
-            atoms::text().encode(env),
-            atoms::alert().encode(env),
-        ],
-        &[
-            Atom::from_str(env, error.kind())?.encode(env),
-            option.encode(env),
-            error.cause().to_string().encode(env),
-            alert,
+            (atoms::kind(), Atom::from_str(env, error.kind())?.encode(env)),
+            (atoms::option(), option.encode(env)),
+            (atoms::text(), error.cause().to_string().encode(env)),
+            (atoms::alert(), alert),
+            (atoms::received(), received),
         ],
     )
 }
