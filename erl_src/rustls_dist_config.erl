@@ -19,6 +19,11 @@
                          verify := verify_peer | verify_none,
                          name := node_host | any | binary()}.
 
+-define(NEEDED_IN_TROUBLE, [rustls_dist_log, rustls_dist_log_limit, rustls_dist_failure, rustls_dist_rate,
+                            rustls_dist_acceptor, rustls_dist_incoming, rustls_dist_handshake, rustls_dist_check_ip,
+                            logger_formatter, logger_backend, erl_posix_msg, calendar, string, unicode_util, timer,
+                            io, io_lib, io_lib_format, io_lib_pretty]).
+
 -type state() :: #{server | client => {ok, role_config()} | {error, binary()}}.
 
 -spec start_link() -> {ok, pid()} | {error, term()}.
@@ -41,7 +46,13 @@ check() ->
 
 -spec init([]) -> {ok, state()}.
 init([]) ->
+    preload(),
     {ok, load()}.
+
+%% When the file descriptors are used up it is too late to load the modules that say so.
+preload() ->
+    _ = [code:ensure_loaded(Module) || Module <- ?NEEDED_IN_TROUBLE],
+    ok.
 
 -spec handle_call({fetch, server | client}, gen_server:from(), state()) -> {reply, term(), state()}.
 handle_call({fetch, Role}, _From, State) ->

@@ -118,9 +118,17 @@ extensions(Options) ->
     Others = [[Extension, "\n"] || Extension <- maps:get(extensions, Options, ["basicConstraints=CA:FALSE"])],
     [San, Others].
 
-%% openssl 3.0's `x509 -req' takes -days only, negative for the past.
+%% For the past, `x509 -req' of openssl 3.0 takes negative days and no dates; since 3.4 it is the other way round.
 validity(Days) ->
-    {"", io_lib:format("-days ~w", [Days])}.
+    case Days < 0 andalso string:find(os:cmd("openssl x509 -help 2>&1"), "-not_after") =/= nomatch of
+        true -> {["-not_before ", openssl_time(Days - 1)], [" -not_after ", openssl_time(Days)]};
+        false -> {"", io_lib:format("-days ~w", [Days])}
+    end.
+
+openssl_time(DaysFromNow) ->
+    Seconds = erlang:system_time(second) + DaysFromNow * 86400,
+    {{Year, Month, Day}, {Hour, Minute, Second}} = calendar:system_time_to_universal_time(Seconds, second),
+    io_lib:format("~4..0w~2..0w~2..0w~2..0w~2..0w~2..0wZ", [Year, Month, Day, Hour, Minute, Second]).
 
 serial() ->
     binary:encode_hex(<<1, (crypto:strong_rand_bytes(8))/binary>>).

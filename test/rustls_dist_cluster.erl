@@ -10,7 +10,7 @@
 -export([run_until_exit/2, env/1]).
 -export([flags/1, fake_node/3, listening_port/1]).
 -export([keep/1, release/1]).
--export([start_undistributed/2, join/2, part/2, connected/2]).
+-export([start_undistributed/2, join/2, join_at_once/2, part/2, connected/2]).
 -export([poll/1, poll/2]).
 
 -export_type([cluster/0, peer/0]).
@@ -18,6 +18,9 @@
 -define(POLL_MS, 20).
 -define(DEADLINE_MS, 15000).
 -define(BOOT_MS, 30000).
+
+%% Until both nodes have been told.
+-define(AT_ONCE_US, 3000).
 
 -type cluster() :: #{dir := file:filename(), epmd_port := inet:port_number(), epmd := port()}.
 -type peer() :: #{pid := pid(), node := node(), log := file:filename(), os_pid := string()}.
@@ -81,18 +84,20 @@ start(Cluster, Options) ->
     start(Cluster, maps:get(name, Options, peer:random_name()), Options).
 
 %% Starts a node. Options: proto => "rustls" (default) | "inet_tls" | "inet_tcp"; optfile => File; host => "127.0.0.1"
-%% (default); args => more arguments for erl; env => more environment; cookie => Cookie.
+%% (default); args => more arguments for erl; env => more environment; cookie => Cookie;
+%% exec => a command to start instead of erl.
 %% The node is ready when this returns.
 -spec start(cluster(), atom() | string(), map()) -> peer().
 start(#{dir := Dir} = Cluster, Name, Options) ->
     Log = filename:join(Dir, lists:concat([Name, "-", erlang:unique_integer([positive]), ".log"])),
-    {ok, Pid, Node} = peer:start_link(#{name => Name,
-                                        host => maps:get(host, Options, "127.0.0.1"),
-                                        longnames => maps:get(longnames, Options, true),
-                                        connection => standard_io,
-                                        wait_boot => ?BOOT_MS,
-                                        env => env(Cluster) ++ maps:get(env, Options, []),
-                                        args => arguments(Options) ++ logger_arguments(Log) ++ maps:get(args, Options, [])}),
+    Exec = maps:with([exec], Options),
+    {ok, Pid, Node} = peer:start_link(Exec#{name => Name,
+                                            host => maps:get(host, Options, "127.0.0.1"),
+                                            longnames => maps:get(longnames, Options, true),
+                                            connection => standard_io,
+                                            wait_boot => ?BOOT_MS,
+                                            env => env(Cluster) ++ maps:get(env, Options, []),
+                                            args => arguments(Options) ++ logger_arguments(Log) ++ maps:get(args, Options, [])}),
     #{pid => Pid, node => Node, log => Log, os_pid => peer:call(Pid, os, getpid, [])}.
 
 %% Starts a node without a name: for net_kernel:start/1. Options as for start/2.
@@ -134,6 +139,15 @@ release(Keeper) ->
 join(From, To) ->
     true = call(From, net_kernel, connect_node, [name(To)]),
     poll(fun() -> connected(From, To) andalso connected(To, From) andalso ok end).
+
+%% Lets both connect to each other at the same moment. Both must succeed.
+-spec join_at_once(peer(), peer()) -> ok.
+join_at_once(A, B) ->
+    At = erlang:system_time(microsecond) + ?AT_ONCE_US,
+    Keys = [rpc:async_call(node(), ?MODULE, call, [From, rustls_dist_workload, connect_at, [name(To), At]])
+            || {From, To} <- [{A, B}, {B, A}]],
+    [true, true] = [rpc:yield(Key) || Key <- Keys],
+    poll(fun() -> connected(A, B) andalso connected(B, A) andalso ok end).
 
 %% Ends the link from From's side and waits until neither has it.
 -spec part(peer(), peer()) -> ok.

@@ -304,7 +304,6 @@ allow(Node, Nodes) ->
 %% From is turned away by To, which reports Why.
 refused(From, To, Why) ->
     ?assertEqual(false, rustls_dist_cluster:call(From, net_kernel, connect_node, [rustls_dist_cluster:name(To)])),
-    timer:sleep(1500), ct:log("~tp ~n~ts ~n~ts", [rustls_dist_reports:all(To), rustls_dist_cluster:log(To), rustls_dist_cluster:log(From)]),
     [#{reason := Reason} = Report] = rustls_dist_reports:await(To, 1),
     ?assertMatch(#{direction := in, stage := distribution_handshake}, Report),
     ?assert(lists:member(Why, tuple_to_list(Reason)), Reason).

@@ -48,20 +48,10 @@ at_once_tls12(Config) -> at_once(Config, tls12).
 at_once(Config, Optfile) ->
     [A, B] = start(Config, 2, #{optfile => proplists:get_value(Optfile, Config)}),
     lists:foreach(fun(_) ->
-                          ok = connect_both(A, B),
+                          ok = rustls_dist_cluster:join_at_once(A, B),
                           ?assert(call(A, rustls_dist_workload, ping, [name(B)])),
                           ok = rustls_dist_cluster:part(A, B)
                   end, lists:seq(1, ?AT_ONCE)).
-
-%% Both connect at the same moment, and both succeed.
-connect_both(A, B) ->
-    At = erlang:system_time(microsecond) + 3000,
-    Keys = [rpc:async_call(node(), rustls_dist_cluster, call, [From, rustls_dist_workload, connect_at, [name(To), At]])
-            || {From, To} <- [{A, B}, {B, A}]],
-    ?assertEqual([true, true], [rpc:yield(Key) || Key <- Keys]),
-    rustls_dist_cluster:poll(fun() -> rustls_dist_cluster:connected(A, B) andalso rustls_dist_cluster:connected(B, A)
-                                          andalso ok
-                             end).
 
 %% Distribution that begins and ends at run time, more than once and under different names.
 stop_and_start(Config) ->
@@ -223,31 +213,43 @@ slow_peer_alone(Config) ->
 
 %% ending -------------------------------------------------------------------------------------------------------
 
-%% Whichever process of a link ends first, its reason is the one that nodedown reports; the peer sees a closed link.
+%% Whichever process of a link ends first, its reason is the one that nodedown reports, also while the others are
+%% busy in both directions and fail because of it; the peer sees a closed link.
 exit_reason(Config) ->
     [A, B] = start(Config, 2, #{}),
     [ok = call(Peer, rustls_dist_workload, watch_nodes, []) || Peer <- [A, B]],
     lists:foreach(fun(Which) ->
                           ok = rustls_dist_cluster:join(A, B),
                           {DownsA, DownsB} = {downs(A, B), downs(B, A)},
+                          ok = busy(A, B),
                           #{Which := Pid} = Processes = link(A, B),
                           true = call(A, erlang, exit, [Pid, {ended, Which}]),
-                          ?assertEqual(DownsA ++ [{ended, Which}], await_downs(A, B, length(DownsA) + 1, 15000)),
-                          ?assertEqual(DownsB ++ [connection_closed], await_downs(B, A, length(DownsB) + 1, 15000)),
+                          ?assertEqual(DownsA ++ [{ended, Which}], await_downs(A, B, length(DownsA) + 1, 30000)),
+                          ?assertEqual(DownsB ++ [connection_closed], await_downs(B, A, length(DownsB) + 1, 30000)),
                           rustls_dist_cluster:poll(fun() -> none_alive(A, maps:values(Processes)) end)
-                  end, [supervisor, controller, input]).
+                  end, lists:append(lists:duplicate(3, [supervisor, controller, input]))).
+
+%% Starts traffic in both directions that goes on until the link ends, and waits until it flows.
+busy(A, B) ->
+    [on(From, fun() -> spawn(rustls_dist_workload, stream, [name(To), 2, 100000, 10000]) end)
+     || {From, To} <- [{A, B}, {B, A}]],
+    Before = packets(A, B),
+    rustls_dist_cluster:poll(fun() ->
+                                     lists:all(fun({Then, Now}) -> Now - Then > 50 end,
+                                               lists:zip(Before, packets(A, B)))
+                                         andalso ok
+                             end).
 
 none_alive(Peer, Pids) ->
     not lists:any(fun(Pid) -> call(Peer, erlang, is_process_alive, [Pid]) end, Pids).
 
-%% The same under traffic: the peer closes, and the reason is not an error of a process that was about to send.
+%% The peer ends the link in the middle of traffic: the reason is not that of a process that was about to send.
 peer_reason(Config) ->
     [A, B] = start(Config, 2, #{}),
     ok = call(A, rustls_dist_workload, watch_nodes, []),
     lists:foreach(fun(N) ->
                           ok = rustls_dist_cluster:join(A, B),
-                          _ = on(A, fun() -> spawn(rustls_dist_workload, stream, [name(B), 2, 100000, 10000]) end),
-                          rustls_dist_cluster:poll(fun() -> lists:last(packets(A, B)) > 50 end),
+                          ok = busy(A, B),
                           true = call(B, erlang, disconnect_node, [name(A)]),
                           ?assertEqual(connection_closed, lists:last(await_downs(A, B, N, 30000)))
                   end, lists:seq(1, 5)).

@@ -1,0 +1,115 @@
+%% Issue 2, point 2, at length: 500 times both nodes connect at once, a thousand links that come and go, key updates
+%% under gigabytes, and a receiver that stands still again and again.
+-module(rustls_dist_soak_SUITE).
+
+-include_lib("stdlib/include/assert.hrl").
+
+-export([all/0, suite/0, init_per_suite/1, end_per_suite/1]).
+-export([at_once_tls13/1, at_once_tls12/1, reconnecting_leaves_nothing/1, key_updates_under_load/1, stop_and_go/1]).
+
+-define(AT_ONCE, 500).
+-define(CYCLES, 1000).
+-define(KEY_UPDATE_AT, 1000000).
+-define(STOPS, 20).
+-define(GROWTH_BYTES, 8 bsl 20).
+-define(LOAD_TIMEOUT_MS, 300000).
+
+suite() ->
+    [{timetrap, {minutes, 15}}].
+
+all() ->
+    [at_once_tls13, at_once_tls12, reconnecting_leaves_nothing, key_updates_under_load, stop_and_go].
+
+init_per_suite(Config) ->
+    {Keeper, Cluster} = rustls_dist_cluster:keep(fun rustls_dist_cluster:new/0),
+    Dir = rustls_dist_cluster:dir(Cluster),
+    Cert = rustls_dist_certs:cert(Dir, rustls_dist_certs:ca(Dir, "ca"), "node", #{}),
+    [{cluster, Cluster}, {keeper, Keeper}, {cert, Cert} | Config].
+
+end_per_suite(Config) ->
+    ok = rustls_dist_cluster:stop(proplists:get_value(cluster, Config)),
+    rustls_dist_cluster:release(proplists:get_value(keeper, Config)).
+
+at_once_tls13(Config) -> at_once(start(Config, #{versions => ['tlsv1.3']})).
+at_once_tls12(Config) -> at_once(start(Config, #{versions => ['tlsv1.2']})).
+
+at_once({A, B}) ->
+    lists:foreach(fun(_) ->
+                          ok = rustls_dist_cluster:join_at_once(A, B),
+                          ?assert(call(A, rustls_dist_workload, ping, [name(B)])),
+                          ok = rustls_dist_cluster:part(A, B)
+                  end, lists:seq(1, ?AT_ONCE)).
+
+%% The first hundred links fill caches and allocators; the rest must not add to what the node holds.
+reconnecting_leaves_nothing(Config) ->
+    {A, B} = start(Config, #{}),
+    ok = cycles(A, B, 100),
+    Before = held(A),
+    ok = cycles(A, B, ?CYCLES - 100),
+    After = held(A),
+    ?assertEqual(maps:remove(memory, Before), maps:remove(memory, After)),
+    Growth = maps:get(memory, After) - maps:get(memory, Before),
+    ?assertEqual({grown_by, Growth, true}, {grown_by, Growth, Growth < ?GROWTH_BYTES}).
+
+cycles(A, B, Count) ->
+    lists:foreach(fun(N) ->
+                          {From, To} = case N rem 2 of 0 -> {A, B}; 1 -> {B, A} end,
+                          ok = rustls_dist_cluster:join(From, To),
+                          ?assertEqual(ok, call(A, rustls_dist_workload, stream, [name(B), 1, 10, 10000])),
+                          ok = rustls_dist_cluster:part(To, From)
+                  end, lists:seq(1, Count)).
+
+held(Peer) ->
+    rustls_dist_cluster:poll(fun() ->
+                                     case call(Peer, rustls_dist_workload, census, []) of
+                                         #{resources := #{senders := 0, receivers := 0, handshakes := 0}} = Census ->
+                                             Census#{memory => call(Peer, erlang, memory, [total])};
+                                         _ ->
+                                             false
+                                     end
+                             end).
+
+%% A gigabyte in each direction at the same time.
+key_updates_under_load(Config) ->
+    {A, B} = start(Config, #{versions => ['tlsv1.3'], key_update_at => ?KEY_UPDATE_AT}),
+    ok = rustls_dist_cluster:join(A, B),
+    Keys = [rpc:async_call(node(), rustls_dist_cluster, call,
+                           [From, rustls_dist_workload, stream, [name(To), 4, 4096, 65536], ?LOAD_TIMEOUT_MS])
+            || {From, To} <- [{A, B}, {B, A}]],
+    ?assertEqual([ok, ok], [rpc:yield(Key) || Key <- Keys]),
+    {ok, #{key_updates := #{sent := Sent, received := Received}}} = call(A, rustls_dist, info, [name(B)]),
+    ?assert(Sent > 900),
+    ?assert(Received > 900).
+
+%% The receiver stops in the middle of traffic and goes on, again and again: every message arrives, in order.
+stop_and_go(Config) ->
+    {A, B} = start(Config, #{}),
+    ok = rustls_dist_cluster:join(A, B),
+    ok = call(A, rustls_dist_workload, flood_start, [name(B), 4, 65536]),
+    lists:foreach(fun(_) ->
+                          Before = sent(A),
+                          rustls_dist_cluster:poll(fun() -> sent(A) > Before + 200 end),
+                          "" = os:cmd("kill -STOP " ++ rustls_dist_cluster:os_pid(B)),
+                          try
+                              rustls_dist_cluster:poll(fun() ->
+                                                               Status = call(A, rustls_dist_workload, flood_status, []),
+                                                               maps:get(suspended, Status) =:= 4
+                                                       end)
+                          after
+                              os:cmd("kill -CONT " ++ rustls_dist_cluster:os_pid(B))
+                          end
+                  end, lists:seq(1, ?STOPS)),
+    Verdicts = rustls_dist_cluster:call(A, rustls_dist_workload, flood_finish, [], 60000),
+    ?assertMatch([{received, _}, {received, _}, {received, _}, {received, _}], Verdicts).
+
+sent(Peer) ->
+    maps:get(sent, call(Peer, rustls_dist_workload, flood_status, [])).
+
+start(Config, Extra) ->
+    Cluster = proplists:get_value(cluster, Config),
+    Optfile = rustls_dist_cluster:optfile(Cluster, "options",
+                                          rustls_dist_certs:options(proplists:get_value(cert, Config), Extra)),
+    {rustls_dist_cluster:start(Cluster, #{optfile => Optfile}), rustls_dist_cluster:start(Cluster, #{optfile => Optfile})}.
+
+name(Peer) -> rustls_dist_cluster:name(Peer).
+call(Peer, M, F, A) -> rustls_dist_cluster:call(Peer, M, F, A).
