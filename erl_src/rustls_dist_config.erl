@@ -8,7 +8,7 @@
 -behaviour(gen_server).
 
 -export([start_link/0, fetch/1, check/0]).
--export([init/1, handle_call/3, handle_cast/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -export_type([role_config/0]).
 
@@ -23,6 +23,9 @@
                             rustls_dist_acceptor, rustls_dist_incoming, rustls_dist_handshake, rustls_dist_check_ip,
                             logger_formatter, logger_backend, erl_posix_msg, calendar, string, unicode_util, timer,
                             io, io_lib, io_lib_format, io_lib_pretty]).
+
+-define(LOGGER_TRIES, 100).
+-define(LOGGER_POLL_MS, 100).
 
 -type state() :: #{server | client => {ok, role_config()} | {error, binary()}}.
 
@@ -62,6 +65,20 @@ handle_call({fetch, Role}, _From, State) ->
 handle_cast(_Cast, State) ->
     {noreply, State}.
 
+%% What is logged before kernel has set up logger's default handler reaches the console of the boot, and not a log file:
+%% the notices wait for the handler, for a while.
+-spec handle_info(term(), state()) -> {noreply, state()}.
+handle_info({log_notices, Notices, Tries}, State) ->
+    case logger:get_handler_config(default) of
+        {error, _} when Tries > 0 ->
+            _ = erlang:send_after(?LOGGER_POLL_MS, self(), {log_notices, Notices, Tries - 1});
+        _ ->
+            lists:foreach(fun(Notice) -> rustls_dist_log:notice(rustls_dist_opts:format_notice(Notice)) end, Notices)
+    end,
+    {noreply, State};
+handle_info(_Other, State) ->
+    {noreply, State}.
+
 load() ->
     case code:ensure_loaded(rustls_dist_nif) of
         {module, _} ->
@@ -69,8 +86,8 @@ load() ->
                 {ok, Sources} ->
                     {Server, ServerNotices} = role(server, Sources),
                     {Client, ClientNotices} = role(client, Sources),
-                    _ = [rustls_dist_log:notice(rustls_dist_opts:format_notice(Notice))
-                         || Notice <- merge_notices(ServerNotices ++ ClientNotices)],
+                    Notices = merge_notices(ServerNotices ++ ClientNotices),
+                    self() ! {log_notices, Notices, ?LOGGER_TRIES},
                     #{server => Server, client => Client};
                 {error, Text} ->
                     both({error, Text})

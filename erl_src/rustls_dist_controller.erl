@@ -36,10 +36,12 @@
 
 -define(SPAWN_OPTIONS, [link, {message_queue_data, off_heap}, {fullsweep_after, 0}]).
 
-%% Starts a controller that waits for its link to come up. Called by the link's supervisor.
+%% Starts a controller that waits for its link to come up. Called by the link's supervisor, which runs at a higher
+%% priority and may be about to end: the controller traps exits when this returns.
 -spec start_link(rustls_dist_log:setup()) -> pid().
 start_link(Setup) ->
-    spawn_opt(?MODULE, init, [Setup, self()], ?SPAWN_OPTIONS).
+    Controller = spawn_opt(?MODULE, init, [Setup, self()], ?SPAWN_OPTIONS),
+    receive {Controller, ready} -> Controller end.
 
 %% Says how far the supervisor got: the stage it enters, and the peer's address once it is known.
 -spec note_progress(pid(), #{stage := rustls_dist_failure:stage(), address => rustls_dist_log:address()}) -> ok.
@@ -89,6 +91,7 @@ refuse_renegotiation(Controller) ->
 -spec init(rustls_dist_log:setup(), pid()) -> no_return().
 init(Setup, Supervisor) ->
     process_flag(trap_exit, true),
+    Supervisor ! {self(), ready},
     wait(Setup, Supervisor, none).
 
 wait(Setup, Supervisor, Noted) ->

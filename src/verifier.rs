@@ -1,5 +1,6 @@
 //! The verdict on a peer's certificate: rustls' verifier traits, with webpki as the judge of record.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -221,12 +222,14 @@ fn verify_chain(
     let certificate = EndEntityCert::try_from(end_entity).map_err(webpki_error)?;
     let candidates: Vec<CertificateDer<'_>> =
         intermediates.iter().chain(trust.intermediates()).cloned().collect();
+    let deepest = Cell::new(0);
     let within_depth = |path: &VerifiedPath<'_>| {
         let counted = path
             .intermediate_certificates()
             .filter(|certificate| certificate.subject() != certificate.issuer())
             .count();
         if counted > depth {
+            deepest.set(deepest.get().max(counted));
             return Err(webpki::Error::MaximumPathDepthExceeded);
         }
         Ok(())
@@ -235,8 +238,12 @@ fn verify_chain(
         .verify_for_usage(algorithms.all, trust.anchors(), &candidates, now, usage, None, Some(&within_depth))
         .map(|_path| ())
         .map_err(|error| match error {
-            webpki::Error::MaximumPathDepthExceeded => {
+            // webpki has a limit of its own, which is no path's.
+            webpki::Error::MaximumPathDepthExceeded if deepest.get() == 0 => {
                 Error::ChainTooDeep { intermediates: intermediates.len(), depth }
+            }
+            webpki::Error::MaximumPathDepthExceeded => {
+                Error::ChainTooDeep { intermediates: deepest.get(), depth }
             }
             other => webpki_error(other),
         })

@@ -97,7 +97,8 @@ start(#{dir := Dir} = Cluster, Name, Options) ->
                                             connection => standard_io,
                                             wait_boot => ?BOOT_MS,
                                             env => env(Cluster) ++ maps:get(env, Options, []),
-                                            args => arguments(Options) ++ logger_arguments(Log) ++ maps:get(args, Options, [])}),
+                                            args => arguments(Options) ++ logger_arguments(Log)
+                                                ++ maps:get(args, Options, [])}),
     #{pid => Pid, node => Node, log => Log, os_pid => peer:call(Pid, os, getpid, [])}.
 
 %% Starts a node without a name: for net_kernel:start/1. Options as for start/2.

@@ -146,8 +146,8 @@ setuptime_of_a_dialler(Config) ->
     Epmd = rustls_dist_cluster:fake_node(get(cluster, Config), "silent", Port),
     with(Config, [{net_setuptime, 2}],
          fun(Node) ->
-                 {Microseconds, Connected} =
-                     timer:tc(fun() -> rustls_dist_cluster:call(Node, net_kernel, connect_node, ['silent@127.0.0.1']) end),
+                 Connect = fun() -> rustls_dist_cluster:call(Node, net_kernel, connect_node, ['silent@127.0.0.1']) end,
+                 {Microseconds, Connected} = timer:tc(Connect),
                  ?assertEqual(false, Connected),
                  ?assert(Microseconds > 1000000 andalso Microseconds < 6500000, Microseconds)
          end),
@@ -157,7 +157,8 @@ setuptime_of_a_dialler(Config) ->
 setuptime_of_a_listener(Config) ->
     with(Config, [{net_setuptime, 2}],
          fun(Node) ->
-                 {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, rustls_dist_cluster:listening_port(Node), [{active, false}]),
+                 Port = rustls_dist_cluster:listening_port(Node),
+                 {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, Port, [{active, false}]),
                  {Microseconds, Received} = timer:tc(fun() -> gen_tcp:recv(Socket, 0, 20000) end),
                  ?assertEqual({error, closed}, Received),
                  ?assert(Microseconds > 1000000 andalso Microseconds < 6500000, Microseconds)
@@ -209,40 +210,66 @@ ffff(Groups) ->
 
 %% A peer in a network namespace of its own, which reaches this host by a route and shares no network with it.
 check_ip_refuses_others(Config) ->
-    Tag = "rd" ++ os:getpid(),
-    case make_namespace(Tag) of
-        ok ->
-            try with(Config, [{check_ip, true}], fun(Node) -> refused_from_namespace(Tag, Node) end)
-            after os:cmd("ip netns del " ++ Tag)
+    case make_namespace() of
+        {ok, Namespace} ->
+            try with(Config, [{check_ip, true}], fun(Node) -> refused_from(Namespace, Node) end)
+            after end_namespace(Namespace)
             end;
         {error, Why} ->
             {skip, "no network namespace can be made here: " ++ Why}
     end.
 
+%% The namespace, and the interface that leads to it, live as long as the process that it was made for.
+make_namespace() ->
+    Holder = open_port({spawn, "unshare --net sleep 600"}, [stderr_to_stdout, exit_status]),
+    {os_pid, Pid} = erlang:port_info(Holder, os_pid),
+    Namespace = #{holder => Holder, pid => integer_to_list(Pid)},
+    case rustls_dist_cluster:poll(fun() -> separate(Namespace) end) of
+        true -> connect_namespace(Namespace);
+        {error, Why} -> {error, Why}
+    end.
+
+%% Whether the process has entered its namespace, or has ended since it may not.
+separate(#{holder := Holder, pid := Pid}) ->
+    receive
+        {Holder, {data, Output}} -> {error, string:trim(Output)};
+        {Holder, {exit_status, Status}} -> {error, lists:concat(["unshare ended with status ", Status])}
+    after 0 ->
+        Theirs = file:read_link("/proc/" ++ Pid ++ "/ns/net"),
+        Theirs =/= {error, enoent} andalso Theirs =/= file:read_link("/proc/self/ns/net")
+    end.
+
 %% 198.18.0.0/15 is set aside for tests (RFC 2544).
-make_namespace(Tag) ->
-    Commands = ["netns add ~s", "link add ~s type veth peer name eth0 netns ~s", "addr add 198.18.1.1/32 dev ~s",
-                "link set ~s up", "route add 198.19.1.1/32 dev ~s", "-n ~s addr add 198.19.1.1/32 dev eth0",
-                "-n ~s link set eth0 up", "-n ~s route add 198.18.1.1/32 dev eth0"],
-    Result = lists:foldl(fun(Command, "") ->
-                                 Tags = [Tag || _ <- string:split(Command, "~s", all)],
-                                 os:cmd(io_lib:format("ip " ++ Command, tl(Tags)));
-                            (_Command, Failed) ->
-                                 Failed
-                         end, "", Commands),
-    case string:trim(Result) of
-        "" -> ok;
+connect_namespace(#{pid := Pid} = Namespace) ->
+    Device = "rd" ++ Pid,
+    Commands = ["ip link add " ++ Device ++ " type veth peer name eth0 netns " ++ Pid,
+                "ip addr add 198.18.1.1/32 dev " ++ Device, "ip link set " ++ Device ++ " up",
+                "ip route add 198.19.1.1/32 dev " ++ Device,
+                inside(Namespace, "ip addr add 198.19.1.1/32 dev eth0"), inside(Namespace, "ip link set eth0 up"),
+                inside(Namespace, "ip route add 198.18.1.1/32 dev eth0")],
+    case lists:foldl(fun(Command, "") -> string:trim(os:cmd(Command));
+                        (_Command, Failed) -> Failed
+                     end, "", Commands) of
+        "" ->
+            {ok, Namespace};
         Why ->
-            _ = os:cmd("ip netns del " ++ Tag),
+            end_namespace(Namespace),
             {error, Why}
     end.
 
-refused_from_namespace(Tag, Node) ->
+inside(#{pid := Pid}, Command) ->
+    lists:concat(["nsenter --net --target ", Pid, " ", Command]).
+
+end_namespace(#{holder := Holder, pid := Pid}) ->
+    _ = os:cmd("kill " ++ Pid),
+    receive {Holder, {exit_status, _}} -> ok end.
+
+refused_from(Namespace, Node) ->
     ok = rustls_dist_reports:collect(Node),
-    Port = rustls_dist_cluster:listening_port(Node),
     %% Ends when the connection is closed.
-    _ = os:cmd(io_lib:format("ip netns exec ~s timeout 15 bash -c 'exec 3<>/dev/tcp/198.18.1.1/~w; cat <&3' 2>&1",
-                             [Tag, Port])),
+    Connect = io_lib:format("timeout 15 bash -c 'exec 3<>/dev/tcp/198.18.1.1/~w; cat <&3' 2>&1",
+                            [rustls_dist_cluster:listening_port(Node)]),
+    _ = os:cmd(inside(Namespace, lists:flatten(Connect))),
     [Report] = rustls_dist_reports:await(Node, 1),
     ?assertMatch(#{direction := in, stage := tcp, address := {{198, 19, 1, 1}, _},
                    reason := {check_ip, {198, 19, 1, 1}}}, Report),

@@ -15,6 +15,10 @@
 -define(TICK_TIME_S, 4).
 -define(TICKS_PER_PERIOD, 4).           % kernel's net_tickintensity
 
+%% For cases whose traffic, or global, would make a new link before the end of the old one was looked at. A new link
+%% from the peer also hides the reason of the old one: nodedown then says wait_pending (dist_util).
+-define(NO_AUTO_CONNECT, ["-kernel", "dist_auto_connect", "never"]).
+
 %% What is under way when a link stands still: the VM's queue (dist_buf_busy_limit), one batch, and what the sockets of
 %% both sides hold, as far as Linux' autotuning lets them grow (tcp_wmem and tcp_rmem: 4 and 6 MiB), and as much again.
 -define(HELD_BYTES, 24 bsl 20).
@@ -115,7 +119,7 @@ ticks(Config) ->
     ?assertEqual(Links, [link(A, B), link(B, A)]).
 
 start_ticking(Config, Count) ->
-    start(Config, Count, #{args => ["-kernel", "net_ticktime", integer_to_list(?TICK_TIME_S)]}).
+    start(Config, Count, #{args => ["-kernel", "net_ticktime", integer_to_list(?TICK_TIME_S) | ?NO_AUTO_CONNECT]}).
 
 %% Received and sent, as the socket counts.
 packets(Peer, Other) ->
@@ -216,7 +220,7 @@ slow_peer_alone(Config) ->
 %% Whichever process of a link ends first, its reason is the one that nodedown reports, also while the others are
 %% busy in both directions and fail because of it; the peer sees a closed link.
 exit_reason(Config) ->
-    [A, B] = start(Config, 2, #{}),
+    [A, B] = start(Config, 2, #{args => ?NO_AUTO_CONNECT}),
     [ok = call(Peer, rustls_dist_workload, watch_nodes, []) || Peer <- [A, B]],
     lists:foreach(fun(Which) ->
                           ok = rustls_dist_cluster:join(A, B),
@@ -245,7 +249,7 @@ none_alive(Peer, Pids) ->
 
 %% The peer ends the link in the middle of traffic: the reason is not that of a process that was about to send.
 peer_reason(Config) ->
-    [A, B] = start(Config, 2, #{}),
+    [A, B] = start(Config, 2, #{args => ?NO_AUTO_CONNECT}),
     ok = call(A, rustls_dist_workload, watch_nodes, []),
     lists:foreach(fun(N) ->
                           ok = rustls_dist_cluster:join(A, B),

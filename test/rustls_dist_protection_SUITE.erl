@@ -83,7 +83,8 @@ both_verify(Config) ->
     rustls_dist_pair:stop(Nodes),
     Other = rustls_dist_certs:ca(get(dir, Config), "other_ca"),
     #{cert := Cert, key := Key} = rustls_dist_certs:cert(get(dir, Config), Other, "foreign", #{}),
-    Foreign = start(Config, optfile, [{server, [{certfile, Cert}, {keyfile, Key}]}, {client, [{certfile, Cert}, {keyfile, Key}]}]),
+    Own = [{certfile, Cert}, {keyfile, Key}],
+    Foreign = start(Config, optfile, [{server, Own}, {client, Own}]),
     rustls_dist_pair:refused(Foreign, Strict, Strict, unknown_issuer),
     rustls_dist_pair:refused(Strict, Foreign, Strict, unknown_issuer),
     rustls_dist_pair:stop([Foreign]).
@@ -193,7 +194,8 @@ no_version_in_common(Config) ->
     rustls_dist_pair:stop(Nodes).
 
 no_cipher_in_common(Config) ->
-    [A, B] = Nodes = [mutual(Config, flag, #{ciphers => C}) || C <- ["TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256"]],
+    [A, B] = Nodes = [mutual(Config, flag, #{ciphers => Name})
+                      || Name <- ["TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256"]],
     [rustls_dist_pair:refused(From, To) || {From, To} <- [{A, B}, {B, A}]],
     rustls_dist_pair:stop(Nodes).
 
@@ -237,14 +239,17 @@ server_name_indication(Config) ->
 
 %% ----------------------------------------------------------------------------------------------------------
 
-%% Two nodes of short names at localhost, the second with a certificate made with these options.
+%% Two nodes of short names at localhost, which they find whether the machine knows it or not; the second one has a
+%% certificate made with these options.
 localhost(Config, CertOptions, Expected) ->
-    Short = #{host => "localhost", longnames => false},
+    Resolver = filename:join(get(dir, Config), "inetrc"),
+    ok = file:write_file(Resolver, "{lookup, [file]}.\n{host, {127,0,0,1}, [\"localhost\"]}.\n"),
+    Short = #{host => "localhost", longnames => false, env => [{"ERL_INETRC", Resolver}]},
     [From, To] = Nodes =
-        [rustls_dist_pair:start(get(cluster, Config), optfile,
-                                rustls_dist_certs:options(cert(Config, maps:get(name, Options, "at_localhost"), Options)),
-                                Short)
-         || Options <- [#{}, CertOptions]],
+        [begin
+             Cert = cert(Config, maps:get(name, Options, "at_localhost"), Options),
+             rustls_dist_pair:start(get(cluster, Config), optfile, rustls_dist_certs:options(Cert), Short)
+         end || Options <- [#{}, CertOptions]],
     case Expected of
         joins -> rustls_dist_pair:joins(From, To, any);
         Kind -> rustls_dist_pair:refused(From, To, From, Kind)

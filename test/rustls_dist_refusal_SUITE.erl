@@ -55,7 +55,7 @@ combinations(Config) ->
     #{cert := Cert} = good(Config),
     refuse(Config, [{verify, [{verify, verify_peer}], "cacertfile", "add .*cacertfile"}]),
     refused(Config, {client, flag}, {keyfile, [{keyfile, Cert}], "no(ne| certificate)", "add client_certfile"}),
-    refused(Config, {client, optfile}, {password, [{password, "x"}], "no(ne| certificate)", "add certfile"}),
+    refused(Config, {client, optfile}, {password, [{password, "s3cr3t"}], "no(ne| certificate)", "add certfile"}),
     [refused(Config, {server, Source}, {fail_if_no_peer_cert, [{fail_if_no_peer_cert, true}], "verify_peer", "set .*verify"})
      || Source <- [flag, optfile]].
 
