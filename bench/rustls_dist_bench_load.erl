@@ -4,14 +4,21 @@
 -export([send/3, round_trips/2, memory/0]).
 -export([receive_all/4, echo/1]).
 
+%% When memory counts as settled: so many readings in a row that differ by less than this.
+-define(SETTLED, 4).
+-define(SAME_BYTES, 16384).
+-define(SETTLE_MS, 250).
+-define(SETTLE_TRIES, 40).
+
 %% Sends Total bytes to Node in messages of Size bytes, numbered, and returns the microseconds until the receiver has
-%% seen all of them, complete and in order.
+%% seen all of them, in order and with every byte right: it is told beforehand what to expect, which costs all carriers
+%% the same and far less than a checksum.
 -spec send(node(), pos_integer(), pos_integer()) -> pos_integer().
 send(Node, Size, Total) ->
     Messages = Total div Size,
     Filler = crypto:strong_rand_bytes(Size - 8),
+    {Receiver, Ref} = spawn_monitor(Node, ?MODULE, receive_all, [self(), Filler, 0, Messages]),
     Started = erlang:monotonic_time(microsecond),
-    {Receiver, Ref} = spawn_monitor(Node, ?MODULE, receive_all, [self(), Size, 0, Messages]),
     send_numbered(Receiver, Filler, 0, Messages),
     receive
         {all_received, Receiver} ->
@@ -27,12 +34,12 @@ send_numbered(Receiver, Filler, Number, Messages) ->
     Receiver ! {<<Number:64>>, Filler},
     send_numbered(Receiver, Filler, Number + 1, Messages).
 
--spec receive_all(pid(), pos_integer(), non_neg_integer(), pos_integer()) -> term().
-receive_all(From, _Size, Messages, Messages) ->
+-spec receive_all(pid(), binary(), non_neg_integer(), pos_integer()) -> term().
+receive_all(From, _Filler, Messages, Messages) ->
     From ! {all_received, self()};
-receive_all(From, Size, Number, Messages) ->
+receive_all(From, Filler, Number, Messages) ->
     receive
-        {<<Number:64>>, Filler} when byte_size(Filler) =:= Size - 8 -> receive_all(From, Size, Number + 1, Messages);
+        {<<Number:64>>, Filler} -> receive_all(From, Filler, Number + 1, Messages);
         Other -> exit({unexpected, Number, erlang:external_size(Other)})
     end.
 
@@ -55,19 +62,24 @@ echo(From) ->
     receive ping -> From ! pong end,
     echo(From).
 
-%% The VM's memory and the resident memory of this node, in bytes, once garbage is collected and all is quiet.
+%% The VM's memory and the resident memory of this node, in bytes, once garbage is collected and neither changes any more:
+%% the VM gives memory back to the system some time after it is free.
 -spec memory() -> {non_neg_integer(), non_neg_integer()}.
 memory() ->
-    settle(erlang:memory(total), 20).
+    settle(reading(), 0, ?SETTLE_TRIES).
 
-settle(_Before, 0) ->
-    reading();
-settle(Before, Tries) ->
+settle(Reading, _Still, 0) ->
+    Reading;
+settle(Reading, ?SETTLED, _Tries) ->
+    Reading;
+settle({Vm, Resident}, Still, Tries) ->
     _ = [erlang:garbage_collect(Pid) || Pid <- processes()],
-    receive after 100 -> ok end,
-    case erlang:memory(total) of
-        Now when abs(Now - Before) < 4096, Tries < 15 -> reading();
-        Now -> settle(Now, Tries - 1)
+    receive after ?SETTLE_MS -> ok end,
+    case reading() of
+        {VmNow, ResidentNow} = Now when abs(VmNow - Vm) < ?SAME_BYTES, abs(ResidentNow - Resident) < ?SAME_BYTES ->
+            settle(Now, Still + 1, Tries - 1);
+        Now ->
+            settle(Now, 0, Tries - 1)
     end.
 
 reading() ->

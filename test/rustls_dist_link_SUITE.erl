@@ -162,15 +162,16 @@ node_monitoring(Config) ->
     ok = rustls_dist_cluster:part(A, B),
     ok = rustls_dist_cluster:join(B, A),
     ok = rustls_dist_cluster:part(B, A),
+    Ended = {nodedown, connection_closed, visible},
     Seen = rustls_dist_cluster:poll(fun() ->
-                                            case lists:nthtail(Before, events(A, B)) of
-                                                [_, _, _] = All -> All;
-                                                _ -> false
-                                            end
+                                            All = [brief(Event) || Event <- lists:nthtail(Before, events(A, B))],
+                                            length(All) >= 3 andalso lists:last(All) =:= Ended andalso All
                                     end),
-    ?assertMatch([{nodedown, #{nodedown_reason := disconnect, node_type := visible}},
-                  {nodeup, #{node_type := visible}},
-                  {nodedown, #{nodedown_reason := connection_closed, node_type := visible}}], Seen).
+    %% Kernel's own processes may make a link in between that nobody asked for.
+    ?assertMatch([{nodedown, disconnect, visible}, {nodeup, none, visible} | _], Seen).
+
+brief({What, Info}) ->
+    {What, maps:get(nodedown_reason, Info, none), maps:get(node_type, Info)}.
 
 events(Peer, Other) ->
     [{Kind, Info} || {Kind, Node, Info} <- call(Peer, rustls_dist_workload, node_events, []), Node =:= name(Other)].

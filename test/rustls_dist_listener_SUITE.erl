@@ -19,6 +19,9 @@
 -define(MAX_DELAY_MS, 200).
 -define(MEASUREMENTS, 3).
 
+%% How long a node's start is drawn out.
+-define(START_MS, 3000).
+
 all() ->
     [silent_crowd, garbage_crowd, tls_garbage_crowd, half_hello_crowd, plain_distribution_crowd,
      join_while_starting, no_file_descriptors, accept_loop_dies].
@@ -127,22 +130,35 @@ threads(Node) ->
     {match, [Threads]} = re:run(Status, "Threads:\\s+(\\d+)", [{capture, [1], list}]),
     list_to_integer(Threads).
 
-%% The peer tries from before the node exists until it is let in: whatever moment of the start it meets, the node serves
-%% it, and no attempt leaves it unable to.
+%% Kernel waits for a node that never comes, so that the node stays in the middle of its start for a while. The first
+%% attempt to join, made as soon as epmd knows the node, is served then and there.
 join_while_starting(Config) ->
     Cluster = ?config(cluster, Config),
     Peer = ?config(peer, Config),
     Node = 'late@127.0.0.1',
     Self = self(),
-    _ = spawn_link(fun() ->
-                           rustls_dist_cluster:poll(
-                             fun() -> rustls_dist_cluster:call(Peer, net_kernel, connect_node, [Node]) end, 30000),
-                           Self ! joined
-                   end),
-    Late = rustls_dist_cluster:start(Cluster, late, #{optfile => ?config(optfile, Config)}),
-    receive joined -> ok after 30000 -> ct:fail(never_joined) end,
-    ?assert(rustls_dist_cluster:connected(Peer, Late)),
-    rustls_dist_cluster:stop_node(Late).
+    Kernel = ["-kernel", "sync_nodes_optional", "['never@127.0.0.1']",
+              "-kernel", "sync_nodes_timeout", integer_to_list(?START_MS)],
+    Starter = spawn_link(fun() ->
+                                 Late = rustls_dist_cluster:start(Cluster, late, #{optfile => ?config(optfile, Config),
+                                                                                   args => Kernel}),
+                                 Self ! {self(), started, Late},
+                                 receive stop -> rustls_dist_cluster:stop_node(Late) end
+                         end),
+    {port, _Port, _Version} =
+        rustls_dist_cluster:poll(fun() ->
+                                         Found = rustls_dist_cluster:call(Peer, erl_epmd, port_please,
+                                                                          ["late", {127, 0, 0, 1}]),
+                                         Found =/= noport andalso Found
+                                 end),
+    ?assert(rustls_dist_cluster:call(Peer, net_kernel, connect_node, [Node])),
+    receive {Starter, started, _} -> ct:fail(had_already_started) after 0 -> ok end,
+    receive
+        {Starter, started, Late} ->
+            ?assert(rustls_dist_cluster:connected(Peer, Late)),
+            ?assert(rustls_dist_cluster:connected(Late, Peer)),
+            Starter ! stop
+    end.
 
 %% Out of file descriptors: said in the log, tried again, and over as soon as there are some.
 no_file_descriptors(Config) ->

@@ -2,7 +2,7 @@
 %% processes and socket. Nodes have the tests' folder in their code path; rustls_dist_cluster:call/4 calls these.
 -module(rustls_dist_workload).
 
--export([start_echo/0, round_trip/2, stream/4, ping/1]).
+-export([start_echo/0, round_trip/2, stream/4, start_traffic/1, ping/1]).
 -export([flood_start/3, flood_status/0, flood_finish/0]).
 -export([watch_nodes/0, node_events/0, start_collector/0, collected/0]).
 -export([connect_at/2, link_processes/1, link_socket/1, sockets/0, write_raw/2, census/0]).
@@ -60,6 +60,21 @@ stream(Node, Count, Bytes) ->
     receive
         {Receiver, Result} -> Result;
         {'DOWN', Ref, process, Receiver, Reason} -> Reason
+    end.
+
+%% Starts a stream to Node that goes on until the link ends, and waits until it flows. Where nodes connect by themselves
+%% it would make a new link then.
+-spec start_traffic(node()) -> ok.
+start_traffic(Node) ->
+    Socket = link_socket(Node),
+    {ok, [{send_cnt, Before}]} = inet:getstat(Socket, [send_cnt]),
+    _ = spawn(fun() -> stream(Node, 2, 1000000, 10000) end),
+    await_sent(Socket, Before + 50).
+
+await_sent(Socket, Count) ->
+    case inet:getstat(Socket, [send_cnt]) of
+        {ok, [{send_cnt, Sent}]} when Sent >= Count -> ok;
+        {ok, _} -> receive after 1 -> await_sent(Socket, Count) end
     end.
 
 numbered(N, Block) ->

@@ -5,12 +5,13 @@
 -include_lib("stdlib/include/assert.hrl").
 
 -export([all/0, suite/0, init_per_suite/1, end_per_suite/1]).
--export([at_once_tls13/1, at_once_tls12/1, reconnecting_leaves_nothing/1, key_updates_under_load/1, stop_and_go/1]).
+-export([at_once_tls13/1, at_once_tls12/1, reconnecting_leaves_nothing/1, ended_under_load/1, key_updates_under_load/1, stop_and_go/1]).
 
 -define(AT_ONCE, 500).
 -define(CYCLES, 1000).
 -define(KEY_UPDATE_AT, 1000000).
 -define(STOPS, 20).
+-define(ENDS, 200).
 -define(GROWTH_BYTES, 8 bsl 20).
 -define(LOAD_TIMEOUT_MS, 300000).
 
@@ -18,7 +19,7 @@ suite() ->
     [{timetrap, {minutes, 15}}].
 
 all() ->
-    [at_once_tls13, at_once_tls12, reconnecting_leaves_nothing, key_updates_under_load, stop_and_go].
+    [at_once_tls13, at_once_tls12, reconnecting_leaves_nothing, ended_under_load, key_updates_under_load, stop_and_go].
 
 init_per_suite(Config) ->
     {Keeper, Cluster} = rustls_dist_cluster:keep(fun rustls_dist_cluster:new/0),
@@ -69,6 +70,22 @@ held(Peer) ->
                                      end
                              end).
 
+%% A link that is ended in the middle of traffic is a closed link for the peer, never a broken one. Nodes do not connect
+%% by themselves, or the traffic would make new links.
+ended_under_load(Config) ->
+    {A, B} = start(Config, #{}, ["-kernel", "dist_auto_connect", "never"]),
+    ok = call(B, rustls_dist_workload, watch_nodes, []),
+    lists:foreach(fun(_) ->
+                          ok = rustls_dist_cluster:join(A, B),
+                          ok = call(A, rustls_dist_workload, start_traffic, [name(B)]),
+                          ok = call(B, rustls_dist_workload, start_traffic, [name(A)]),
+                          ok = rustls_dist_cluster:part(A, B)
+                  end, lists:seq(1, ?ENDS)),
+    Reasons = [Reason || {nodedown, _, #{nodedown_reason := Reason}} <- call(B, rustls_dist_workload, node_events, [])],
+    ?assertEqual([{connection_closed, ?ENDS}],
+                 [{Reason, length([Same || Same <- Reasons, Same =:= Reason])} || Reason <- lists:usort(Reasons)]),
+    ?assertEqual(nomatch, string:find(rustls_dist_cluster:log(B), "broke")).
+
 %% A gigabyte in each direction at the same time.
 key_updates_under_load(Config) ->
     {A, B} = start(Config, #{versions => ['tlsv1.3'], key_update_at => ?KEY_UPDATE_AT}),
@@ -106,10 +123,14 @@ sent(Peer) ->
     maps:get(sent, call(Peer, rustls_dist_workload, flood_status, [])).
 
 start(Config, Extra) ->
+    start(Config, Extra, []).
+
+start(Config, Extra, Args) ->
     Cluster = proplists:get_value(cluster, Config),
     Optfile = rustls_dist_cluster:optfile(Cluster, "options",
                                           rustls_dist_certs:options(proplists:get_value(cert, Config), Extra)),
-    {rustls_dist_cluster:start(Cluster, #{optfile => Optfile}), rustls_dist_cluster:start(Cluster, #{optfile => Optfile})}.
+    Options = #{optfile => Optfile, args => Args},
+    {rustls_dist_cluster:start(Cluster, Options), rustls_dist_cluster:start(Cluster, Options)}.
 
 name(Peer) -> rustls_dist_cluster:name(Peer).
 call(Peer, M, F, A) -> rustls_dist_cluster:call(Peer, M, F, A).
