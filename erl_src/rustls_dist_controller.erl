@@ -22,7 +22,8 @@
 
 -record(link, {dhandle :: erlang:dist_handle(),
                socket :: inet:socket(),
-               tx :: rustls_dist_nif:tx()}).
+               tx :: rustls_dist_nif:tx(),
+               sending :: atomics:atomics_ref()}).             % 1 while records are sealed and not yet the socket's
 
 %% Gathered before it is sealed and sent: large enough to spread the cost of a system call, small enough for a
 %% NIF call on a normal scheduler to stay well below a millisecond.
@@ -112,25 +113,21 @@ wait(Setup, Supervisor, Noted) ->
     end.
 
 start(DHandle, #{socket := Socket, tx := Tx} = Tls, Supervisor, {From, Ref}) ->
-    Input = rustls_dist_input:start_link(DHandle, Tls, Supervisor),
+    Sending = atomics:new(1, []),
+    Input = rustls_dist_input:start_link(DHandle, Tls, Supervisor, Sending),
     ok = erlang:dist_ctrl_input_handler(DHandle, Input),
     _ = erlang:dist_ctrl_set_opt(DHandle, get_size, true),
     From ! {Ref, Input},
     ok = erlang:dist_ctrl_get_data_notification(DHandle),
-    #link{dhandle = DHandle, socket = Socket, tx = Tx}.
+    #link{dhandle = DHandle, socket = Socket, tx = Tx, sending = Sending}.
 
-loop(#link{tx = Tx} = Link) ->
+loop(Link) ->
     receive
-        dist_data ->
-            send_data(Link);
-        tick ->
-            send(Link, rustls_dist_nif:tx_seal(Tx, [{0, []}]));
-        answer_key_update ->
-            send(Link, rustls_dist_nif:tx_seal(Tx, []));
-        refuse_renegotiation ->
-            send(Link, rustls_dist_nif:tx_refuse_renegotiation(Tx));
-        _Other ->
-            ok
+        dist_data -> send_data(Link);
+        tick -> transmit(Link, fun(Tx) -> rustls_dist_nif:tx_seal(Tx, [{0, []}]) end);
+        answer_key_update -> transmit(Link, fun(Tx) -> rustls_dist_nif:tx_seal(Tx, []) end);
+        refuse_renegotiation -> transmit(Link, fun rustls_dist_nif:tx_refuse_renegotiation/1);
+        _Other -> ok
     end,
     loop(Link).
 
@@ -163,21 +160,28 @@ notify(DHandle) ->
 
 send_packets(_Link, [], _Bytes) ->
     ok;
-send_packets(#link{tx = Tx} = Link, Packets, Bytes) when Bytes > ?LARGE_BYTES ->
-    send(Link, rustls_dist_nif:tx_seal_large(Tx, Packets));
-send_packets(#link{tx = Tx} = Link, Packets, _Bytes) ->
-    send(Link, rustls_dist_nif:tx_seal(Tx, Packets)).
+send_packets(Link, Packets, Bytes) when Bytes > ?LARGE_BYTES ->
+    transmit(Link, fun(Tx) -> rustls_dist_nif:tx_seal_large(Tx, Packets) end);
+send_packets(Link, Packets, _Bytes) ->
+    transmit(Link, fun(Tx) -> rustls_dist_nif:tx_seal(Tx, Packets) end).
 
-send(#link{socket = Socket}, {ok, Records}) ->
-    case gen_tcp:send(Socket, Records) of
-        ok -> ok;
-        {error, Reason} -> death_row({send_error, Reason})
-    end;
-send(_Link, {error, #{kind := closed}}) ->
-    death_row(connection_closed);
-send(#link{socket = Socket}, {error, #{kind := Kind} = Error}) ->
-    rustls_dist_log:broken_link(Socket, {tls, Error}),
-    exit({tls_error, Kind}).
+%% Records that are sealed and never sent leave a gap in their numbers, so that nothing sealed later can be read: whoever
+%% ends this process in between has to know (rustls_dist_input:last_words/3).
+transmit(#link{socket = Socket, tx = Tx, sending = Sending}, Seal) ->
+    ok = atomics:put(Sending, 1, 1),
+    case Seal(Tx) of
+        {ok, Records} ->
+            case gen_tcp:send(Socket, Records) of
+                ok -> atomics:put(Sending, 1, 0);
+                {error, Reason} -> death_row({send_error, Reason})
+            end;
+        {error, #{kind := closed}} ->
+            death_row(connection_closed);
+        {error, #{kind := Kind} = Error} ->
+            ok = atomics:put(Sending, 1, 0),
+            rustls_dist_log:broken_link(Socket, {tls, Error}),
+            exit({tls_error, Kind})
+    end.
 
 -spec death_row(term()) -> no_return().
 death_row(Reason) ->

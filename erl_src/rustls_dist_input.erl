@@ -2,14 +2,15 @@
 %% The census of a link's processes is in rustls_dist_controller.
 -module(rustls_dist_input).
 
--export([start_link/3, go/1]).
--export([init/4]).
+-export([start_link/4, go/1]).
+-export([init/5]).
 
 -record(link, {dhandle :: erlang:dist_handle(),
                socket :: inet:socket(),
                controller :: pid(),
                tls :: rustls_dist_handshake:tls(),
-               rx :: rustls_dist_nif:rx()}).
+               rx :: rustls_dist_nif:rx(),
+               sending :: atomics:atomics_ref()}).             % the controller's
 
 %% Socket messages before the socket falls silent until it is told to go on: enough that it never idles, few enough
 %% that what is not handled yet stays bounded.
@@ -24,9 +25,9 @@
 -define(SPAWN_OPTIONS, [link, {message_queue_data, off_heap}, {fullsweep_after, 0}]).
 
 %% Starts a handler that waits for the socket. Called by the controller.
--spec start_link(erlang:dist_handle(), rustls_dist_handshake:tls(), pid()) -> pid().
-start_link(DHandle, Tls, Supervisor) ->
-    spawn_opt(?MODULE, init, [DHandle, Tls, Supervisor, self()], ?SPAWN_OPTIONS).
+-spec start_link(erlang:dist_handle(), rustls_dist_handshake:tls(), pid(), atomics:atomics_ref()) -> pid().
+start_link(DHandle, Tls, Supervisor, Sending) ->
+    spawn_opt(?MODULE, init, [DHandle, Tls, Supervisor, self(), Sending], ?SPAWN_OPTIONS).
 
 %% The socket is the handler's now.
 -spec go(pid()) -> ok.
@@ -34,11 +35,11 @@ go(Input) ->
     Input ! go,
     ok.
 
--spec init(erlang:dist_handle(), rustls_dist_handshake:tls(), pid(), pid()) -> no_return().
-init(DHandle, #{socket := Socket, rx := Rx} = Tls, Supervisor, Controller) ->
+-spec init(erlang:dist_handle(), rustls_dist_handshake:tls(), pid(), pid(), atomics:atomics_ref()) -> no_return().
+init(DHandle, #{socket := Socket, rx := Rx} = Tls, Supervisor, Controller, Sending) ->
     process_flag(trap_exit, true),
     link(Supervisor),
-    Link = #link{dhandle = DHandle, socket = Socket, controller = Controller, tls = Tls, rx = Rx},
+    Link = #link{dhandle = DHandle, socket = Socket, controller = Controller, tls = Tls, rx = Rx, sending = Sending},
     receive
         go -> ok;
         {'EXIT', _Pid, Reason} -> exit(Reason)
@@ -80,8 +81,8 @@ opened(#link{rx = Rx} = Link, Data) ->
             handle_events(Link, Events);
         {error, #{kind := Kind} = Error} ->
             rustls_dist_log:broken_link(Link#link.socket, {tls, Error}),
-            rustls_dist_channel:send_alert(Link#link.tls, Error),
-            exit({tls_error, Kind})
+            exit(Link#link.controller, {tls_error, Kind}),
+            last_words(Link, {tls_error, Kind}, fun() -> rustls_dist_channel:send_alert(Link#link.tls, Error) end)
     end.
 
 put_packets(#link{dhandle = DHandle}, Packets) ->
@@ -105,21 +106,26 @@ handle_events(#link{socket = Socket}, [{alert, {_Code, Name} = Alert} | _]) ->
     rustls_dist_log:broken_link(Socket, {tls_alert, Alert}),
     exit({tls_alert, Name}).
 
-%% The link is ended from our side: say close_notify (RFC 8446 section 6.1), if that can be done without waiting and in
-%% order, which is when nothing sealed is still unsent. The controller does not trap exits, so it is gone in an instant;
-%% only then is the order of records certain.
+%% The link is ended from our side: say close_notify (RFC 8446 section 6.1).
 -spec farewell(#link{}, term()) -> no_return().
-farewell(#link{socket = Socket, controller = Controller, tls = #{tx := Tx}}, Reason) ->
-    Ref = erlang:monitor(process, Controller),
-    receive {'DOWN', Ref, process, Controller, _} -> ok after ?CONTROLLER_EXIT_MS -> ok end,
-    case inet:getstat(Socket, [send_pend]) of
-        {ok, [{send_pend, 0}]} -> close_notify(Socket, rustls_dist_nif:tx_close_notify(Tx));
-        _ -> ok
-    end,
-    exit(Reason).
+farewell(#link{tls = #{socket := Socket, tx := Tx}} = Link, Reason) ->
+    last_words(Link, Reason, fun() -> close_notify(Socket, rustls_dist_nif:tx_close_notify(Tx)) end).
 
 close_notify(Socket, {ok, Record}) -> rustls_dist_channel:send_now(Socket, Record);
 close_notify(_Socket, {error, _Closed}) -> ok.
+
+%% Speaks to the peer a last time, if that can be done in order and without waiting: the controller, which does not trap
+%% exits and is on its way out, must be gone, everything it sealed must have gone to the socket, and the socket must have
+%% sent it.
+-spec last_words(#link{}, term(), fun(() -> ok)) -> no_return().
+last_words(#link{socket = Socket, controller = Controller, sending = Sending}, Reason, Speak) ->
+    Ref = erlang:monitor(process, Controller),
+    Gone = receive {'DOWN', Ref, process, Controller, _} -> true after ?CONTROLLER_EXIT_MS -> false end,
+    case Gone andalso {atomics:get(Sending, 1), inet:getstat(Socket, [send_pend])} of
+        {0, {ok, [{send_pend, 0}]}} -> ok = Speak();
+        _ -> ok
+    end,
+    exit(Reason).
 
 -spec death_row(term()) -> no_return().
 death_row(Reason) ->
