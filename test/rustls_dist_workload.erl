@@ -222,13 +222,20 @@ link_processes(Node) ->
     {connected, Input} = erlang:port_info(link_socket(Node), connected),
     #{supervisor => Supervisor, controller => Controller, input => Input}.
 
-%% The socket of the link to Node: the one that is owned by a process which the link's controller is linked to.
+%% The socket of the link to Node: the one that is owned by a process which the link's controller is linked to, once it
+%% is not the supervisor any more, which a link that came up this moment may still have to do.
 -spec link_socket(node()) -> port().
 link_socket(Node) ->
-    {Node, Controller} = lists:keyfind(Node, 1, erlang:system_info(dist_ctrl)),
-    {links, Linked} = process_info(Controller, links),
-    [Socket] = [Port || Port <- sockets(), lists:member(owner(Port), Linked)],
-    Socket.
+    rustls_dist_cluster:poll(fun() ->
+                                     {Node, Controller} = lists:keyfind(Node, 1, erlang:system_info(dist_ctrl)),
+                                     {ok, Supervisor} = net_kernel:node_info(Node, owner),
+                                     {links, Linked} = process_info(Controller, links),
+                                     Owners = Linked -- [Supervisor],
+                                     case [Port || Port <- sockets(), lists:member(owner(Port), Owners)] of
+                                         [Socket] -> Socket;
+                                         [] -> false
+                                     end
+                             end).
 
 owner(Port) ->
     case erlang:port_info(Port, connected) of
