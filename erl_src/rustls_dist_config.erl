@@ -13,10 +13,12 @@
 -export_type([role_config/0]).
 
 %% What one role needs: the Rust side's configuration, the own leaf certificate for people, what the server's
-%% certificate must name (client), and whether the peer is verified.
+%% certificate must name (client), whether the peer is verified, and the policy where the user has a say in that.
 -type role_config() :: #{config := rustls_dist_nif:config(),
                          own := rustls_dist_nif:certificate() | none,
                          verify := verify_peer | verify_none,
+                         verify_node := rustls_dist_identity:policy(),
+                         policy := rustls_dist_verify:policy() | none,
                          name := node_host | any | binary()}.
 
 -define(NEEDED_IN_TROUBLE, [rustls_dist_log, rustls_dist_log_limit, rustls_dist_failure, rustls_dist_rate,
@@ -135,14 +137,45 @@ merge_notices(Notices) ->
 
 build(Role, Options, Origins) ->
     case rustls_dist_nif:config_new(Role, native_options(Options, Origins)) of
-        {ok, Config, OwnChain} ->
+        {ok, Config, OwnChain, Trusted} ->
             {ok, #{config => Config,
+                   policy => policy(Role, Options, Trusted),
+                   verify_node => maps:get(verify_node, Options, false),
                    own => case OwnChain of [Leaf | _] -> Leaf; [] -> none end,
                    verify => maps:get(verify, Options),
                    name => expected_name(Options)}};
         {error, #{option := Option, text := Text}} ->
             {error, sentence("~ts option ~ts (~ts): ~ts", [Role, Option, origin(Option, Role, Origins), Text])}
     end.
+
+%% Only where somebody besides webpki has a say.
+policy(Role, Options, Trusted) ->
+    case judged_by(Options) of
+        webpki ->
+            none;
+        referee ->
+            #{role => Role,
+              trusted => [{Der, public_key:pkix_decode_cert(Der, otp)} || Der <- Trusted],
+              depth => maps:get(depth, Options),
+              host => any,
+              verify_fun => maps:get(verify_fun, Options, none),
+              crl => crl(Options)}
+    end.
+
+judged_by(#{verify := verify_peer, verify_fun := _}) -> referee;
+judged_by(#{verify := verify_peer, crl_check := Check}) when Check =/= false -> referee;
+judged_by(_Options) -> webpki.
+
+crl(#{crl_check := Check} = Options) when Check =/= false ->
+    Cache = maps:get(crl_cache, Options, {ssl_crl_cache, {internal, []}}),
+    Files = [{rustls_dist_crl_file, File} || #{crlfile := File} <- [Options]],
+    #{check => Check, sources => Files ++ [crl_source(Cache)]};
+crl(_Options) ->
+    off.
+
+%% OTP's own cache lives in processes of ssl, which do not run when distribution starts.
+crl_source({ssl_crl_cache, {internal, Arguments}}) -> {rustls_dist_crl_cache, Arguments};
+crl_source({Module, Handle}) -> {Module, Handle}.
 
 %% The versions are passed on only when the user named them: a default may shrink to what the ciphers allow, a wish not.
 native_options(Options, Origins) ->
@@ -152,7 +185,7 @@ native_options(Options, Origins) ->
                 #{versions := Origin} when Origin =/= default -> Known#{versions => maps:get(versions, Options)};
                 #{} -> Known
             end,
-    Named#{common_name_fallback => true}.
+    Named#{common_name_fallback => true, judged_by => judged_by(Options)}.
 
 expected_name(#{verify := verify_peer, server_name_indication := Name}) when is_binary(Name) -> Name;
 expected_name(#{verify := verify_peer, server_name_indication := disable}) -> any;

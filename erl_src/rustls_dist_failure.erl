@@ -36,6 +36,7 @@ stage(Reached, {tls, #{kind := Kind, alert := Alert}}) ->
         {_, none} -> Reached
     end;
 stage(Reached, {tls_alert, {_Code, Name}}) -> certificate_or(Reached, Name);
+stage(_Reached, {verify_node, _, _, _}) -> certificate;
 stage(Reached, _Reason) -> Reached.
 
 certificate_or(Reached, Alert) ->
@@ -173,7 +174,14 @@ alert(Name, Code) ->
 sent({_Code, Name}) -> io_lib:format(" (the peer was sent the alert ~ts)", [Name]);
 sent(none) -> "".
 
-%% What dist_util exits with.
+%% What the carrier itself refuses at this stage, and what dist_util exits with.
+distribution({verify_node, _Policy, Stated, no_certificate}) ->
+    io_lib:format("the peer says it is ~ts and showed no certificate to prove it (verify_node)", [Stated]);
+distribution({verify_node, Policy, Stated, Names}) ->
+    io_lib:format("the peer says it is ~ts, and its certificate, which names ~ts, does not say so (verify_node ~0tp)",
+                  [Stated, case Names of [] -> "nobody"; _ -> lists:join(", ", Names) end, Policy]);
+distribution({bad_name_packet, _Packet}) ->
+    "the peer's first distribution packet is not a node's name";
 distribution({Step, bad_cookie}) when Step =:= recv_challenge_reply_failed; Step =:= recv_challenge_ack_failed ->
     "the cookies differ: start both nodes with the same -setcookie, or the same ~/.erlang.cookie";
 distribution({recv_challenge_reply_failed, {error, closed}}) ->

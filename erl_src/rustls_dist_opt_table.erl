@@ -109,12 +109,9 @@ socket_rows() ->
                 inet_backend]].
 
 refused_table() ->
-    [{verify_fun, [], "remove it: certificates are judged by cacertfile, verify and depth alone"},
-     {partial_chain, [], "remove it: a chain must reach a self-signed certificate of cacertfile"},
+    [{partial_chain, [], "remove it: a chain must reach a self-signed certificate of cacertfile"},
      {customize_hostname_check, [[]], "issue certificates to the names of the hosts"},
      {cert_policy_opts, [[]], "remove it: certificate policies are not evaluated"},
-     {crl_check, [false], ?NO_CRL},
-     {crl_cache, [], ?NO_CRL},
      {stapling, [no_staple], ?NO_CRL},
      {ocsp_stapling, [false], ?NO_CRL},
      {ocsp_responder_certs, [[]], ?NO_CRL},

@@ -21,8 +21,11 @@
       | unknown.                                % no such option
 
 -define(OPTIONS, [certfile, keyfile, cacertfile, password, verify, fail_if_no_peer_cert, depth, versions,
-                  ciphers, key_update_at, server_name_indication]).
+                  ciphers, key_update_at, server_name_indication, verify_fun, crl_check, crl_cache, crlfile, verify_node]).
 -define(VERSIONS, ['tlsv1.3', 'tlsv1.2']).
+-define(VERIFY_FUN, "{Module, Function, State}, or in the file {fun Module:Function/3, State}").
+-define(VERIFY_NODE, "host, name, {uri, \"scheme:...%n...%h\"} or false").
+-define(CRL_CACHE, "{Module, {DbHandle, Args}}, for example {ssl_crl_cache, {internal, [{http, 5000}]}}").
 -define(PATH, "the path of a PEM file, not empty").
 
 %% Judges one option.
@@ -59,7 +62,42 @@ option(_Side, key_update_at, Form) -> integer(Form, 1, infinity, "a number of by
 option(server, server_name_indication, _Form) -> {other_side, client};
 option(client, server_name_indication, {text, "disable"}) -> {ok, disable};
 option(client, server_name_indication, {term, disable}) -> {ok, disable};
-option(client, server_name_indication, Form) -> string(Form, "disable or a host name").
+option(client, server_name_indication, Form) -> string(Form, "disable or a host name");
+option(_Side, verify_fun, Form) -> with_term(fun verify_fun/1, ?VERIFY_FUN, Form);
+option(_Side, crl_check, Form) -> one_of([true, peer, best_effort, false], Form);
+option(_Side, crl_cache, Form) -> with_term(fun crl_cache/1, ?CRL_CACHE, Form);
+option(_Side, crlfile, Form) -> string(Form, "the path of a PEM or DER file of revocation lists, not empty");
+option(_Side, verify_node, Form) -> with_term(fun verify_node/1, ?VERIFY_NODE, Form).
+
+%% Terms on the command line, as inet_tls_dist reads them.
+with_term(Judge, Expected, {term, Term}) ->
+    case Judge(Term) of
+        error -> {wrong, Expected};
+        Value -> {ok, Value}
+    end;
+with_term(Judge, Expected, {text, Text}) ->
+    try
+        {ok, Tokens, _} = erl_scan:string(Text ++ "."),
+        {ok, Term} = erl_parse:parse_term(Tokens),
+        with_term(Judge, Expected, {term, Term})
+    catch
+        error:_ -> {wrong, Expected}
+    end.
+
+verify_fun({Module, Function, State}) when is_atom(Module), is_atom(Function) ->
+    {fun Module:Function/3, State, lists:concat([Module, ":", Function, "/3"])};
+verify_fun({Fun, State}) when is_function(Fun, 3); is_function(Fun, 4) ->
+    {Fun, State, lists:flatten(io_lib:format("~0p", [Fun]))};
+verify_fun(_) ->
+    error.
+
+verify_node(Policy) when Policy =:= host; Policy =:= name; Policy =:= false -> Policy;
+verify_node({uri, [_ | _] = Template}) -> {uri, Template};
+verify_node({uri, <<_, _/binary>> = Template}) -> {uri, unicode:characters_to_list(Template)};
+verify_node(_) -> error.
+
+crl_cache({Module, {_Handle, _Arguments}} = Cache) when is_atom(Module) -> Cache;
+crl_cache(_) -> error.
 
 tabled(Key, Form) ->
     case {rustls_dist_opt_table:no_meaning(Key), rustls_dist_opt_table:refused(Key)} of

@@ -29,7 +29,12 @@
           versions => ['tlsv1.2' | 'tlsv1.3', ...],             % newest first
           ciphers => [binary(), ...],                           % names as given
           key_update_at => pos_integer(),                       % bytes
-          server_name_indication => disable | binary()}.        % client only
+          server_name_indication => disable | binary(),         % client only
+          verify_fun => rustls_dist_verify:user_fun(),
+          crl_check => true | peer | best_effort | false,
+          crl_cache => {module(), {term(), term()}},
+          crlfile => binary(),                                  % path, UTF-8
+          verify_node => rustls_dist_identity:policy()}.
 
 -type parsed() :: #{options := options(), origins := #{atom() => origin()}, notices := [notice()]}.
 
@@ -188,7 +193,10 @@ take(Side, Key, Value, Origin, {Options, Origins, Overridden}) ->
 check(Side, Given, Options, Origins) ->
     Needs = [{Key, certfile} || Key <- [keyfile, password],
                                 is_map_key(Key, Given), not is_map_key(certfile, Given)]
-        ++ [{verify, cacertfile} || #{verify := verify_peer} <- [Given], not is_map_key(cacertfile, Given)]
+        ++ [{verify, cacertfile} || #{verify := verify_peer} <- [Given], not is_map_key(cacertfile, Given),
+                                    not is_map_key(verify_fun, Given)]
+        ++ [{Key, verify} || Key <- [verify_fun, crl_check, crl_cache, crlfile, verify_node], is_map_key(Key, Given),
+                             maps:get(verify, Options) =:= verify_none, maps:get(Key, Given) =/= false]
         ++ [{fail_if_no_peer_cert, verify}
             || #{fail_if_no_peer_cert := true, verify := verify_none} <- [Options]],
     case Needs of

@@ -17,6 +17,7 @@ use crate::hostname::CommonNamePolicy;
 use crate::identity::Identity;
 use crate::private_key::Password;
 use crate::provider::{self, Offer, Versions};
+use crate::referee::LastWord;
 use crate::trust::TrustStore;
 use crate::verifier::{ChainPolicy, ClientAuth, ClientVerifier, ExpectedName, Refusal, ServerVerifier};
 
@@ -27,6 +28,15 @@ pub enum Verify {
     None,
     /// `verify_peer`.
     Peer,
+}
+
+/// Who judges a peer that is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JudgedBy {
+    /// webpki, which needs a trust store.
+    Webpki,
+    /// A referee, who has the last word; without a trust store webpki finds no path, and says so.
+    Referee,
 }
 
 /// The options of one role, as the user gave them and with defaults filled in.
@@ -42,6 +52,8 @@ pub struct Options {
     pub cacertfile: Option<PathBuf>,
     /// Whether the peer is verified.
     pub verify: Verify,
+    /// Whether every handshake brings a [`crate::referee::Referee`] with it, so that a trust store may be absent.
+    pub judged_by: JudgedBy,
     /// Whether a server insists on a client certificate.
     pub client_auth: ClientAuth,
     /// The most intermediates between leaf and trust anchor.
@@ -110,13 +122,29 @@ impl ServerSide {
         })
     }
 
+    /// The certificates of `cacertfile`, when clients are verified.
+    pub fn trusted(&self) -> Vec<CertificateDer<'static>> {
+        match &self.clients {
+            Clients::Anonymous => Vec::new(),
+            Clients::Verified { trust, .. } => trust.certificates().to_vec(),
+        }
+    }
+
     /// The rustls configuration for one connection, whose verifier leaves the reason for a refusal in `refusal`.
-    pub(crate) fn for_client(&self, refusal: Refusal) -> Result<Arc<ServerConfig>, Error> {
+    pub(crate) fn for_client(
+        &self,
+        last_word: LastWord,
+        refusal: Refusal,
+    ) -> Result<Arc<ServerConfig>, Error> {
         let verifier: Arc<dyn ClientCertVerifier> = match &self.clients {
             Clients::Anonymous => Arc::new(NoClientAuth),
-            Clients::Verified { trust, depth, auth } => {
-                Arc::new(ClientVerifier { trust: Arc::clone(trust), depth: *depth, auth: *auth, refusal })
-            }
+            Clients::Verified { trust, depth, auth } => Arc::new(ClientVerifier {
+                trust: Arc::clone(trust),
+                depth: *depth,
+                auth: *auth,
+                last_word,
+                refusal,
+            }),
         };
         let mut config = ServerConfig::builder_with_details(self.offer.provider.clone(), self.time.clone())
             .with_protocol_versions(&self.offer.versions)?
@@ -156,6 +184,7 @@ impl ClientSide {
                 chain: chain.clone(),
                 name: ExpectedName::Any,
                 common_name,
+                last_word: LastWord::default(),
                 refusal: Refusal::default(),
             }));
         let mut template = match &identity {
@@ -178,14 +207,28 @@ impl ClientSide {
         &self.own_chain
     }
 
+    /// The certificates of `cacertfile`, when servers are verified.
+    pub fn trusted(&self) -> Vec<CertificateDer<'static>> {
+        match &self.chain {
+            ChainPolicy::Unchecked => Vec::new(),
+            ChainPolicy::Anchored { trust, .. } => trust.certificates().to_vec(),
+        }
+    }
+
     /// The rustls configuration for one connection, whose server must be called `name`, and whose verifier leaves the
     /// reason for a refusal in `refusal`.
-    pub(crate) fn for_server(&self, name: ExpectedName, refusal: Refusal) -> Arc<ClientConfig> {
+    pub(crate) fn for_server(
+        &self,
+        name: ExpectedName,
+        last_word: LastWord,
+        refusal: Refusal,
+    ) -> Arc<ClientConfig> {
         let mut config = self.template.clone();
         config.dangerous().set_certificate_verifier(Arc::new(ServerVerifier {
             chain: self.chain.clone(),
             name,
             common_name: self.common_name,
+            last_word,
             refusal,
         }));
         Arc::new(config)
@@ -202,11 +245,13 @@ fn load_identity(options: &Options) -> Result<Option<Identity>, Error> {
 }
 
 fn load_trust(options: &Options) -> Result<TrustStore, Error> {
-    let cacertfile = options
-        .cacertfile
-        .as_ref()
-        .ok_or(Error::OptionMissing { option: "cacertfile", because: "verify_peer" })?;
-    TrustStore::load(cacertfile)
+    match (&options.cacertfile, options.judged_by) {
+        (Some(cacertfile), _) => TrustStore::load(cacertfile),
+        (None, JudgedBy::Referee) => Ok(TrustStore::empty()),
+        (None, JudgedBy::Webpki) => {
+            Err(Error::OptionMissing { option: "cacertfile", because: "verify_peer" })
+        }
+    }
 }
 
 fn resolver(identity: &Identity) -> SingleCertAndKey {

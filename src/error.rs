@@ -161,12 +161,35 @@ pub enum Error {
         /// The configured most.
         depth: usize,
     },
+    /// The peer's certificate is self-signed, so that no authority vouches for it.
+    SelfSignedPeer,
+    /// An authority in the peer's chain has a keyUsage without keyCertSign (RFC 5280 section 4.2.1.3).
+    AuthorityMayNotSign {
+        /// The authority's name.
+        subject: String,
+    },
+    /// The trust anchor of the peer's chain is not valid at this time.
+    TrustAnchorNotValid {
+        /// The anchor's name.
+        subject: String,
+        /// Start of its validity, in seconds since 1970.
+        not_before_unix_s: i64,
+        /// End of its validity, in seconds since 1970.
+        not_after_unix_s: i64,
+    },
     /// The server's certificate does not name the host that was dialled.
     NameMismatch {
         /// The host part of the node name.
         expected: String,
         /// The names in the certificate.
         presented: Vec<String>,
+    },
+    /// The user's own rules refuse the peer's certificate (see [`crate::referee`]).
+    RefusedByReferee {
+        /// The alert that the peer is owed.
+        alert: AlertDescription,
+        /// The reason, for people.
+        reason: String,
     },
     /// The peer sent an alert; the connection is over.
     AlertReceived(AlertDescription),

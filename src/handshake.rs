@@ -18,6 +18,7 @@ use crate::config::{ClientSide, ServerSide};
 use crate::error::Error;
 use crate::record::keys::{self, Kernel, KeySchedule};
 use crate::record::{Dialect, RecordRx, RecordTx};
+use crate::referee::LastWord;
 use crate::session::{Facts, Session};
 use crate::verifier::{ExpectedName, Refusal};
 
@@ -69,10 +70,10 @@ impl Handshake {
     ///
     /// # Errors
     /// [`Error::Tls`] when rustls rejects the configuration.
-    pub fn client(side: &ClientSide, name: ExpectedName) -> Result<Self, Error> {
+    pub fn client(side: &ClientSide, name: ExpectedName, last_word: LastWord) -> Result<Self, Error> {
         let server_name = sni(&name);
         let refusal = Refusal::default();
-        let config = side.for_server(name, refusal.clone());
+        let config = side.for_server(name, last_word, refusal.clone());
         let connection = UnbufferedClientConnection::new(config, server_name)?;
         Ok(Self::new(Connection::Client(Box::new(connection)), side.key_update_at_bytes, refusal))
     }
@@ -81,9 +82,9 @@ impl Handshake {
     ///
     /// # Errors
     /// [`Error::Tls`] when rustls rejects the configuration.
-    pub fn server(side: &ServerSide) -> Result<Self, Error> {
+    pub fn server(side: &ServerSide, last_word: LastWord) -> Result<Self, Error> {
         let refusal = Refusal::default();
-        let connection = UnbufferedServerConnection::new(side.for_client(refusal.clone())?)?;
+        let connection = UnbufferedServerConnection::new(side.for_client(last_word, refusal.clone())?)?;
         Ok(Self::new(Connection::Server(Box::new(connection)), side.key_update_at_bytes, refusal))
     }
 

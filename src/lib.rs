@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod certificate;
+mod chain_rules;
 pub mod cipher_names;
 pub mod config;
 pub mod error;
@@ -23,6 +24,7 @@ pub mod pem;
 pub mod private_key;
 pub mod provider;
 pub mod record;
+pub mod referee;
 pub mod session;
 pub mod signature;
 pub mod trust;

@@ -20,11 +20,24 @@ const OPTION: &str = "cacertfile";
 #[derive(Debug, Clone)]
 pub struct TrustStore {
     anchors: Vec<TrustAnchor<'static>>,
+    roots: Vec<CertificateDer<'static>>,
     intermediates: Vec<CertificateDer<'static>>,
+    certificates: Vec<CertificateDer<'static>>,
     subjects: Vec<DistinguishedName>,
 }
 
 impl TrustStore {
+    /// A store that trusts nobody, for when a [`crate::referee::Referee`] has the last word.
+    pub fn empty() -> Self {
+        Self {
+            anchors: Vec::new(),
+            roots: Vec::new(),
+            intermediates: Vec::new(),
+            certificates: Vec::new(),
+            subjects: Vec::new(),
+        }
+    }
+
     /// Loads a PEM file of certificates.
     ///
     /// Roots of X.509 version 1 are accepted. Errors: [`Error::NoTrustAnchor`] when no certificate is
@@ -35,7 +48,7 @@ impl TrustStore {
     }
 
     fn load_file(path: &Path) -> Result<Self, Error> {
-        let mut store = Self { anchors: Vec::new(), intermediates: Vec::new(), subjects: Vec::new() };
+        let mut store = Self::empty();
         for (index, der) in pem::certificates(path)?.into_iter().enumerate() {
             store
                 .add(der)
@@ -52,9 +65,19 @@ impl TrustStore {
         &self.anchors
     }
 
+    /// The certificates of the anchors, in the same order.
+    pub fn roots(&self) -> &[CertificateDer<'static>] {
+        &self.roots
+    }
+
     /// The certificates that a path may lead through.
     pub fn intermediates(&self) -> &[CertificateDer<'static>] {
         &self.intermediates
+    }
+
+    /// All certificates, in the order of the file.
+    pub fn certificates(&self) -> &[CertificateDer<'static>] {
+        &self.certificates
     }
 
     /// The names for the authorities field of a certificate request (RFC 8446 section 4.2.4).
@@ -70,12 +93,14 @@ impl TrustStore {
         let subject = DistinguishedName::from(parsed.subject().as_raw().to_vec());
         if certificate::is_self_issued(&parsed) {
             self.anchors.push(anchor_from_trusted_cert(&der).ok()?.to_owned());
+            self.roots.push(der.clone());
         } else {
-            self.intermediates.push(der);
+            self.intermediates.push(der.clone());
         }
         if !self.subjects.iter().any(|known| known.as_ref() == subject.as_ref()) {
             self.subjects.push(subject);
         }
+        self.certificates.push(der);
         Some(())
     }
 }

@@ -1,6 +1,6 @@
 //! The verdict on a peer's certificate: rustls' verifier traits, with webpki as the judge of record.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,9 +14,11 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
 use crate::certificate::CertificateFacts;
+use crate::chain_rules;
 use crate::error::Error;
 use crate::hostname::{self, CommonNamePolicy};
 use crate::provider;
+use crate::referee::LastWord;
 use crate::signature;
 use crate::trust::TrustStore;
 
@@ -85,6 +87,7 @@ pub(crate) struct ServerVerifier {
     pub(crate) chain: ChainPolicy,
     pub(crate) name: ExpectedName,
     pub(crate) common_name: CommonNamePolicy,
+    pub(crate) last_word: LastWord,
     pub(crate) refusal: Refusal,
 }
 
@@ -93,6 +96,7 @@ pub(crate) struct ClientVerifier {
     pub(crate) trust: Arc<TrustStore>,
     pub(crate) depth: usize,
     pub(crate) auth: ClientAuth,
+    pub(crate) last_word: LastWord,
     pub(crate) refusal: Refusal,
 }
 
@@ -106,7 +110,12 @@ impl ServerVerifier {
         let ChainPolicy::Anchored { trust, depth } = &self.chain else {
             return Ok(());
         };
-        verify_chain(trust, *depth, end_entity, intermediates, KeyUsage::server_auth(), now)?;
+        let verdict = verify_chain(trust, *depth, end_entity, intermediates, KeyUsage::server_auth(), now)
+            .and_then(|()| self.judge_name(end_entity));
+        self.last_word.on(end_entity, intermediates, verdict)
+    }
+
+    fn judge_name(&self, end_entity: &CertificateDer<'_>) -> Result<(), Error> {
         match &self.name {
             ExpectedName::Any => Ok(()),
             ExpectedName::Host(host) => {
@@ -169,7 +178,9 @@ impl ClientCertVerifier for ClientVerifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
         let usage = KeyUsage::client_auth();
-        verify_chain(&self.trust, self.depth, end_entity, intermediates, usage, now)
+        let verdict = verify_chain(&self.trust, self.depth, end_entity, intermediates, usage, now);
+        self.last_word
+            .on(end_entity, intermediates, verdict)
             .map(|()| ClientCertVerified::assertion())
             .map_err(|error| self.refusal.note(error))
     }
@@ -209,7 +220,8 @@ impl fmt::Debug for ClientVerifier {
     }
 }
 
-/// Path building and validation by webpki (RFC 5280 section 6), with OTP's `depth` on top, which webpki lacks.
+/// Path building and validation by webpki (RFC 5280 section 6), with OTP's rules on top that webpki lacks. A path that
+/// breaks one is passed over for the next, and the reason kept for when there is none.
 fn verify_chain(
     trust: &TrustStore,
     depth: usize,
@@ -222,31 +234,17 @@ fn verify_chain(
     let certificate = EndEntityCert::try_from(end_entity).map_err(webpki_error)?;
     let candidates: Vec<CertificateDer<'_>> =
         intermediates.iter().chain(trust.intermediates()).cloned().collect();
-    let deepest = Cell::new(0);
-    let within_depth = |path: &VerifiedPath<'_>| {
-        let counted = path
-            .intermediate_certificates()
-            .filter(|certificate| certificate.subject() != certificate.issuer())
-            .count();
-        if counted > depth {
-            deepest.set(deepest.get().max(counted));
-            return Err(webpki::Error::MaximumPathDepthExceeded);
-        }
-        Ok(())
+    let refusal = RefCell::new(None);
+    let rules = |path: &VerifiedPath<'_>| {
+        chain_rules::check(path, end_entity, trust, depth, now).map_err(|error| {
+            *refusal.borrow_mut() = Some(error);
+            webpki::Error::UnknownIssuer
+        })
     };
     certificate
-        .verify_for_usage(algorithms.all, trust.anchors(), &candidates, now, usage, None, Some(&within_depth))
+        .verify_for_usage(algorithms.all, trust.anchors(), &candidates, now, usage, None, Some(&rules))
         .map(|_path| ())
-        .map_err(|error| match error {
-            // webpki has a limit of its own, which is no path's.
-            webpki::Error::MaximumPathDepthExceeded if deepest.get() == 0 => {
-                Error::ChainTooDeep { intermediates: intermediates.len(), depth }
-            }
-            webpki::Error::MaximumPathDepthExceeded => {
-                Error::ChainTooDeep { intermediates: deepest.get(), depth }
-            }
-            other => webpki_error(other),
-        })
+        .map_err(|error| refusal.take().unwrap_or_else(|| webpki_error(error)))
 }
 
 /// What rustls itself makes of webpki's errors, for the alert and the text to be the same.

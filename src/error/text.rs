@@ -168,6 +168,19 @@ fn peer_text(error: &Error) -> Option<String> {
             "the peer's certificate chain has {intermediates} intermediate certificates, \
              and depth allows {depth}"
         ),
+        Error::SelfSignedPeer => "the peer's certificate is self-signed; give it one that an authority in \
+             cacertfile issued, or pin it with verify_fun {rustls_dist, verify_pinned, [FINGERPRINT]}"
+            .to_owned(),
+        Error::AuthorityMayNotSign { subject } => {
+            format!(
+                "the certificate of {subject} is not meant for signing certificates (keyUsage lacks keyCertSign)"
+            )
+        }
+        Error::TrustAnchorNotValid { subject, not_before_unix_s, not_after_unix_s } => format!(
+            "the trust anchor {subject} is valid from {} to {} only; replace it in cacertfile",
+            tls_text::date_of(*not_before_unix_s),
+            tls_text::date_of(*not_after_unix_s)
+        ),
         Error::NameMismatch { expected, presented } if presented.is_empty() => {
             format!("the server's certificate names no host at all, and {expected:?} was dialled")
         }
@@ -175,6 +188,7 @@ fn peer_text(error: &Error) -> Option<String> {
             "the server's certificate does not name the host {expected:?}; it names {}",
             presented.join(", ")
         ),
+        Error::RefusedByReferee { reason, .. } => reason.clone(),
         Error::AlertReceived(alert) => tls_text::alert_received_text(*alert),
         _ => return None,
     })

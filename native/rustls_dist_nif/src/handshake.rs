@@ -2,14 +2,18 @@
 //! message.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rustler::{
     Atom, Binary, Encoder, Env, Error as NifError, LocalPid, NifResult, OwnedEnv, Resource, ResourceArc, Term,
 };
 use rustls_dist::cipher_names;
+use rustls_dist::config::JudgedBy;
 use rustls_dist::handshake::{Failure, Handshake as Machine, Progress, Step};
 use rustls_dist::provider::otp_version_name;
+use rustls_dist::referee::LastWord;
 use rustls_dist::session::{Facts, Session};
 use rustls_dist::verifier::ExpectedName;
 
@@ -18,17 +22,19 @@ use crate::census::{HANDSHAKES, Token};
 use crate::config::{Config, Side};
 use crate::rx::Receiver;
 use crate::tx::Sender;
+use crate::verdict::{AskOwner, MAX_WAIT, Mailbox};
 use crate::{atoms, pool, terms};
 
 pub struct Handshake {
     state: Mutex<State>,
+    pub mailbox: Mailbox,
     _alive: Token,
 }
 
 /// What a handshake is doing. A step takes the state out and puts the next one in.
 enum State {
     /// Not begun: making the first message is work for the pool too.
-    Fresh(ResourceArc<Config>, ExpectedName),
+    Fresh(ResourceArc<Config>, ExpectedName, Instant),
     /// Waiting for bytes.
     Waiting(Box<Machine>),
     /// A step is queued or runs.
@@ -40,12 +46,20 @@ enum State {
 #[rustler::resource_impl]
 impl Resource for Handshake {}
 
-/// `Name` is `any` or the host that the server's certificate must name; a server ignores it.
+/// `Name` is `any` or the host that the server's certificate must name; a server ignores it. `TimeoutMs` bounds the wait
+/// for a verdict.
 #[rustler::nif]
-fn handshake_new<'a>(env: Env<'a>, config: ResourceArc<Config>, name: Term<'a>) -> NifResult<Term<'a>> {
+fn handshake_new<'a>(
+    env: Env<'a>,
+    config: ResourceArc<Config>,
+    name: Term<'a>,
+    timeout_ms: u64,
+) -> NifResult<Term<'a>> {
     let expected = if name.is_atom() { ExpectedName::Any } else { ExpectedName::Host(name.decode()?) };
+    let deadline = Instant::now() + Duration::from_millis(timeout_ms).min(MAX_WAIT);
     let handshake = ResourceArc::new(Handshake {
-        state: Mutex::new(State::Fresh(config, expected)),
+        state: Mutex::new(State::Fresh(config, expected, deadline)),
+        mailbox: Mailbox::new(),
         _alive: HANDSHAKES.enter(),
     });
     Ok(handshake.encode(env))
@@ -66,7 +80,7 @@ fn handshake_advance<'a>(
     let owner = env.pid();
     let input = input.as_slice().to_vec();
     let job = move || {
-        let outcome = catch_unwind(AssertUnwindSafe(|| run(before, &input)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(&handshake, owner, before, &input)));
         report(&owner, &handshake, outcome.ok());
     };
     match pool::submit(Box::new(job)) {
@@ -75,19 +89,32 @@ fn handshake_advance<'a>(
     }
 }
 
-fn run(state: State, input: &[u8]) -> Result<Step, Failure> {
+fn run(
+    handshake: &ResourceArc<Handshake>,
+    owner: LocalPid,
+    state: State,
+    input: &[u8],
+) -> Result<Step, Failure> {
     let machine = match state {
-        State::Fresh(config, name) => Box::new(begin(&config, name)?),
+        State::Fresh(config, name, deadline) => {
+            let last_word = match config.judged_by {
+                JudgedBy::Webpki => LastWord::Webpki,
+                JudgedBy::Referee => {
+                    LastWord::Referee(Arc::new(AskOwner { handshake: handshake.clone(), owner, deadline }))
+                }
+            };
+            Box::new(begin(&config, name, last_word)?)
+        }
         State::Waiting(machine) => machine,
         State::Busy | State::Over => return Err(failure(rustls_dist::Error::Closed)),
     };
     machine.advance(input)
 }
 
-fn begin(config: &Config, name: ExpectedName) -> Result<Machine, Failure> {
+fn begin(config: &Config, name: ExpectedName, last_word: LastWord) -> Result<Machine, Failure> {
     match &config.side {
-        Side::Client(side) => Machine::client(side, name),
-        Side::Server(side) => Machine::server(side),
+        Side::Client(side) => Machine::client(side, name, last_word),
+        Side::Server(side) => Machine::server(side, last_word),
     }
     .map_err(failure)
 }
