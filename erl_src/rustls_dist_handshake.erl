@@ -118,7 +118,7 @@ step(State, {continue, Send}) ->
     case send(State, Send) of
         ok ->
             case receive_bytes(State) of
-                {ok, Data, Next} -> answer(Next, Data);
+                {ok, Data, Next} -> answer(State, Next, Data);
                 Error -> Error
             end;
         Error ->
@@ -135,14 +135,15 @@ step(State, {failed, Alert, Error}) ->
     _ = send(State, Alert),
     {error, {tls, Error}}.
 
-%% A client may have dialled something that is not TLS, too.
-answer(#state{role = client} = State, <<Type, _/binary>> = Data) when Type < 20; Type > 23 ->
+%% A client may have dialled something that is not TLS, too. Only the first bytes tell: later ones may begin anywhere in a
+%% record. Before: the state in which nothing of Data had arrived.
+answer(#state{role = client, received = false}, _Next, <<Type, _/binary>> = Data) when Type < 20; Type > 23 ->
     case judge(Data) of
         plain_distribution -> {error, plain_distribution};
-        _ when State#state.received -> {error, {not_tls, binary:part(Data, 0, min(16, byte_size(Data)))}}
+        _ -> {error, {not_tls, binary:part(Data, 0, min(16, byte_size(Data)))}}
     end;
-answer(State, Data) ->
-    advance(State, Data).
+answer(_Before, Next, Data) ->
+    advance(Next, Data).
 
 send(_State, <<>>) ->
     ok;

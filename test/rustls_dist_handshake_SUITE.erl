@@ -1,0 +1,108 @@
+%% The handshake over a network that delivers as it likes: every flight in pieces, in both directions, on TLS 1.2 and 1.3.
+%% Loopback delivers a flight in one read and would hide it.
+-module(rustls_dist_handshake_SUITE).
+
+-export([all/0, init_per_suite/1, end_per_suite/1]).
+-export([pieces_tls13/1, pieces_tls12/1, not_tls_at_first/1]).
+
+-include_lib("common_test/include/ct.hrl").
+-include_lib("stdlib/include/assert.hrl").
+
+%% Bytes that arrive at once. One at a time meets every kind of byte at the beginning of a read.
+-define(PIECES, [1, 5, 100, 400, 1000]).
+-define(TIMEOUT_MS, 20000).
+
+all() ->
+    [pieces_tls13, pieces_tls12, not_tls_at_first].
+
+%% An RSA key makes the flights long.
+init_per_suite(Config) ->
+    Dir = string:trim(os:cmd("mktemp -d /tmp/rustls_dist.XXXXXX")),
+    Cert = rustls_dist_certs:cert(Dir, rustls_dist_certs:ca(Dir, "ca"), "node", #{key => {rsa, 2048}}),
+    [{dir, Dir}, {cert, Cert} | Config].
+
+end_per_suite(Config) ->
+    ok = file:del_dir_r(?config(dir, Config)).
+
+pieces_tls13(Config) -> pieces(Config, 'tlsv1.3').
+pieces_tls12(Config) -> pieces(Config, 'tlsv1.2').
+
+pieces(Config, Version) ->
+    lists:foreach(
+      fun(Bytes) ->
+              ct:log("~w in pieces of ~w bytes", [Version, Bytes]),
+              {Client, Server} = handshake(Config, Version, Bytes),
+              ?assertMatch({ok, #{facts := #{version := Version, peer := #{subject := <<"CN=node">>}}}}, Client),
+              ?assertMatch({ok, #{facts := #{version := Version, peer := #{subject := <<"CN=node">>}}}}, Server)
+      end, ?PIECES).
+
+%% Something else than TLS is still called by its name, from the first bytes.
+not_tls_at_first(Config) ->
+    {ok, Listen} = gen_tcp:listen(0, [binary, {active, false}, {ip, {127, 0, 0, 1}}]),
+    {ok, Port} = inet:port(Listen),
+    {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, Port, [binary, {active, false}]),
+    {ok, Accepted} = gen_tcp:accept(Listen),
+    ok = gen_tcp:send(Accepted, "SSH-2.0-OpenSSH_9.2"),
+    ?assertEqual({error, {not_tls, <<"SSH-2.0-OpenSSH_">>}}, run(Socket, client, role(Config, client, 'tlsv1.3'))),
+    [gen_tcp:close(S) || S <- [Listen, Socket, Accepted]].
+
+%% Client and server, and between them a relay that waits after each piece until it was read.
+handshake(Config, Version, Bytes) ->
+    {ok, Front} = gen_tcp:listen(0, options()),
+    {ok, Back} = gen_tcp:listen(0, options()),
+    {ok, FrontPort} = inet:port(Front),
+    {ok, BackPort} = inet:port(Back),
+    Self = self(),
+    _ = spawn_link(fun() ->
+                           {ok, Socket} = gen_tcp:accept(Back),
+                           Self ! {server, run(Socket, server, role(Config, server, Version))},
+                           receive done -> ok end
+                   end),
+    _ = spawn_link(fun() ->
+                           {ok, A} = gen_tcp:accept(Front),
+                           {ok, B} = gen_tcp:connect({127, 0, 0, 1}, BackPort, options()),
+                           _ = spawn_link(fun() -> relay(B, A, Bytes) end),
+                           relay(A, B, Bytes)
+                   end),
+    {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, FrontPort, options()),
+    Client = run(Socket, client, role(Config, client, Version)),
+    Server = receive {server, Result} -> Result after ?TIMEOUT_MS -> timeout end,
+    _ = [gen_tcp:close(S) || S <- [Front, Back, Socket]],
+    {Client, Server}.
+
+options() ->
+    [binary, {active, false}, {ip, {127, 0, 0, 1}}, {nodelay, true}].
+
+%% nodelay sends each piece by itself; the pause lets the reader take it before the next one is there.
+relay(From, To, Bytes) ->
+    case gen_tcp:recv(From, 0) of
+        {ok, Data} ->
+            deliver(To, Data, Bytes),
+            relay(From, To, Bytes);
+        {error, _} ->
+            ok
+    end.
+
+deliver(To, Data, Bytes) when byte_size(Data) > Bytes ->
+    <<Piece:Bytes/binary, Rest/binary>> = Data,
+    _ = gen_tcp:send(To, Piece),
+    erlang:yield(),
+    receive after 1 -> deliver(To, Rest, Bytes) end;
+deliver(To, Data, _Bytes) ->
+    _ = gen_tcp:send(To, Data),
+    ok.
+
+run(Socket, Role, RoleConfig) ->
+    Name = case Role of
+               client -> <<"127.0.0.1">>;
+               server -> any
+           end,
+    rustls_dist_handshake:run(Socket, Role, {RoleConfig, Name}, ?TIMEOUT_MS).
+
+role(Config, Role, Version) ->
+    #{cert := Cert, key := Key, ca := Ca} = ?config(cert, Config),
+    Options = #{certfile => list_to_binary(Cert), keyfile => list_to_binary(Key), cacertfile => list_to_binary(Ca),
+                verify => verify_peer, fail_if_no_peer_cert => true, depth => 10, versions => [Version],
+                common_name_fallback => true},
+    {ok, Native, [Own | _]} = rustls_dist_nif:config_new(Role, Options),
+    #{config => Native, own => Own, verify => verify_peer, name => node_host}.
