@@ -13,7 +13,7 @@ else
 BUILT := $(CARGO_TARGET_DIR)/release/librustls_dist_nif.so
 endif
 
-.PHONY: all nif demo test test-slow test-otp27 check bench clean
+.PHONY: all nif demo test test-slow test-otp27 check bench bench-rust fuzz matrix clean
 
 # Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
 all:
@@ -55,6 +55,22 @@ check:
 
 bench: all
 	@bench/run
+
+# What Rust alone costs, without the VM.
+bench-rust:
+	@.ci/install-packages build
+	cargo bench --package rustls_dist
+
+# FUZZ_SECONDS=600 makes it longer.
+fuzz:
+	@.ci/install-packages fuzz
+	@.ci/fuzz
+
+# The table of what is refused, from the test's own data, as doc/verification.md shows it.
+matrix:
+	@mkdir -p _build/matrix
+	@erlc -o _build/matrix test/rustls_dist_matrix.erl
+	@erl -noshell -pa _build/matrix -s rustls_dist_matrix print -s init stop
 
 clean:
 	rm -rf _build target $(NIF)

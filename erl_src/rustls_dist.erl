@@ -1,7 +1,7 @@
 %% The carrier: `erl -proto_dist rustls' makes net_kernel call these functions (erts' alt_dist guide; the callbacks are
 %% those of inet_tcp_dist). It handles no bytes: each callback delegates, and rustls6_dist differs by the family alone.
 %%
-%% For people: info/0 and info/1 tell what protects a link.
+%% For people: info/0 and info/1 tell what protects a link; verify_client/3 and verify_pinned/3 are ready-made verify_funs.
 -module(rustls_dist).
 
 %% proto_dist callbacks
@@ -10,7 +10,11 @@
 
 -export([info/0, info/1]).
 
+%% verify_funs
+-export([verify_client/3, verify_pinned/3]).
+
 -include_lib("kernel/include/net_address.hrl").
+-include_lib("public_key/include/public_key.hrl").
 
 -define(FAMILY, inet).
 
@@ -70,3 +74,20 @@ info(Node) ->
         {Node, Controller} when is_pid(Controller) -> rustls_dist_links:info(Controller);
         _ -> {error, not_connected}
     end.
+
+%% A verify_fun for the server side: the client's certificate must name the address it connects from, or one of the hosts
+%% that net_kernel:allow/1 lists; without such a list any valid certificate will do. What the user gives as state is
+%% replaced by {AllowedHosts, PeerIp} for each connection (inet_tls_dist:verify_client/3, which works here, too).
+-spec verify_client(#'OTPCertificate'{}, Event, State) -> {valid, State} | {unknown, State} | {fail, term()} when
+      Event :: {bad_cert, term()} | {extension, #'Extension'{}} | valid | valid_peer,
+      State :: {[string()], inet:ip_address()}.
+verify_client(Cert, Event, State) ->
+    rustls_dist_allow:verify_client(Cert, Event, State).
+
+%% A verify_fun that accepts exactly the certificates whose SHA-256 fingerprints are listed: in the state itself, or in the
+%% file that the state names. See rustls_dist_pin.
+-spec verify_pinned(#'OTPCertificate'{}, Event, State) -> {valid, State} | {unknown, State} | {fail, term()} when
+      Event :: {bad_cert, term()} | {extension, #'Extension'{}} | valid | valid_peer,
+      State :: [string() | binary()] | file:filename().
+verify_pinned(Cert, Event, State) ->
+    rustls_dist_pin:verify(Cert, Event, State).

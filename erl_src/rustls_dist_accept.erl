@@ -30,13 +30,49 @@ handshake(Family, Kernel, #{socket := Socket} = Tls, MyNode, Allowed, SetupTime)
     Controller = rustls_dist_controller:start_link(#{direction => in, stage => distribution_handshake,
                                                      address => rustls_dist_log:peer(Socket)}),
     HsData = rustls_dist_hs_data:new(Family, Tls, Controller),
+    maybe_identify(HsData#hs_data{kernel_pid = Kernel, this_node = MyNode, timer = Timer}, Tls, Allowed).
+
+%% Both rules are applied before dist_util lets the peer in.
+maybe_identify(#hs_data{socket = Controller} = HsData, Tls, Allowed) ->
     case rustls_dist_allow:nodes(Tls, Allowed) of
-        {ok, Nodes} ->
-            dist_util:handshake_other_started(HsData#hs_data{kernel_pid = Kernel,
-                                                             this_node = MyNode,
-                                                             timer = Timer,
-                                                             allowed = Nodes});
-        {error, Reason} ->
-            rustls_dist_controller:note_failure(Controller, Reason),
-            ?shutdown2(MyNode, Reason)
+        {ok, Nodes} -> identify(HsData#hs_data{allowed = Nodes}, Tls);
+        {error, Reason} -> refuse(Controller, Reason)
     end.
+
+identify(HsData, #{verify_node := false}) ->
+    dist_util:handshake_other_started(HsData);
+identify(#hs_data{socket = Controller, f_recv = Recv, f_send = Send} = HsData,
+         #{verify_node := Policy, facts := #{peer_der := Der}}) ->
+    case Recv(Controller, 0, infinity) of
+        {ok, First} ->
+            case stated(Policy, list_to_binary(First), Der) of
+                ok ->
+                    dist_util:handshake_other_started(HsData#hs_data{f_recv = once_again(First, Recv)});
+                {error, Reason} ->
+                    _ = Send(Controller, "snot_allowed"),
+                    refuse(Controller, Reason)
+            end;
+        {error, Reason} ->
+            refuse(Controller, Reason)
+    end.
+
+stated(Policy, Packet, Der) ->
+    case rustls_dist_identity:stated_name(Packet) of
+        {ok, Name} -> rustls_dist_identity:check(Policy, Name, Der);
+        error -> {error, {bad_name_packet, Packet}}
+    end.
+
+%% dist_util shall find the packet that was looked at where it expects it.
+once_again(First, Recv) ->
+    Given = atomics:new(1, []),
+    fun(Socket, Length, Timeout) ->
+            case atomics:exchange(Given, 1, 1) of
+                0 -> {ok, First};
+                1 -> Recv(Socket, Length, Timeout)
+            end
+    end.
+
+-spec refuse(pid(), term()) -> no_return().
+refuse(Controller, Reason) ->
+    rustls_dist_controller:note_failure(Controller, Reason),
+    ?shutdown2(Controller, Reason).

@@ -13,11 +13,23 @@
 -export_type([role_config/0]).
 
 %% What one role needs: the Rust side's configuration, the own leaf certificate for people, what the server's
-%% certificate must name (client), and whether the peer is verified.
+%% certificate must name (client), whether the peer is verified, and the policy where the user has a say in that.
 -type role_config() :: #{config := rustls_dist_nif:config(),
-                         own := rustls_dist_nif:certificate() | none,
                          verify := verify_peer | verify_none,
+                         verify_node := rustls_dist_identity:policy(),
+                         policy := rustls_dist_verify:policy() | none,
                          name := node_host | any | binary()}.
+
+%% What a link runs. The code server takes milliseconds for a module, and some of them are called by net_kernel itself; while
+%% a link's input handler were loaded, the peer's first messages would wait.
+-define(NEEDED_BY_LINKS, [rustls_dist_accept, rustls_dist_setup, rustls_dist_lookup, rustls_dist_sockopts,
+                          rustls_dist_channel, rustls_dist_hs_data, rustls_dist_controller, rustls_dist_input,
+                          rustls_dist_identity, rustls_dist_allow, dist_util]).
+
+%% What judges certificates where webpki is not alone.
+-define(NEEDED_BY_REFEREES, [rustls_dist_verify, rustls_dist_path, rustls_dist_hostname, rustls_dist_pin, rustls_dist_crl,
+                             rustls_dist_raw_file, public_key, pubkey_cert, pubkey_cert_records, pubkey_crl,
+                             pubkey_pem, 'OTP-PUB-KEY']).
 
 -define(NEEDED_IN_TROUBLE, [rustls_dist_log, rustls_dist_log_limit, rustls_dist_failure, rustls_dist_rate,
                             rustls_dist_acceptor, rustls_dist_incoming, rustls_dist_handshake, rustls_dist_check_ip,
@@ -49,12 +61,18 @@ check() ->
 
 -spec init([]) -> {ok, state()}.
 init([]) ->
-    preload(),
-    {ok, load()}.
+    Roles = load(),
+    preload(maps:values(Roles)),
+    {ok, Roles}.
 
 %% When the file descriptors are used up it is too late to load the modules that say so.
-preload() ->
-    _ = [code:ensure_loaded(Module) || Module <- ?NEEDED_IN_TROUBLE],
+preload(Roles) ->
+    Referees = case [Policy || {ok, #{policy := Policy}} <- Roles, Policy =/= none] of
+                   [] -> [];
+                   _ -> ?NEEDED_BY_REFEREES
+               end,
+    %% What is missing, in a release without it for example, shows when it is called.
+    _ = code:ensure_modules_loaded(?NEEDED_BY_LINKS ++ ?NEEDED_IN_TROUBLE ++ Referees),
     ok.
 
 -spec handle_call({fetch, server | client}, gen_server:from(), state()) -> {reply, term(), state()}.
@@ -121,10 +139,19 @@ sources() ->
 role(Role, Sources) ->
     case rustls_dist_opts:parse(Role, Sources) of
         {ok, #{options := Options, origins := Origins, notices := Notices}} ->
-            {build(Role, Options, Origins), Notices};
+            {build(Role, Options, Origins), Notices ++ unusable_crlfile(Role, Options)};
         {error, Problem} ->
             {{error, unicode:characters_to_binary(rustls_dist_opts:format_problem(Problem))}, []}
     end.
+
+%% No error: the file may be written later, and until then nobody is let in.
+unusable_crlfile(Role, #{crlfile := File, crl_check := Check}) when Check =/= false ->
+    case rustls_dist_crl_file:check(File) of
+        ok -> [];
+        {error, Why} -> [{crlfile_unusable, Role, File, Why}]
+    end;
+unusable_crlfile(_Role, _Options) ->
+    [].
 
 %% Links that no side authenticates deserve one clear warning, not two that look alike.
 merge_notices(Notices) ->
@@ -135,24 +162,65 @@ merge_notices(Notices) ->
 
 build(Role, Options, Origins) ->
     case rustls_dist_nif:config_new(Role, native_options(Options, Origins)) of
-        {ok, Config, OwnChain} ->
+        {ok, Config, _OwnChain, Trusted} ->
             {ok, #{config => Config,
-                   own => case OwnChain of [Leaf | _] -> Leaf; [] -> none end,
+                   policy => policy(Role, Options, Trusted),
+                   verify_node => maps:get(verify_node, Options, false),
                    verify => maps:get(verify, Options),
                    name => expected_name(Options)}};
-        {error, #{option := Option, text := Text}} ->
+        {error, #{option := Blamed, text := Text}} ->
+            Option = blamed(Blamed, Origins),
             {error, sentence("~ts option ~ts (~ts): ~ts", [Role, Option, origin(Option, Role, Origins), Text])}
     end.
 
+%% The files of certs_keys are called what single ones are called.
+blamed(Option, #{certs_keys := _}) when Option =:= certfile; Option =:= keyfile; Option =:= password -> certs_keys;
+blamed(Option, _Origins) -> Option.
+
+%% Only where somebody besides webpki has a say.
+policy(Role, Options, Trusted) ->
+    case judged_by(Options) of
+        webpki ->
+            none;
+        referee ->
+            #{role => Role,
+              trusted => [{Der, public_key:pkix_decode_cert(Der, otp)} || Der <- Trusted],
+              depth => maps:get(depth, Options),
+              host => any,
+              host_check => maps:get(customize_hostname_check, Options, []),
+              verify_fun => maps:get(verify_fun, Options, none),
+              crl => crl(Options)}
+    end.
+
+judged_by(#{verify := verify_peer, verify_fun := _}) -> referee;
+judged_by(#{verify := verify_peer, crl_check := Check}) when Check =/= false -> referee;
+judged_by(#{verify := verify_peer, customize_hostname_check := [_ | _]}) -> referee;
+judged_by(_Options) -> webpki.
+
+crl(#{crl_check := Check} = Options) when Check =/= false ->
+    Cache = maps:get(crl_cache, Options, {ssl_crl_cache, {internal, []}}),
+    Files = [{rustls_dist_crl_file, File} || #{crlfile := File} <- [Options]],
+    #{check => Check, sources => Files ++ [crl_source(Cache)]};
+crl(_Options) ->
+    off.
+
+%% OTP's own cache lives in processes of ssl, which do not run when distribution starts.
+crl_source({ssl_crl_cache, {internal, Arguments}}) -> {rustls_dist_crl_cache, Arguments};
+crl_source({Module, Handle}) -> {Module, Handle}.
+
 %% The versions are passed on only when the user named them: a default may shrink to what the ciphers allow, a wish not.
 native_options(Options, Origins) ->
-    Known = maps:with([certfile, keyfile, password, cacertfile, verify, fail_if_no_peer_cert, depth, ciphers,
-                       key_update_at], Options),
+    Known = maps:with([cacertfile, cacerts, verify, fail_if_no_peer_cert, depth, ciphers, key_update_at], Options),
     Named = case Origins of
                 #{versions := Origin} when Origin =/= default -> Known#{versions => maps:get(versions, Options)};
                 #{} -> Known
             end,
-    Named#{common_name_fallback => true}.
+    maps:merge(Named#{common_name_fallback => rustls_dist_hostname:takes_common_name(), judged_by => judged_by(Options)},
+               identities(Options)).
+
+%% certs_keys wins over the single pair, as in ssl.
+identities(#{certs_keys := Pairs}) -> #{identities => Pairs};
+identities(Options) -> maps:with([certfile, keyfile, password], Options).
 
 expected_name(#{verify := verify_peer, server_name_indication := Name}) when is_binary(Name) -> Name;
 expected_name(#{verify := verify_peer, server_name_indication := disable}) -> any;

@@ -36,6 +36,7 @@ stage(Reached, {tls, #{kind := Kind, alert := Alert}}) ->
         {_, none} -> Reached
     end;
 stage(Reached, {tls_alert, {_Code, Name}}) -> certificate_or(Reached, Name);
+stage(_Reached, {verify_node, _, _, _}) -> certificate;
 stage(Reached, _Reason) -> Reached.
 
 certificate_or(Reached, Alert) ->
@@ -160,7 +161,8 @@ alert(Name, Code) ->
                   certificate_required -> "it requires a certificate and this node's options for that role name none: "
                                           "set certfile and keyfile";
                   bad_certificate -> "it does not accept this node's certificate, perhaps for its host name";
-                  unsupported_certificate -> "this node's certificate is not meant for this use (extended key usage)";
+                  unsupported_certificate -> "this node's certificate is not meant for this use (extended key usage), "
+                                             "or of a kind that it does not accept";
                   certificate_unknown -> "it does not accept this node's certificate";
                   bad_record_mac -> "it received damaged bytes";
                   handshake_failure -> "the options of the two nodes have nothing in common, "
@@ -173,7 +175,14 @@ alert(Name, Code) ->
 sent({_Code, Name}) -> io_lib:format(" (the peer was sent the alert ~ts)", [Name]);
 sent(none) -> "".
 
-%% What dist_util exits with.
+%% What the carrier itself refuses at this stage, and what dist_util exits with.
+distribution({verify_node, _Policy, Stated, no_certificate}) ->
+    io_lib:format("the peer says it is ~ts and showed no certificate to prove it (verify_node)", [Stated]);
+distribution({verify_node, Policy, Stated, Names}) ->
+    io_lib:format("the peer says it is ~ts, and its certificate, which names ~ts, does not say so (verify_node ~0tp)",
+                  [Stated, case Names of [] -> "nobody"; _ -> lists:join(", ", Names) end, Policy]);
+distribution({bad_name_packet, _Packet}) ->
+    "the peer's first distribution packet is not a node's name";
 distribution({Step, bad_cookie}) when Step =:= recv_challenge_reply_failed; Step =:= recv_challenge_ack_failed ->
     "the cookies differ: start both nodes with the same -setcookie, or the same ~/.erlang.cookie";
 distribution({recv_challenge_reply_failed, {error, closed}}) ->
@@ -221,6 +230,8 @@ posix(Reason) ->
 -spec repeated_text(rustls_dist_log_limit:key() | others, pos_integer(), pos_integer()) -> unicode:chardata().
 repeated_text(others, Count, PeriodMs) ->
     io_lib:format("~w more links failed in the last ~w s, with many peers", [Count, PeriodMs div 1000]);
+repeated_text({crl_source, Module}, Count, PeriodMs) ->
+    io_lib:format("~ts had ~w more things to say of revocation lists in the last ~w s", [Module, Count, PeriodMs div 1000]);
 repeated_text({Direction, Who, Stage}, Count, PeriodMs) ->
     Peer = case Who of
                _ when is_atom(Who) -> #{node => Who};

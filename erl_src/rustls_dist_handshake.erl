@@ -1,5 +1,9 @@
 %% The TLS handshake over a socket: bytes to and from Rust, within a deadline. Runs in the process that owns the socket,
 %% which is passive throughout.
+%%
+%% Where the user has a say in the verdict on a certificate, Rust asks in the middle of a step. The answer is worked out in
+%% a process that lives for this one question and acts for the owner: a verify_fun that hangs or kills its process can
+%% then be ended, and the alert still be sent, within the deadline.
 -module(rustls_dist_handshake).
 
 -export([run/4, close_gently/1]).
@@ -12,8 +16,8 @@
                  tx := rustls_dist_nif:tx(),
                  rx := rustls_dist_nif:rx(),
                  facts := rustls_dist_nif:facts(),
-                 own := rustls_dist_nif:certificate() | none,
                  verify := verify_peer | verify_none,
+                 verify_node := rustls_dist_identity:policy(),
                  handshake_us := non_neg_integer()}.
 
 %% Why there is none. `no_answer' is a server that took our hello in silence.
@@ -28,6 +32,7 @@
 
 -record(state, {socket :: inet:socket(),
                 role :: client | server,
+                policy :: rustls_dist_verify:policy() | none,
                 handshake :: rustls_dist_nif:handshake(),
                 deadline_ms :: integer(),           % monotonic
                 received = false :: boolean()}).
@@ -41,11 +46,12 @@
 %% On failure the alert is sent; closing the socket is left to the caller.
 -spec run(inet:socket(), client | server, {rustls_dist_config:role_config(), any | binary()}, timeout()) ->
           {ok, tls()} | {error, failure()}.
-run(Socket, Role, {#{config := Config, own := Own, verify := Verify}, Name}, TimeoutMs) ->
+run(Socket, Role, {#{config := Config, policy := Policy} = RoleConfig, Name}, TimeoutMs) ->
     Started = erlang:monotonic_time(),
     State = #state{socket = Socket,
                    role = Role,
-                   handshake = rustls_dist_nif:handshake_new(Config, Name),
+                   policy = for_connection(Policy, Role, Name, Socket),
+                   handshake = rustls_dist_nif:handshake_new(Config, native_name(Policy, Name), TimeoutMs),
                    deadline_ms = erlang:convert_time_unit(Started, native, millisecond) + TimeoutMs},
     First = case Role of
                 client -> advance(State, <<>>);
@@ -54,9 +60,26 @@ run(Socket, Role, {#{config := Config, own := Own, verify := Verify}, Name}, Tim
     case First of
         {ok, Tls} ->
             Elapsed = erlang:convert_time_unit(erlang:monotonic_time() - Started, native, microsecond),
-            {ok, Tls#{own => Own, verify => Verify, handshake_us => Elapsed}};
+            {ok, maps:merge(Tls#{handshake_us => Elapsed}, maps:with([verify, verify_node], RoleConfig))};
         Error ->
             Error
+    end.
+
+%% With customize_hostname_check Rust leaves the name to the policy.
+native_name(#{host_check := [_ | _]}, Host) when is_binary(Host) -> {by_referee, Host};
+native_name(_Policy, Name) -> Name.
+
+%% What the policy needs to know of this connection.
+for_connection(none, _Role, _Name, _Socket) ->
+    none;
+for_connection(Policy, client, Name, _Socket) ->
+    Policy#{host => Name};
+for_connection(#{verify_fun := none} = Policy, server, _Name, _Socket) ->
+    Policy;
+for_connection(#{verify_fun := VerifyFun} = Policy, server, _Name, Socket) ->
+    case inet:peername(Socket) of
+        {ok, {PeerIp, _Port}} -> Policy#{verify_fun => rustls_dist_allow:connection_state(VerifyFun, PeerIp)};
+        {error, _Closed} -> Policy
     end.
 
 %% Closes so that what was sent last, an alert, arrives: no more output, then a bounded look at what still comes in.
@@ -109,10 +132,38 @@ advance(#state{handshake = Handshake} = State, Bytes) ->
 
 await(#state{handshake = Handshake} = State) ->
     receive
-        {rustls_dist_handshake, Handshake, Step} -> step(State, Step)
+        {rustls_dist_handshake, Handshake, Step} ->
+            step(State, Step);
+        {rustls_dist_verify, Handshake, Chain, Webpki} ->
+            true = rustls_dist_nif:handshake_verdict(Handshake, verdict(State, Chain, Webpki)),
+            await(State)
     after left_ms(State) ->
         {error, {timeout, State#state.received}}
     end.
+
+%% What is left of the deadline has to do for the alert, too.
+-define(ALERT_MS, 200).
+-define(CERTIFICATE_UNKNOWN, 46).
+
+verdict(#state{policy = Policy} = State, Chain, Webpki) ->
+    {Pid, Ref} = spawn_monitor(fun() -> exit({verdict, rustls_dist_verify:judge(Policy, Chain, Webpki)}) end),
+    receive
+        {'DOWN', Ref, process, Pid, {verdict, ok}} -> ok;
+        {'DOWN', Ref, process, Pid, {verdict, {refused, Alert, Reason}}} -> {Alert, text(Reason)};
+        {'DOWN', Ref, process, Pid, Reason} -> broken(Policy, "ended its process with ~0tp", [Reason])
+    after max(0, left_ms(State) - ?ALERT_MS) ->
+        exit(Pid, kill),
+        receive {'DOWN', Ref, process, Pid, _} -> ok end,
+        broken(Policy, "did not return within net_setuptime", [])
+    end.
+
+broken(#{verify_fun := {_Fun, _State, Label}}, Format, Arguments) ->
+    {?CERTIFICATE_UNKNOWN, text(["verify_fun ", Label, " ", io_lib:format(Format, Arguments)])};
+broken(#{verify_fun := none}, Format, Arguments) ->
+    {?CERTIFICATE_UNKNOWN, text(["the verification ", io_lib:format(Format, Arguments)])}.
+
+text(Chars) ->
+    unicode:characters_to_binary(Chars).
 
 step(State, {continue, Send}) ->
     case send(State, Send) of

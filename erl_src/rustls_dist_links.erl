@@ -64,7 +64,7 @@ handle_info({'DOWN', _Ref, process, Controller, _Reason}, State) ->
 handle_info(_Other, State) ->
     {noreply, State}.
 
-describe(#{facts := Facts, role := Role, own := Own, handshake_us := HandshakeUs, tx := Tx, rx := Rx}) ->
+describe(#{facts := #{own := Own} = Facts, role := Role, handshake_us := HandshakeUs, tx := Tx, rx := Rx}) ->
     #{key_updates := Sent} = rustls_dist_nif:tx_info(Tx),
     #{key_updates := Received} = rustls_dist_nif:rx_info(Rx),
     (maps:with([version, cipher, group], Facts))

@@ -1,7 +1,8 @@
 %% The carrier's log entries: reports with domain [rustls_dist] that know how to become a readable line.
 -module(rustls_dist_log).
 
--export([peer/1, notice/1, configuration/1, failed_setup/3, failed_incoming/2, broken_link/2, listener/2, repeated/3]).
+-export([peer/1, notice/1, configuration/1, failed_setup/3, failed_incoming/2, broken_link/2, listener/2, crl_source/4,
+         repeated/3]).
 -export([format/1]).
 
 -export_type([address/0, setup/0]).
@@ -66,6 +67,19 @@ listener(What, Suppressed) ->
     visible(),
     ?LOG_ERROR(#{event => listener, reason => What, suppressed => Suppressed,
                  text => unicode:characters_to_binary(rustls_dist_failure:listener_text(What, Suppressed))}, ?META).
+
+%% What a module that finds revocation lists has to say, as it says it to ssl (ssl_crl_cache_api).
+-spec crl_source(module(), logger:level(), logger:report() | term(), map()) -> ok.
+crl_source(Module, Level, Report, Meta) ->
+    case rustls_dist_log_limit:admit({crl_source, Module}) of
+        true ->
+            visible(),
+            Text = unicode:characters_to_binary(io_lib:format("~ts says of revocation lists: ~0tP", [Module, Report, 60])),
+            logger:log(Level, #{event => crl_source, module => Module, report => Report, text => Text},
+                       maps:merge(Meta, ?META));
+        false ->
+            ok
+    end.
 
 %% Failures of one kind that were counted and not logged.
 -spec repeated(rustls_dist_log_limit:key() | others, pos_integer(), pos_integer()) -> ok.

@@ -10,8 +10,9 @@
 
 -export_type([key/0]).
 
-%% What makes two failures the same: direction, peer, stage.
--type key() :: {in | out | established, Peer :: term(), rustls_dist_failure:stage()}.
+%% What makes two failures the same: direction, peer, stage; or the module that finds revocation lists.
+-type key() :: {in | out | established, Peer :: term(), rustls_dist_failure:stage()}
+             | {crl_source, module()}.
 
 -type state() :: #{key() | others => non_neg_integer()}.   % entries in the current period
 

@@ -5,7 +5,7 @@
 -module(rustls_dist_nif).
 
 -export([config_new/2]).
--export([handshake_new/2, handshake_advance/2]).
+-export([handshake_new/3, handshake_advance/2, handshake_verdict/2]).
 -export([tx_seal/2, tx_seal_large/2, tx_close_notify/1, tx_alert/2, tx_refuse_renegotiation/1, tx_info/1]).
 -export([rx_open/3, rx_established/1, rx_info/1]).
 -export([resources/0, selftest_panic/0, selftest_pool_panic/0]).
@@ -15,7 +15,7 @@
 -on_load(load/0).
 
 -nifs([config_new/2,
-       handshake_new/2, handshake_advance/2,
+       handshake_new/3, handshake_advance/2, handshake_verdict/2,
        tx_seal/2, tx_seal_large/2, tx_close_notify/1, tx_alert/2, tx_refuse_renegotiation/1, tx_info/1,
        rx_open/3, rx_established/1, rx_info/1,
        resources/0, selftest_panic/0, selftest_pool_panic/0]).
@@ -32,7 +32,8 @@
                          dns_names := [binary()], ip_addresses := [binary()],
                          not_before := integer(), not_after := integer()}.  % Unix time, seconds
 -type facts() :: #{version := 'tlsv1.2' | 'tlsv1.3', cipher := binary(), group := binary() | nil,
-                   peer := certificate() | none, peer_der := binary() | none}.
+                   peer := certificate() | none, peer_der := binary() | none,
+                   own := certificate() | none}.  % what was shown
 -type event() :: key_update_requested | renegotiation_requested | close_notify | {alert, alert()}.
 -type packet() :: {Bytes :: non_neg_integer(), binary() | erlang:iovec()}.
 
@@ -40,12 +41,17 @@
 load() ->
     erlang:load_nif(rustls_dist_library:path(), 0).
 
--spec config_new(server | client, map()) -> {ok, config(), [certificate() | none]} | {error, error_map()}.
+-spec config_new(server | client, map()) ->
+          {ok, config(), Own :: [certificate() | none], Trusted :: [binary()]} | {error, error_map()}.
 config_new(_Role, _Options) ->
     erlang:nif_error(not_loaded).
 
--spec handshake_new(config(), any | binary()) -> handshake().
-handshake_new(_Config, _Name) ->
+-spec handshake_new(config(), any | binary() | {by_referee, binary()}, timeout()) -> handshake().
+handshake_new(_Config, _Name, _TimeoutMs) ->
+    erlang:nif_error(not_loaded).
+
+-spec handshake_verdict(handshake(), ok | {Alert :: byte(), binary()}) -> boolean().
+handshake_verdict(_Handshake, _Verdict) ->
     erlang:nif_error(not_loaded).
 
 -spec handshake_advance(handshake(), binary()) -> ok | {error, busy | overloaded}.

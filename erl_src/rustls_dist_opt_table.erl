@@ -24,7 +24,7 @@
                 "inet_dist_listen_options and inet_dist_connect_options").
 -define(BINDING, "bind with the kernel parameters inet_dist_use_interface, inet_dist_listen_options and "
                  "inet_dist_connect_options instead").
--define(FILES, "give the PEM files with certfile, keyfile and cacertfile instead").
+-define(FILES, "give PEM files with certfile and keyfile, or several with certs_keys, instead").
 -define(NO_CRL, "remove it, and replace the certificates of the authority to shut out a peer").
 -define(FIXED_ALGORITHMS, "remove it: the algorithms of the TLS library are offered, and the cipher suites "
                           "can be restricted with ciphers and versions").
@@ -109,18 +109,12 @@ socket_rows() ->
                 inet_backend]].
 
 refused_table() ->
-    [{verify_fun, [], "remove it: certificates are judged by cacertfile, verify and depth alone"},
-     {partial_chain, [], "remove it: a chain must reach a self-signed certificate of cacertfile"},
-     {customize_hostname_check, [[]], "issue certificates to the names of the hosts"},
+    [{partial_chain, [], "remove it: a chain must reach a self-signed certificate of cacertfile"},
      {cert_policy_opts, [[]], "remove it: certificate policies are not evaluated"},
-     {crl_check, [false], ?NO_CRL},
-     {crl_cache, [], ?NO_CRL},
      {stapling, [no_staple], ?NO_CRL},
      {ocsp_stapling, [false], ?NO_CRL},
      {ocsp_responder_certs, [[]], ?NO_CRL},
      {ocsp_nonce, [false], ?NO_CRL},
-     {cacerts, [], ?FILES},
-     {certs_keys, [], ?FILES},
      {cert, [], ?FILES},
      {key, [], ?FILES},
      {ktls, [false], "remove it: encryption is done in the node, not in the kernel"},

@@ -54,6 +54,9 @@ notice({unauthenticated, both}) ->
 notice({unauthenticated, Side}) ->
     io_lib:format("the ~s side does not verify its peers (verify_none): the link is encrypted but not "
                   "authenticated; give cacertfile and verify verify_peer", [Side]);
+notice({crlfile_unusable, Side, File, Why}) ->
+    io_lib:format("the ~s option crlfile names ~ts, which cannot be used (~ts); until it can, certificates whose "
+                  "status has to be known are refused", [Side, File, Why]);
 notice(peer_certificate_optional) ->
     "the server side accepts peers that present no certificate, although it verifies those that do; give "
     "fail_if_no_peer_cert true".
@@ -84,6 +87,9 @@ word({shown, Word}) -> ["\"", Word, "\""].
 needs(keyfile) -> "belongs to a certificate, and there is none";
 needs(password) -> "belongs to a certificate, and there is none";
 needs(verify) -> "is verify_peer, which needs cacertfile, the certificates of the authorities to trust";
+needs(Key) when Key =:= verify_fun; Key =:= crl_check; Key =:= crl_cache; Key =:= crlfile;
+                Key =:= verify_node ->
+    "decides about peers, and none is verified without verify_peer";
 needs(fail_if_no_peer_cert) -> "is true, but peers are asked for no certificate without verify_peer".
 
 add(Side, Origin, verify, cacertfile) -> ["add ", spelt(Side, Origin, cacertfile)];

@@ -20,9 +20,19 @@
       | {other_side, rustls_dist_opts:side()}   % the option belongs to that side only
       | unknown.                                % no such option
 
--define(OPTIONS, [certfile, keyfile, cacertfile, password, verify, fail_if_no_peer_cert, depth, versions,
-                  ciphers, key_update_at, server_name_indication]).
+-define(OPTIONS, [certfile, keyfile, cacertfile, password, certs_keys, cacerts, verify, fail_if_no_peer_cert, depth,
+                  versions, ciphers, key_update_at, server_name_indication, customize_hostname_check, verify_fun,
+                  crl_check, crl_cache, crlfile, verify_node]).
 -define(VERSIONS, ['tlsv1.3', 'tlsv1.2']).
+-define(VERIFY_FUN, "{Module, Function, State}, or in the file {fun Module:Function/3, State}").
+-define(VERIFY_NODE, "host, name, {uri, \"scheme:...%n...%h\"} or false").
+-define(CRL_CACHE, "{ssl_crl_cache, {internal, [{http, TimeoutMs}]}}, {ssl_crl_hash_dir, {internal, [{dir, Folder}]}} "
+                   "or {Module, {DbHandle, Args}} with a module of your own").
+-define(CERTS_KEYS, "a list, not empty, of maps with certfile and, if need be, keyfile and password (private keys do not "
+                    "become Erlang terms here, so that cert and key cannot be given)").
+-define(CACERTS, "a list, not empty, of certificates in DER").
+-define(HOSTNAME_CHECK, "a list of {match_fun, fun Module:Function/2}, {fail_callback, fun Module:Function/1} and "
+                        "{fqdn_fun, fun Module:Function/1}").
 -define(PATH, "the path of a PEM file, not empty").
 
 %% Judges one option.
@@ -45,6 +55,8 @@ option(_Side, keyfile, Form) -> path(Form);
 option(_Side, cacertfile, Form) -> path(Form);
 option(_Side, password, {text, Text}) -> password(Text);
 option(_Side, password, {term, Term}) -> password(Term);
+option(_Side, certs_keys, Form) -> only_term(fun certs_keys/1, ?CERTS_KEYS, Form);
+option(_Side, cacerts, Form) -> only_term(fun cacerts/1, ?CACERTS, Form);
 option(_Side, verify, Form) -> one_of([verify_peer, verify_none], Form);
 option(server, fail_if_no_peer_cert, Form) -> one_of([true, false], Form);
 option(client, fail_if_no_peer_cert, Form) ->
@@ -59,7 +71,99 @@ option(_Side, key_update_at, Form) -> integer(Form, 1, infinity, "a number of by
 option(server, server_name_indication, _Form) -> {other_side, client};
 option(client, server_name_indication, {text, "disable"}) -> {ok, disable};
 option(client, server_name_indication, {term, disable}) -> {ok, disable};
-option(client, server_name_indication, Form) -> string(Form, "disable or a host name").
+option(client, server_name_indication, Form) -> string(Form, "disable or a host name");
+option(server, customize_hostname_check, _Form) -> {other_side, client};
+option(client, customize_hostname_check, Form) -> only_term(fun hostname_check/1, ?HOSTNAME_CHECK, Form);
+option(_Side, verify_fun, Form) -> with_term(fun verify_fun/1, ?VERIFY_FUN, Form);
+option(_Side, crl_check, Form) -> one_of([true, peer, best_effort, false], Form);
+option(_Side, crl_cache, Form) -> with_term(fun crl_cache/1, ?CRL_CACHE, Form);
+option(_Side, crlfile, Form) -> string(Form, "the path of a PEM or DER file of revocation lists, not empty");
+option(_Side, verify_node, Form) -> with_term(fun verify_node/1, ?VERIFY_NODE, Form).
+
+%% Terms on the command line, as inet_tls_dist reads them.
+with_term(Judge, Expected, {term, Term}) ->
+    case Judge(Term) of
+        error -> {wrong, Expected};
+        Value -> {ok, Value}
+    end;
+with_term(Judge, Expected, {text, Text}) ->
+    try
+        {ok, Tokens, _} = erl_scan:string(Text ++ "."),
+        {ok, Term} = erl_parse:parse_term(Tokens),
+        with_term(Judge, Expected, {term, Term})
+    catch
+        error:_ -> {wrong, Expected}
+    end.
+
+%% What no word of the command line can say.
+only_term(Judge, Expected, {term, _} = Form) -> with_term(Judge, Expected, Form);
+only_term(_Judge, Expected, {text, _}) -> {wrong, Expected ++ ", which only the file of -ssl_dist_optfile can hold"}.
+
+certs_keys([_ | _] = Pairs) ->
+    Judged = [cert_key(Pair) || Pair <- Pairs],
+    case lists:member(error, Judged) of
+        true -> error;
+        false -> Judged
+    end;
+certs_keys(_) ->
+    error.
+
+cert_key(#{certfile := _} = Pair) ->
+    Judged = maps:map(fun(certfile, File) -> path({term, File});
+                         (keyfile, File) -> path({term, File});
+                         (password, Password) -> password(Password);
+                         (_Other, _) -> {wrong, ""}
+                      end, Pair),
+    case [Wrong || {wrong, _} = Wrong <- maps:values(Judged)] of
+        [] -> maps:map(fun(_Key, {ok, Value}) -> Value end, Judged);
+        _ -> error
+    end;
+cert_key(_) ->
+    error.
+
+%% public_key:cacerts_get/0 (OTP 25) gives records with the DER in front.
+cacerts([_ | _] = Certs) ->
+    Ders = [case Cert of
+                {cert, Der, _Decoded} -> Der;
+                Der -> Der
+            end || Cert <- Certs],
+    case lists:all(fun is_binary/1, Ders) of
+        true -> Ders;
+        false -> error
+    end;
+cacerts(_) ->
+    error.
+
+%% The options of public_key:pkix_verify_hostname/3.
+hostname_check(List) when is_list(List) ->
+    case lists:all(fun({match_fun, Fun}) -> is_function(Fun, 2);
+                      ({Key, Fun}) when Key =:= fail_callback; Key =:= fqdn_fun -> is_function(Fun, 1);
+                      (_) -> false
+                   end, List) of
+        true -> List;
+        false -> error
+    end;
+hostname_check(_) ->
+    error.
+
+verify_fun({Module, Function, State}) when is_atom(Module), is_atom(Function) ->
+    {fun Module:Function/3, State, lists:concat([Module, ":", Function, "/3"])};
+verify_fun({Fun, State}) when is_function(Fun, 3); is_function(Fun, 4) ->
+    {Fun, State, lists:flatten(io_lib:format("~0p", [Fun]))};
+verify_fun(_) ->
+    error.
+
+verify_node(Policy) when Policy =:= host; Policy =:= name; Policy =:= false -> Policy;
+verify_node({uri, [_ | _] = Template}) -> {uri, Template};
+verify_node({uri, <<_, _/binary>> = Template}) -> {uri, unicode:characters_to_list(Template)};
+verify_node(_) -> error.
+
+%% Anything else for OTP's own would fetch nothing, ever.
+crl_cache({ssl_crl_cache, {internal, []}} = Cache) -> Cache;
+crl_cache({ssl_crl_cache, {internal, [{http, Ms}]}} = Cache) when Ms =:= infinity; is_integer(Ms), Ms > 0 -> Cache;
+crl_cache({ssl_crl_cache, _}) -> error;
+crl_cache({Module, {_Handle, _Arguments}} = Cache) when is_atom(Module) -> Cache;
+crl_cache(_) -> error.
 
 tabled(Key, Form) ->
     case {rustls_dist_opt_table:no_meaning(Key), rustls_dist_opt_table:refused(Key)} of

@@ -23,13 +23,21 @@
 -type options() ::
         #{certfile => binary(), keyfile => binary(), cacertfile => binary(),    % paths, UTF-8
           password => binary(),
+          certs_keys => [#{certfile := binary(), keyfile => binary(), password => binary()}, ...],
+          cacerts => [public_key:der_encoded(), ...],
           verify => verify_peer | verify_none,
           fail_if_no_peer_cert => boolean(),                                    % server only
           depth => 0..255,                                      % intermediate certificates
           versions => ['tlsv1.2' | 'tlsv1.3', ...],             % newest first
           ciphers => [binary(), ...],                           % names as given
           key_update_at => pos_integer(),                       % bytes
-          server_name_indication => disable | binary()}.        % client only
+          server_name_indication => disable | binary(),         % client only
+          customize_hostname_check => [{atom(), function()}],   % client only
+          verify_fun => rustls_dist_verify:user_fun(),
+          crl_check => true | peer | best_effort | false,
+          crl_cache => {module(), {term(), term()}},
+          crlfile => binary(),                                  % path, UTF-8
+          verify_node => rustls_dist_identity:policy()}.
 
 -type parsed() :: #{options := options(), origins := #{atom() => origin()}, notices := [notice()]}.
 
@@ -48,6 +56,7 @@
         {no_meaning, side(), origin(), Key :: atom(), Why :: string()}
       | {overridden, side(), Key :: atom(), Used :: origin(), Dropped :: origin()}
       | {unauthenticated, side() | both}
+      | {crlfile_unusable, side(), File :: binary(), Why :: unicode:chardata()}
       | peer_certificate_optional.
 
 %% What became of one option of one source.
@@ -84,6 +93,7 @@ parse(Side, Sources) ->
 defaults(Side, Options) ->
     Verify = case Options of
                  #{cacertfile := _} -> verify_peer;
+                 #{cacerts := _} -> verify_peer;
                  #{} -> verify_none
              end,
     Common = #{verify => Verify, depth => 10, versions => ['tlsv1.3', 'tlsv1.2']},
@@ -187,31 +197,46 @@ take(Side, Key, Value, Origin, {Options, Origins, Overridden}) ->
 %% What can be judged without reading a file. Given: what the user gave; Options: the same, completed.
 check(Side, Given, Options, Origins) ->
     Needs = [{Key, certfile} || Key <- [keyfile, password],
-                                is_map_key(Key, Given), not is_map_key(certfile, Given)]
-        ++ [{verify, cacertfile} || #{verify := verify_peer} <- [Given], not is_map_key(cacertfile, Given)]
+                                is_map_key(Key, Given), not has_certificate(Given)]
+        ++ [{verify, cacertfile} || #{verify := verify_peer} <- [Given], not is_map_key(cacertfile, Given),
+                                    not is_map_key(cacerts, Given),
+                                    not is_map_key(verify_fun, Given)]
+        ++ [{Key, verify} || Key <- [verify_fun, crl_check, crl_cache, crlfile, verify_node], is_map_key(Key, Given),
+                             maps:get(verify, Options) =:= verify_none, maps:get(Key, Given) =/= false]
         ++ [{fail_if_no_peer_cert, verify}
             || #{fail_if_no_peer_cert := true, verify := verify_none} <- [Options]],
     case Needs of
         [{Key, Needed} | _] -> fail({needs, Side, maps:get(Key, Origins), Key, Needed});
-        [] when Side =:= server, not is_map_key(certfile, Given) -> fail(no_certificate);
-        [] -> ok
+        [] -> check_certificate(Side, has_certificate(Given))
     end.
+
+check_certificate(server, false) -> fail(no_certificate);
+check_certificate(_Side, _HasOne) -> ok.
+
+has_certificate(Given) ->
+    is_map_key(certfile, Given) orelse is_map_key(certs_keys, Given).
 
 warnings(Side, #{verify := verify_none}) -> [{unauthenticated, Side}];
 warnings(server, #{fail_if_no_peer_cert := false}) -> [peer_certificate_optional];
 warnings(_Side, _Options) -> [].
 
 %% The known name that a misspelt one was probably meant to be: the one that shares the largest part of its
-%% characters, in order, and most of them. Counting edits would find dhfile closer to cafile than cacertfile.
+%% characters, in order, and most of them; a beginning in common counts for more. Counting edits would find dhfile closer
+%% to cafile than cacertfile.
 %% A side's prefix does not belong to the name.
 nearest("server_" ++ Name) -> nearest(Name);
 nearest("client_" ++ Name) -> nearest(Name);
 nearest(Name) ->
     Known = rustls_dist_opt_values:names(),
-    case lists:max([{percent_shared(Name, atom_to_list(Key)), Key} || Key <- Known]) of
-        {Percent, Key} when Percent >= 70 -> Key;
-        _ -> none
+    Near = [{Percent + 2 * length(lists:takewhile(fun({A, B}) -> A =:= B end, pairs(Name, atom_to_list(Key)))), Key}
+            || Key <- Known, Percent <- [percent_shared(Name, atom_to_list(Key))], Percent >= 70],
+    case lists:sort(Near) of
+        [] -> none;
+        Sorted -> element(2, lists:last(Sorted))
     end.
+
+pairs([A | As], [B | Bs]) -> [{A, B} | pairs(As, Bs)];
+pairs(_, _) -> [].
 
 percent_shared(Name, Known) ->
     200 * common(Name, Known) div (length(Name) + length(Known)).

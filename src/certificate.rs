@@ -111,7 +111,7 @@ pub(crate) fn is_self_issued(certificate: &X509Certificate<'_>) -> bool {
     certificate.subject().as_raw() == certificate.issuer().as_raw()
 }
 
-fn bad_encoding() -> Error {
+pub(crate) fn bad_encoding() -> Error {
     Error::Tls(rustls::Error::InvalidCertificate(CertificateError::BadEncoding))
 }
 

@@ -1,23 +1,22 @@
 //! Everything one role of one node needs to make handshakes: a value, built once from files and handed to each
 //! handshake. Reloading means building another.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoClientAuth, NoServerSessionStorage};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ServerConfig, SupportedCipherSuite};
 use rustls_pki_types::CertificateDer;
 
 use crate::error::Error;
 use crate::hostname::CommonNamePolicy;
-use crate::identity::Identity;
-use crate::private_key::Password;
+use crate::identity::{Identity, IdentityFiles};
+use crate::identity_choice::{Chooser, Identities, Shown};
 use crate::provider::{self, Offer, Versions};
-use crate::trust::TrustStore;
+use crate::referee::LastWord;
+use crate::trust::{TrustSource, TrustStore};
 use crate::verifier::{ChainPolicy, ClientAuth, ClientVerifier, ExpectedName, Refusal, ServerVerifier};
 
 /// Whether the peer's chain is verified: OTP's `verify`.
@@ -29,19 +28,26 @@ pub enum Verify {
     Peer,
 }
 
+/// Who judges a peer that is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JudgedBy {
+    /// webpki, which needs a trust store.
+    Webpki,
+    /// A referee, who has the last word; without a trust store webpki finds no path, and says so.
+    Referee,
+}
+
 /// The options of one role, as the user gave them and with defaults filled in.
 #[derive(Debug)]
 pub struct Options {
-    /// PEM file with this side's certificate chain, leaf first. A server must have one.
-    pub certfile: Option<PathBuf>,
-    /// PEM file with the private key; `None`: it is in `certfile`.
-    pub keyfile: Option<PathBuf>,
-    /// What decrypts the private key.
-    pub password: Option<Password>,
-    /// PEM file with trust anchors, and with issuers that complete our own chain.
-    pub cacertfile: Option<PathBuf>,
+    /// This side's certificate chains and keys, in the order of preference. A server must have one.
+    pub identities: Vec<IdentityFiles>,
+    /// Trust anchors, and issuers that complete our own chains.
+    pub trust: Option<TrustSource>,
     /// Whether the peer is verified.
     pub verify: Verify,
+    /// Whether every handshake brings a [`crate::referee::Referee`] with it, so that a trust store may be absent.
+    pub judged_by: JudgedBy,
     /// Whether a server insists on a client certificate.
     pub client_auth: ClientAuth,
     /// The most intermediates between leaf and trust anchor.
@@ -61,9 +67,8 @@ pub struct ServerSide {
     offer: Offer,
     time: Arc<dyn TimeProvider>,
     clients: Clients,
-    resolver: Arc<SingleCertAndKey>,
+    identities: Arc<Identities>,
     pub(crate) key_update_at_bytes: u64,
-    own_chain: Vec<CertificateDer<'static>>,
 }
 
 /// How a server treats client certificates.
@@ -79,8 +84,8 @@ pub struct ClientSide {
     template: ClientConfig,
     chain: ChainPolicy,
     common_name: CommonNamePolicy,
+    identities: Arc<Identities>,
     pub(crate) key_update_at_bytes: u64,
-    own_chain: Vec<CertificateDer<'static>>,
 }
 
 impl ServerSide {
@@ -90,8 +95,10 @@ impl ServerSide {
     /// The configuration variants of [`Error`]; [`Error::option`] names the option to blame.
     pub fn new(options: &Options, time: Arc<dyn TimeProvider>) -> Result<Self, Error> {
         let offer = provider::offer(&options.versions, options.cipher_suites.as_deref())?;
-        let identity = load_identity(options)?
-            .ok_or(Error::OptionMissing { option: "certfile", because: "a TLS server" })?;
+        if options.identities.is_empty() {
+            return Err(Error::OptionMissing { option: "certfile", because: "a TLS server" });
+        }
+        let identities = Arc::new(load_identities(options, &offer)?);
         let clients = match options.verify {
             Verify::None => Clients::Anonymous,
             Verify::Peer => Clients::Verified {
@@ -100,37 +107,48 @@ impl ServerSide {
                 auth: options.client_auth,
             },
         };
-        Ok(Self {
-            offer,
-            time,
-            clients,
-            resolver: Arc::new(resolver(&identity)),
-            key_update_at_bytes: options.key_update_at_bytes,
-            own_chain: identity.chain().to_vec(),
-        })
+        Ok(Self { offer, time, clients, identities, key_update_at_bytes: options.key_update_at_bytes })
     }
 
-    /// The rustls configuration for one connection, whose verifier leaves the reason for a refusal in `refusal`.
-    pub(crate) fn for_client(&self, refusal: Refusal) -> Result<Arc<ServerConfig>, Error> {
+    /// The certificates of `cacertfile`, when clients are verified.
+    pub fn trusted(&self) -> Vec<CertificateDer<'static>> {
+        match &self.clients {
+            Clients::Anonymous => Vec::new(),
+            Clients::Verified { trust, .. } => trust.certificates().to_vec(),
+        }
+    }
+
+    /// The rustls configuration for one connection, whose verifier leaves the reason for a refusal in `refusal`,
+    /// and which notes in `shown` what certificate it showed.
+    pub(crate) fn for_client(
+        &self,
+        last_word: LastWord,
+        refusal: Refusal,
+        shown: Shown,
+    ) -> Result<Arc<ServerConfig>, Error> {
         let verifier: Arc<dyn ClientCertVerifier> = match &self.clients {
             Clients::Anonymous => Arc::new(NoClientAuth),
-            Clients::Verified { trust, depth, auth } => {
-                Arc::new(ClientVerifier { trust: Arc::clone(trust), depth: *depth, auth: *auth, refusal })
-            }
+            Clients::Verified { trust, depth, auth } => Arc::new(ClientVerifier {
+                trust: Arc::clone(trust),
+                depth: *depth,
+                auth: *auth,
+                last_word,
+                refusal,
+            }),
         };
         let mut config = ServerConfig::builder_with_details(self.offer.provider.clone(), self.time.clone())
             .with_protocol_versions(&self.offer.versions)?
             .with_client_cert_verifier(verifier)
-            .with_cert_resolver(self.resolver.clone());
+            .with_cert_resolver(Arc::new(Chooser { identities: self.identities.clone(), shown }));
         config.enable_secret_extraction = true;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Arc::new(config))
     }
 
-    /// The certificate chain that is presented, leaf first.
+    /// The certificate chain that is presented unless another one fits the peer better, leaf first.
     pub fn own_chain(&self) -> &[CertificateDer<'static>] {
-        &self.own_chain
+        self.identities.first_chain()
     }
 }
 
@@ -141,7 +159,7 @@ impl ClientSide {
     /// The configuration variants of [`Error`]; [`Error::option`] names the option to blame.
     pub fn new(options: &Options, time: Arc<dyn TimeProvider>) -> Result<Self, Error> {
         let offer = provider::offer(&options.versions, options.cipher_suites.as_deref())?;
-        let identity = load_identity(options)?;
+        let identities = Arc::new(load_identities(options, &offer)?);
         let chain = match options.verify {
             Verify::None => ChainPolicy::Unchecked,
             Verify::Peer => {
@@ -156,60 +174,70 @@ impl ClientSide {
                 chain: chain.clone(),
                 name: ExpectedName::Any,
                 common_name,
+                last_word: LastWord::default(),
                 refusal: Refusal::default(),
             }));
-        let mut template = match &identity {
-            Some(identity) => builder.with_client_cert_resolver(Arc::new(resolver(identity))),
-            None => builder.with_no_client_auth(),
-        };
+        let chooser = Chooser { identities: identities.clone(), shown: Shown::default() };
+        let mut template = builder.with_client_cert_resolver(Arc::new(chooser));
         template.enable_secret_extraction = true;
         template.resumption = Resumption::disabled();
         Ok(Self {
             template,
             chain,
             common_name,
+            identities,
             key_update_at_bytes: options.key_update_at_bytes,
-            own_chain: identity.map(|identity| identity.chain().to_vec()).unwrap_or_default(),
         })
     }
 
-    /// The certificate chain that is presented, leaf first; empty when there is none.
+    /// The certificate chain that is presented unless another one fits the peer better, leaf first; empty when there is
+    /// none.
     pub fn own_chain(&self) -> &[CertificateDer<'static>] {
-        &self.own_chain
+        self.identities.first_chain()
+    }
+
+    /// The certificates of `cacertfile`, when servers are verified.
+    pub fn trusted(&self) -> Vec<CertificateDer<'static>> {
+        match &self.chain {
+            ChainPolicy::Unchecked => Vec::new(),
+            ChainPolicy::Anchored { trust, .. } => trust.certificates().to_vec(),
+        }
     }
 
     /// The rustls configuration for one connection, whose server must be called `name`, and whose verifier leaves the
-    /// reason for a refusal in `refusal`.
-    pub(crate) fn for_server(&self, name: ExpectedName, refusal: Refusal) -> Arc<ClientConfig> {
+    /// reason for a refusal in `refusal`, and which notes in `shown` what certificate it showed.
+    pub(crate) fn for_server(
+        &self,
+        name: ExpectedName,
+        last_word: LastWord,
+        refusal: Refusal,
+        shown: Shown,
+    ) -> Arc<ClientConfig> {
         let mut config = self.template.clone();
+        config.client_auth_cert_resolver = Arc::new(Chooser { identities: self.identities.clone(), shown });
         config.dangerous().set_certificate_verifier(Arc::new(ServerVerifier {
             chain: self.chain.clone(),
             name,
             common_name: self.common_name,
+            last_word,
             refusal,
         }));
         Arc::new(config)
     }
 }
 
-fn load_identity(options: &Options) -> Result<Option<Identity>, Error> {
-    let Some(certfile) = &options.certfile else {
-        return Ok(None);
-    };
-    let keyfile = options.keyfile.as_deref();
-    let cacertfile = options.cacertfile.as_deref();
-    Identity::load(certfile, keyfile, options.password.as_ref(), cacertfile).map(Some)
+fn load_identities(options: &Options, offer: &Offer) -> Result<Identities, Error> {
+    let load = |files| Identity::load(files, options.trust.as_ref());
+    let identities = options.identities.iter().map(load).collect::<Result<_, _>>()?;
+    Identities::new(identities, offer)
 }
 
 fn load_trust(options: &Options) -> Result<TrustStore, Error> {
-    let cacertfile = options
-        .cacertfile
-        .as_ref()
-        .ok_or(Error::OptionMissing { option: "cacertfile", because: "verify_peer" })?;
-    TrustStore::load(cacertfile)
-}
-
-fn resolver(identity: &Identity) -> SingleCertAndKey {
-    let key: Arc<CertifiedKey> = identity.certified_key();
-    SingleCertAndKey::from(key)
+    match (&options.trust, options.judged_by) {
+        (Some(source), _) => TrustStore::from_source(source),
+        (None, JudgedBy::Referee) => Ok(TrustStore::empty()),
+        (None, JudgedBy::Webpki) => {
+            Err(Error::OptionMissing { option: "cacertfile", because: "verify_peer" })
+        }
+    }
 }

@@ -9,11 +9,13 @@ use std::path::PathBuf;
 use rustls::{AlertDescription, ContentType};
 
 mod alert;
+mod chain_fault;
 mod kind;
 mod text;
 mod tls_text;
 
 pub use alert::alert_name;
+pub use chain_fault::ChainFault;
 
 /// Everything that can go wrong in configuration, handshake and record layer.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,6 +120,11 @@ pub enum Error {
         /// The most certificates that are sent to a peer.
         limit: usize,
     },
+    /// One of the certificates given as `cacerts` cannot be parsed.
+    BadTrustedCertificate {
+        /// Which one, counted from 1.
+        position: usize,
+    },
     /// No certificate of the trust store is self-signed, so no chain can ever reach it.
     NoTrustAnchor {
         /// The file.
@@ -161,12 +168,37 @@ pub enum Error {
         /// The configured most.
         depth: usize,
     },
+    /// webpki refuses the peer's certificate chain.
+    ChainRefused(ChainFault),
+    /// The peer's certificate is self-signed, so that no authority vouches for it.
+    SelfSignedPeer,
+    /// An authority in the peer's chain has a keyUsage without keyCertSign (RFC 5280 section 4.2.1.3).
+    AuthorityMayNotSign {
+        /// The authority's name.
+        subject: String,
+    },
+    /// The trust anchor of the peer's chain is not valid at this time.
+    TrustAnchorNotValid {
+        /// The anchor's name.
+        subject: String,
+        /// Start of its validity, in seconds since 1970.
+        not_before_unix_s: i64,
+        /// End of its validity, in seconds since 1970.
+        not_after_unix_s: i64,
+    },
     /// The server's certificate does not name the host that was dialled.
     NameMismatch {
         /// The host part of the node name.
         expected: String,
         /// The names in the certificate.
         presented: Vec<String>,
+    },
+    /// The user's own rules refuse the peer's certificate (see [`crate::referee`]).
+    RefusedByReferee {
+        /// The alert that the peer is owed.
+        alert: AlertDescription,
+        /// The reason, for people.
+        reason: String,
     },
     /// The peer sent an alert; the connection is over.
     AlertReceived(AlertDescription),
@@ -260,7 +292,7 @@ impl Error {
             Self::PasswordMissing { .. } | Self::PasswordWrong { .. } => Some("password"),
             Self::KeyMismatch { .. } => Some("keyfile"),
             Self::ChainTooLong { .. } => Some("certfile"),
-            Self::NoTrustAnchor { .. } => Some("cacertfile"),
+            Self::BadTrustedCertificate { .. } => Some("cacerts"),
             Self::UnknownCipher { .. } | Self::UnsupportedCipher { .. } | Self::NoCipherForVersion { .. } => {
                 Some("ciphers")
             }

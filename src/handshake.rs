@@ -10,14 +10,16 @@ use std::net::IpAddr;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, UnbufferedStatus};
-use rustls::{CommonState, ExtractedSecrets};
+use rustls::{AlertDescription, CommonState, ExtractedSecrets, InvalidMessage, ProtocolVersion};
 use rustls_pki_types::ServerName;
 
 use self::incoming::Incoming;
 use crate::config::{ClientSide, ServerSide};
 use crate::error::Error;
+use crate::identity_choice::Shown;
 use crate::record::keys::{self, Kernel, KeySchedule};
 use crate::record::{Dialect, RecordRx, RecordTx};
+use crate::referee::LastWord;
 use crate::session::{Facts, Session};
 use crate::verifier::{ExpectedName, Refusal};
 
@@ -32,6 +34,7 @@ pub struct Handshake {
     received_bytes: usize,
     key_update_at_bytes: u64,
     refusal: Refusal,
+    shown: Shown,
 }
 
 /// A handshake that goes on, or a session.
@@ -53,8 +56,10 @@ pub struct Step {
 /// The end of a handshake that failed.
 #[derive(Debug)]
 pub struct Failure {
-    /// The alert that the peer is owed, as a record; may be empty.
+    /// What is to be sent: the end of what this side had to say, and an alert where one can be sent.
     pub send: Vec<u8>,
+    /// The alert in it.
+    pub alert: Option<AlertDescription>,
     /// Why.
     pub error: Error,
 }
@@ -69,26 +74,34 @@ impl Handshake {
     ///
     /// # Errors
     /// [`Error::Tls`] when rustls rejects the configuration.
-    pub fn client(side: &ClientSide, name: ExpectedName) -> Result<Self, Error> {
+    pub fn client(side: &ClientSide, name: ExpectedName, last_word: LastWord) -> Result<Self, Error> {
         let server_name = sni(&name);
-        let refusal = Refusal::default();
-        let config = side.for_server(name, refusal.clone());
+        let (refusal, shown) = (Refusal::default(), Shown::default());
+        let config = side.for_server(name, last_word, refusal.clone(), shown.clone());
         let connection = UnbufferedClientConnection::new(config, server_name)?;
-        Ok(Self::new(Connection::Client(Box::new(connection)), side.key_update_at_bytes, refusal))
+        Ok(Self::new(Connection::Client(Box::new(connection)), side.key_update_at_bytes, refusal, shown))
     }
 
     /// Starts as server.
     ///
     /// # Errors
     /// [`Error::Tls`] when rustls rejects the configuration.
-    pub fn server(side: &ServerSide) -> Result<Self, Error> {
-        let refusal = Refusal::default();
-        let connection = UnbufferedServerConnection::new(side.for_client(refusal.clone())?)?;
-        Ok(Self::new(Connection::Server(Box::new(connection)), side.key_update_at_bytes, refusal))
+    pub fn server(side: &ServerSide, last_word: LastWord) -> Result<Self, Error> {
+        let (refusal, shown) = (Refusal::default(), Shown::default());
+        let config = side.for_client(last_word, refusal.clone(), shown.clone())?;
+        let connection = UnbufferedServerConnection::new(config)?;
+        Ok(Self::new(Connection::Server(Box::new(connection)), side.key_update_at_bytes, refusal, shown))
     }
 
-    fn new(connection: Connection, key_update_at_bytes: u64, refusal: Refusal) -> Self {
-        Self { connection, incoming: Incoming::default(), received_bytes: 0, key_update_at_bytes, refusal }
+    fn new(connection: Connection, key_update_at_bytes: u64, refusal: Refusal, shown: Shown) -> Self {
+        Self {
+            connection,
+            incoming: Incoming::default(),
+            received_bytes: 0,
+            key_update_at_bytes,
+            refusal,
+            shown,
+        }
     }
 
     /// Takes bytes that arrived (none, for a client's first step) and goes as far as they reach. This verifies
@@ -99,10 +112,7 @@ impl Handshake {
     pub fn advance(mut self: Box<Self>, input: &[u8]) -> Result<Step, Failure> {
         self.received_bytes += input.len();
         if self.received_bytes > MAX_HANDSHAKE_BYTES {
-            return Err(Failure {
-                send: Vec::new(),
-                error: Error::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES },
-            });
+            return Err(self.too_large(Vec::new()));
         }
         self.incoming.extend(input);
         let mut send = Vec::new();
@@ -114,16 +124,38 @@ impl Handshake {
             Ok(Outcome::Blocked) => Ok(Step { send, progress: Progress::Continue(self) }),
             Ok(Outcome::Complete) => match self.finish() {
                 Ok(session) => Ok(Step { send, progress: Progress::Done(Box::new(session)) }),
-                Err(error) => Err(Failure { send, error }),
+                Err(error) => Err(Failure { send, alert: None, error }),
             },
-            Err(error) => Err(Failure { send, error: self.refusal.take().unwrap_or(error) }),
+            // rustls answers this one with silence.
+            Err(Error::Tls(rustls::Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge))) => {
+                Err(self.too_large(send))
+            }
+            Err(error) => {
+                let error = self.refusal.take().unwrap_or(error);
+                Err(Failure { send, alert: error.alert(), error })
+            }
         }
     }
 
+    /// The peer's messages are beyond the limits. Only where nothing is encrypted yet can it be told: afterwards the keys
+    /// are rustls' own.
+    fn too_large(&self, mut send: Vec<u8>) -> Failure {
+        let error = Error::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES };
+        let alert = match self.connection.version() {
+            Some(ProtocolVersion::TLSv1_3) => None,
+            _ => error.alert(),
+        };
+        if let Some(alert) = alert {
+            send.extend(plain_alert(alert));
+        }
+        Failure { send, alert, error }
+    }
+
     fn finish(self) -> Result<Session, Error> {
-        let (secrets, kernel, facts, peer_is_server) = self.connection.into_parts()?;
+        let (secrets, kernel, mut facts, peer_is_server) = self.connection.into_parts()?;
+        facts.own_certificate = self.shown.leaf();
         let dialect = match facts.version {
-            rustls::ProtocolVersion::TLSv1_3 => Dialect::Tls13 { peer_is_server },
+            ProtocolVersion::TLSv1_3 => Dialect::Tls13 { peer_is_server },
             _ => Dialect::Tls12,
         };
         let schedule = KeySchedule::new(facts.suite, kernel);
@@ -140,6 +172,14 @@ impl Handshake {
 }
 
 impl Connection {
+    /// The version, once it is negotiated.
+    fn version(&self) -> Option<ProtocolVersion> {
+        match self {
+            Self::Client(connection) => connection.protocol_version(),
+            Self::Server(connection) => connection.protocol_version(),
+        }
+    }
+
     fn into_parts(self) -> Result<(ExtractedSecrets, Kernel, Facts, bool), Error> {
         match self {
             Self::Client(connection) => {
@@ -245,6 +285,11 @@ fn send_alert<C: Unbuffered>(connection: &mut C, incoming: &mut Incoming, send: 
     }
 }
 
+/// A fatal alert as an unencrypted record (RFC 5246 sections 6.2.1 and 7.2).
+fn plain_alert(alert: AlertDescription) -> [u8; 7] {
+    [21, 3, 3, 0, 2, 2, alert.into()]
+}
+
 fn encode<Data>(data: &mut EncodeTlsData<'_, Data>, send: &mut Vec<u8>) {
     let start = send.len();
     if let Err(EncodeError::InsufficientSize(needed)) = data.encode(&mut []) {
@@ -264,6 +309,7 @@ fn facts(state: &CommonState) -> Result<Facts, Error> {
             .peer_certificates()
             .map(|chain| chain.iter().map(|certificate| certificate.clone().into_owned()).collect())
             .unwrap_or_default(),
+        own_certificate: None,
     })
 }
 
@@ -272,6 +318,8 @@ fn sni(name: &ExpectedName) -> ServerName<'static> {
     let no_sni = ServerName::from(IpAddr::from([0, 0, 0, 0]));
     match name {
         ExpectedName::Any => no_sni,
-        ExpectedName::Host(host) => ServerName::try_from(host.clone()).unwrap_or(no_sni),
+        ExpectedName::Host(host) | ExpectedName::HostByReferee(host) => {
+            ServerName::try_from(host.clone()).unwrap_or(no_sni)
+        }
     }
 }

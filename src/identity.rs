@@ -1,6 +1,6 @@
 //! What a node shows to its peers: its certificate, the chain above it, and the key that belongs to it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
@@ -15,10 +15,22 @@ use crate::certificate;
 use crate::error::Error;
 use crate::pem;
 use crate::private_key::{self, Password};
+use crate::trust::TrustSource;
 
 /// The most certificates of a chain, the node's own included. It is what a peer with OTP's default `depth`
 /// of 10 still accepts.
 const CHAIN_LIMIT: usize = 10;
+
+/// Where one certificate chain and its key are.
+#[derive(Debug)]
+pub struct IdentityFiles {
+    /// PEM; the first certificate is the node's own, of any X.509 version, and the others are sent after it as they stand.
+    pub certfile: PathBuf,
+    /// PEM with the private key; `None` means that it is in `certfile`, as in OTP.
+    pub keyfile: Option<PathBuf>,
+    /// For an encrypted key.
+    pub password: Option<Password>,
+}
 
 /// A certificate chain and the private key of its first certificate, checked to belong together.
 #[derive(Debug, Clone)]
@@ -29,32 +41,24 @@ pub struct Identity {
 impl Identity {
     /// Loads certificate and key.
     ///
-    /// - `certfile`: PEM; the first certificate is the node's own, of any X.509 version, and the others are
-    ///   sent after it as they stand.
-    /// - `keyfile`: PEM with the private key; `None` means that it is in `certfile`, as in OTP.
-    /// - `password`: for an encrypted key.
-    /// - `cacertfile`: where the rest of the chain is looked for when the last certificate of `certfile` is
-    ///   not self-issued, up to and with the root (`ssl_certificate:certificate_chain/3`). A chain that cannot be
-    ///   completed is sent as it is, since the peer may know the rest.
+    /// `above` is where the rest of the chain is looked for when the last certificate of `certfile` is
+    /// not self-issued, up to and with the root (`ssl_certificate:certificate_chain/3`). A chain that cannot be
+    /// completed is sent as it is, since the peer may know the rest.
     ///
     /// Errors: [`Error::KeyMismatch`], [`Error::ChainTooLong`], and those of [`pem::certificates`] and
     /// [`private_key::load`]; [`Error::option`] says which of the options is to blame.
-    pub fn load(
-        certfile: &Path,
-        keyfile: Option<&Path>,
-        password: Option<&Password>,
-        cacertfile: Option<&Path>,
-    ) -> Result<Self, Error> {
+    pub fn load(files: &IdentityFiles, above: Option<&TrustSource>) -> Result<Self, Error> {
+        let IdentityFiles { certfile, keyfile, password } = files;
         let mut chain = own_certificates(certfile).map_err(|error| error.in_option("certfile"))?;
         let key_option = if keyfile.is_some() { "keyfile" } else { "certfile" };
-        let keyfile = keyfile.unwrap_or(certfile);
-        let key = private_key::load(keyfile, password).map_err(|error| error.in_option(key_option))?;
+        let keyfile = keyfile.as_ref().unwrap_or(certfile);
+        let key =
+            private_key::load(keyfile, password.as_ref()).map_err(|error| error.in_option(key_option))?;
         if !belongs_to(key.as_ref(), &chain[0])? {
             return Err(Error::KeyMismatch { certfile: certfile.to_owned(), keyfile: keyfile.to_owned() });
         }
-        if let Some(cacertfile) = cacertfile {
-            let pool = pem::certificates(cacertfile).map_err(|error| error.in_option("cacertfile"))?;
-            complete(&mut chain, &pool)?;
+        if let Some(above) = above {
+            complete(&mut chain, &above.certificates()?)?;
         }
         Ok(Self { certified_key: Arc::new(CertifiedKey::new(chain, key)) })
     }

@@ -12,17 +12,21 @@
 #![forbid(unsafe_code)]
 
 pub mod certificate;
+pub mod chain;
+mod chain_rules;
 pub mod cipher_names;
 pub mod config;
 pub mod error;
 pub mod handshake;
 pub mod hostname;
 pub mod identity;
+mod identity_choice;
 pub mod packet;
 pub mod pem;
 pub mod private_key;
 pub mod provider;
 pub mod record;
+pub mod referee;
 pub mod session;
 pub mod signature;
 pub mod trust;

@@ -26,4 +26,6 @@ pub struct Facts {
     pub group: Option<NamedGroup>,
     /// The peer's certificates as it sent them, leaf first; empty when it sent none.
     pub peer_chain: Vec<CertificateDer<'static>>,
+    /// This side's own certificate, if it was shown.
+    pub own_certificate: Option<CertificateDer<'static>>,
 }

@@ -1,6 +1,6 @@
 //! The certificates that verification starts from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls::DistinguishedName;
 use rustls::pki_types::{CertificateDer, TrustAnchor};
@@ -10,9 +10,52 @@ use crate::certificate;
 use crate::error::Error;
 use crate::pem;
 
-const OPTION: &str = "cacertfile";
+/// Where the certificates come from that verification starts from, and that complete a node's own chain.
+#[derive(Debug, Clone)]
+pub enum TrustSource {
+    /// A PEM file: OTP's `cacertfile`.
+    File(PathBuf),
+    /// Certificates in DER: OTP's `cacerts`.
+    Certificates(Vec<CertificateDer<'static>>),
+}
 
-/// The contents of one `cacertfile`.
+impl TrustSource {
+    /// The option that names it.
+    fn option(&self) -> &'static str {
+        match self {
+            Self::File(_) => "cacertfile",
+            Self::Certificates(_) => "cacerts",
+        }
+    }
+
+    /// The certificates, in order.
+    ///
+    /// # Errors
+    /// Those of [`pem::certificates`], with the option.
+    pub(crate) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, Error> {
+        match self {
+            Self::File(path) => pem::certificates(path).map_err(|error| error.in_option(self.option())),
+            Self::Certificates(certificates) => Ok(certificates.clone()),
+        }
+    }
+
+    /// What [`Error::NoTrustAnchor`] calls it.
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.clone(),
+            Self::Certificates(_) => self.option().into(),
+        }
+    }
+
+    fn bad_certificate(&self, position: usize) -> Error {
+        match self {
+            Self::File(path) => Error::BadCertificate { path: path.clone(), position },
+            Self::Certificates(_) => Error::BadTrustedCertificate { position },
+        }
+    }
+}
+
+/// The contents of one `cacertfile`, or of `cacerts`.
 ///
 /// Only a self-issued certificate is a trust anchor. The others are kept because they help to find a path
 /// when a peer does not send its intermediates, but a path never ends at one of them, as in OTP
@@ -20,29 +63,41 @@ const OPTION: &str = "cacertfile";
 #[derive(Debug, Clone)]
 pub struct TrustStore {
     anchors: Vec<TrustAnchor<'static>>,
+    roots: Vec<CertificateDer<'static>>,
     intermediates: Vec<CertificateDer<'static>>,
+    certificates: Vec<CertificateDer<'static>>,
     subjects: Vec<DistinguishedName>,
 }
 
 impl TrustStore {
-    /// Loads a PEM file of certificates.
-    ///
-    /// Roots of X.509 version 1 are accepted. Errors: [`Error::NoTrustAnchor`] when no certificate is
-    /// self-issued, [`Error::BadCertificate`] with the position of one that cannot be used, and those of
-    /// [`pem::certificates`].
-    pub fn load(cacertfile: &Path) -> Result<Self, Error> {
-        Self::load_file(cacertfile).map_err(|error| error.in_option(OPTION))
+    /// A store that trusts nobody, for when a [`crate::referee::Referee`] has the last word.
+    pub fn empty() -> Self {
+        Self {
+            anchors: Vec::new(),
+            roots: Vec::new(),
+            intermediates: Vec::new(),
+            certificates: Vec::new(),
+            subjects: Vec::new(),
+        }
     }
 
-    fn load_file(path: &Path) -> Result<Self, Error> {
-        let mut store = Self { anchors: Vec::new(), intermediates: Vec::new(), subjects: Vec::new() };
-        for (index, der) in pem::certificates(path)?.into_iter().enumerate() {
-            store
-                .add(der)
-                .ok_or_else(|| Error::BadCertificate { path: path.to_owned(), position: index + 1 })?;
+    /// Loads a PEM file of certificates: see [`TrustStore::from_source`].
+    pub fn load(cacertfile: &Path) -> Result<Self, Error> {
+        Self::from_source(&TrustSource::File(cacertfile.to_owned()))
+    }
+
+    /// Takes the certificates of `source`.
+    ///
+    /// Roots of X.509 version 1 are accepted. Errors: [`Error::NoTrustAnchor`] when no certificate is
+    /// self-issued, [`Error::BadCertificate`] or [`Error::BadTrustedCertificate`] with the position of one that cannot
+    /// be used, and those of [`pem::certificates`].
+    pub fn from_source(source: &TrustSource) -> Result<Self, Error> {
+        let mut store = Self::empty();
+        for (index, der) in source.certificates()?.into_iter().enumerate() {
+            store.add(der).ok_or_else(|| source.bad_certificate(index + 1).in_option(source.option()))?;
         }
         match store.anchors.is_empty() {
-            true => Err(Error::NoTrustAnchor { path: path.to_owned() }),
+            true => Err(Error::NoTrustAnchor { path: source.path() }.in_option(source.option())),
             false => Ok(store),
         }
     }
@@ -52,9 +107,19 @@ impl TrustStore {
         &self.anchors
     }
 
+    /// The certificates of the anchors, in the same order.
+    pub fn roots(&self) -> &[CertificateDer<'static>] {
+        &self.roots
+    }
+
     /// The certificates that a path may lead through.
     pub fn intermediates(&self) -> &[CertificateDer<'static>] {
         &self.intermediates
+    }
+
+    /// All certificates, in the order of the file.
+    pub fn certificates(&self) -> &[CertificateDer<'static>] {
+        &self.certificates
     }
 
     /// The names for the authorities field of a certificate request (RFC 8446 section 4.2.4).
@@ -70,12 +135,14 @@ impl TrustStore {
         let subject = DistinguishedName::from(parsed.subject().as_raw().to_vec());
         if certificate::is_self_issued(&parsed) {
             self.anchors.push(anchor_from_trusted_cert(&der).ok()?.to_owned());
+            self.roots.push(der.clone());
         } else {
-            self.intermediates.push(der);
+            self.intermediates.push(der.clone());
         }
         if !self.subjects.iter().any(|known| known.as_ref() == subject.as_ref()) {
             self.subjects.push(subject);
         }
+        self.certificates.push(der);
         Some(())
     }
 }

@@ -1,22 +1,21 @@
-//! The verdict on a peer's certificate: rustls' verifier traits, with webpki as the judge of record.
+//! rustls' verifier traits: chain, name, and the referee's last word, in this order.
 
-use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustls::AlertDescription;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, OtherError, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
 use crate::certificate::CertificateFacts;
+use crate::chain::{self, PeerRole};
 use crate::error::Error;
 use crate::hostname::{self, CommonNamePolicy};
 use crate::provider;
+use crate::referee::LastWord;
 use crate::signature;
 use crate::trust::TrustStore;
 
@@ -41,6 +40,8 @@ pub enum ExpectedName {
     Any,
     /// This host name or IP address.
     Host(String),
+    /// The same, which a [`crate::referee::Referee`] compares in its own way; without one it is like [`Self::Host`].
+    HostByReferee(String),
 }
 
 /// Whether a server insists on a client certificate.
@@ -57,7 +58,8 @@ pub enum ClientAuth {
 pub(crate) struct Refusal(Arc<Mutex<Option<Error>>>);
 
 impl Refusal {
-    /// Keeps `error` and gives the error of rustls that sends the alert which belongs to it.
+    /// Keeps `error` and gives the error of rustls that sends the alert which belongs to it. rustls sends no other
+    /// alerts for a certificate than these: a referee's wish for one becomes certificate_unknown, in the reason, too.
     fn note(&self, error: Error) -> rustls::Error {
         let carrier = match error.alert() {
             Some(AlertDescription::BadCertificate) => CertificateError::BadEncoding.into(),
@@ -70,7 +72,13 @@ impl Refusal {
             Some(AlertDescription::HandshakeFailure) => rustls::Error::General("refused".into()),
             _ => CertificateError::Other(OtherError(Arc::new(error.clone()))).into(),
         };
-        *self.0.lock() = Some(error);
+        *self.0.lock() = Some(match (error, &carrier) {
+            (
+                Error::RefusedByReferee { reason, .. },
+                rustls::Error::InvalidCertificate(CertificateError::Other(_)),
+            ) => Error::RefusedByReferee { alert: AlertDescription::CertificateUnknown, reason },
+            (error, _) => error,
+        });
         carrier
     }
 
@@ -85,6 +93,7 @@ pub(crate) struct ServerVerifier {
     pub(crate) chain: ChainPolicy,
     pub(crate) name: ExpectedName,
     pub(crate) common_name: CommonNamePolicy,
+    pub(crate) last_word: LastWord,
     pub(crate) refusal: Refusal,
 }
 
@@ -93,6 +102,7 @@ pub(crate) struct ClientVerifier {
     pub(crate) trust: Arc<TrustStore>,
     pub(crate) depth: usize,
     pub(crate) auth: ClientAuth,
+    pub(crate) last_word: LastWord,
     pub(crate) refusal: Refusal,
 }
 
@@ -106,10 +116,15 @@ impl ServerVerifier {
         let ChainPolicy::Anchored { trust, depth } = &self.chain else {
             return Ok(());
         };
-        verify_chain(trust, *depth, end_entity, intermediates, KeyUsage::server_auth(), now)?;
-        match &self.name {
-            ExpectedName::Any => Ok(()),
-            ExpectedName::Host(host) => {
+        let verdict = chain::verify(trust, *depth, end_entity, intermediates, PeerRole::Server, now)
+            .and_then(|()| self.judge_name(end_entity));
+        self.last_word.on(end_entity, intermediates, verdict)
+    }
+
+    fn judge_name(&self, end_entity: &CertificateDer<'_>) -> Result<(), Error> {
+        match (&self.name, &self.last_word) {
+            (ExpectedName::Any, _) | (ExpectedName::HostByReferee(_), LastWord::Referee(_)) => Ok(()),
+            (ExpectedName::Host(host) | ExpectedName::HostByReferee(host), _) => {
                 hostname::verify(&CertificateFacts::from_der(end_entity)?, host, self.common_name)
             }
         }
@@ -168,8 +183,10 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        let usage = KeyUsage::client_auth();
-        verify_chain(&self.trust, self.depth, end_entity, intermediates, usage, now)
+        let role = PeerRole::Client;
+        let verdict = chain::verify(&self.trust, self.depth, end_entity, intermediates, role, now);
+        self.last_word
+            .on(end_entity, intermediates, verdict)
             .map(|()| ClientCertVerified::assertion())
             .map_err(|error| self.refusal.note(error))
     }
@@ -207,77 +224,4 @@ impl fmt::Debug for ClientVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientVerifier").field("auth", &self.auth).finish_non_exhaustive()
     }
-}
-
-/// Path building and validation by webpki (RFC 5280 section 6), with OTP's `depth` on top, which webpki lacks.
-fn verify_chain(
-    trust: &TrustStore,
-    depth: usize,
-    end_entity: &CertificateDer<'_>,
-    intermediates: &[CertificateDer<'_>],
-    usage: KeyUsage,
-    now: UnixTime,
-) -> Result<(), Error> {
-    let algorithms: WebPkiSupportedAlgorithms = provider::signature_algorithms();
-    let certificate = EndEntityCert::try_from(end_entity).map_err(webpki_error)?;
-    let candidates: Vec<CertificateDer<'_>> =
-        intermediates.iter().chain(trust.intermediates()).cloned().collect();
-    let deepest = Cell::new(0);
-    let within_depth = |path: &VerifiedPath<'_>| {
-        let counted = path
-            .intermediate_certificates()
-            .filter(|certificate| certificate.subject() != certificate.issuer())
-            .count();
-        if counted > depth {
-            deepest.set(deepest.get().max(counted));
-            return Err(webpki::Error::MaximumPathDepthExceeded);
-        }
-        Ok(())
-    };
-    certificate
-        .verify_for_usage(algorithms.all, trust.anchors(), &candidates, now, usage, None, Some(&within_depth))
-        .map(|_path| ())
-        .map_err(|error| match error {
-            // webpki has a limit of its own, which is no path's.
-            webpki::Error::MaximumPathDepthExceeded if deepest.get() == 0 => {
-                Error::ChainTooDeep { intermediates: intermediates.len(), depth }
-            }
-            webpki::Error::MaximumPathDepthExceeded => {
-                Error::ChainTooDeep { intermediates: deepest.get(), depth }
-            }
-            other => webpki_error(other),
-        })
-}
-
-/// What rustls itself makes of webpki's errors, for the alert and the text to be the same.
-fn webpki_error(error: webpki::Error) -> Error {
-    use webpki::Error as Webpki;
-    let verdict = match error {
-        Webpki::BadDer | Webpki::BadDerTime | Webpki::TrailingData(_) => CertificateError::BadEncoding,
-        Webpki::CertNotValidYet { time, not_before } => {
-            CertificateError::NotValidYetContext { time, not_before }
-        }
-        Webpki::CertExpired { time, not_after } => CertificateError::ExpiredContext { time, not_after },
-        Webpki::InvalidCertValidity => CertificateError::Expired,
-        Webpki::UnknownIssuer => CertificateError::UnknownIssuer,
-        Webpki::CertRevoked => CertificateError::Revoked,
-        Webpki::UnknownRevocationStatus => CertificateError::UnknownRevocationStatus,
-        Webpki::UnsupportedCriticalExtension => CertificateError::UnhandledCriticalExtension,
-        Webpki::InvalidSignatureForPublicKey => CertificateError::BadSignature,
-        Webpki::UnsupportedSignatureAlgorithmContext(context) => {
-            CertificateError::UnsupportedSignatureAlgorithmContext {
-                signature_algorithm_id: context.signature_algorithm_id,
-                supported_algorithms: context.supported_algorithms,
-            }
-        }
-        Webpki::UnsupportedSignatureAlgorithmForPublicKeyContext(context) => {
-            CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
-                signature_algorithm_id: context.signature_algorithm_id,
-                public_key_algorithm_id: context.public_key_algorithm_id,
-            }
-        }
-        Webpki::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
-        other => CertificateError::Other(OtherError(Arc::new(other))),
-    };
-    Error::Tls(verdict.into())
 }

@@ -28,9 +28,10 @@ fn suites_of(version: ProtocolVersion) -> Vec<SupportedCipherSuite> {
 
 #[test]
 fn a_server_needs_a_certificate() {
-    for spec in
-        [Spec { identity: None, ..Spec::default() }, Spec { identity: None, ..Spec::default() }.unchecked()]
-    {
+    for spec in [
+        Spec { identities: vec![], ..Spec::default() },
+        Spec { identities: vec![], ..Spec::default() }.unchecked(),
+    ] {
         let error = server_error(&spec);
         assert_eq!(error, Error::OptionMissing { option: "certfile", because: "a TLS server" });
         assert_eq!((error.kind(), error.option()), ("option_missing", Some("certfile")));
@@ -56,7 +57,7 @@ fn errors_name_the_option() {
     }
     let mut mixed = EC.clone();
     mixed.key = support::pki::RSA.key.clone();
-    let mixed = Spec { identity: Some(mixed), ..Spec::default() };
+    let mixed = Spec { identities: vec![mixed], ..Spec::default() };
     for error in [client_error(&mixed), server_error(&mixed)] {
         assert_eq!((error.kind(), error.option()), ("key_mismatch", Some("keyfile")));
     }
@@ -134,8 +135,8 @@ fn versions_are_offered_newest_first_and_suites_as_configured() {
 fn the_password_reaches_the_key_and_no_one_else() {
     let folder = Folder::new();
     let mut options = Spec::default().options(&folder);
-    folder.openssl("pkcs8 -topk8 -in key -v2 aes-256-cbc -passout pass:tr0ubador -out encrypted");
-    options.keyfile = Some(folder.path("encrypted"));
+    folder.openssl("pkcs8 -topk8 -in key0 -v2 aes-256-cbc -passout pass:tr0ubador -out encrypted");
+    options.identities[0].keyfile = Some(folder.path("encrypted"));
     let both = |options: &_| {
         let client = ClientSide::new(options, clock(NOW_UNIX_S)).map(|side| side.own_chain().len());
         let server = ServerSide::new(options, clock(NOW_UNIX_S)).map(|side| side.own_chain().len());
@@ -148,9 +149,9 @@ fn the_password_reaches_the_key_and_no_one_else() {
         both(&options).map_err(refused),
         Err((Some("password"), Error::PasswordMissing { path: path.clone() }))
     );
-    options.password = Some(Password::from(b"wrong".to_vec()));
+    options.identities[0].password = Some(Password::from(b"wrong".to_vec()));
     assert_eq!(both(&options).map_err(refused), Err((Some("password"), Error::PasswordWrong { path })));
-    options.password = Some(Password::from(b"tr0ubador".to_vec()));
+    options.identities[0].password = Some(Password::from(b"tr0ubador".to_vec()));
     assert_eq!(both(&options), Ok(2));
     assert!(!format!("{options:?}").contains("tr0ub"));
 }

@@ -10,9 +10,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::ResolvesServerCert;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{AlertDescription, Connection, ProtocolVersion};
-use rustls_dist::error::Error;
+use rustls_dist::error::{ChainFault, Error};
 use rustls_dist::handshake::{Handshake, MAX_HANDSHAKE_BYTES, Progress, Step};
 use rustls_dist::record::Event;
+use rustls_dist::referee::LastWord;
 use rustls_dist::session::Session;
 use rustls_dist::verifier::{ClientAuth, ExpectedName};
 use support::buffered;
@@ -92,7 +93,7 @@ fn flights_are_cut_at_every_place() {
 
 #[test]
 fn who_shows_a_certificate() {
-    let anonymous = Spec { identity: None, ..Spec::default() };
+    let anonymous = Spec { identities: vec![], ..Spec::default() };
     for version in BOTH {
         let strict = Spec::version(version);
         let lenient = Spec { client_auth: ClientAuth::Optional, ..strict.clone() };
@@ -119,13 +120,13 @@ fn certificates_of_version_1_pass_where_nothing_is_checked() {
     for algorithm in ["RSA -pkeyopt rsa_keygen_bits:2048", "EC -pkeyopt ec_paramgen_curve:P-256"] {
         let old = version_1(algorithm);
         for version in BOTH {
-            let server = Spec { identity: Some(old.clone()), ..Spec::version(version) }.unchecked();
+            let server = Spec { identities: vec![old.clone()], ..Spec::version(version) }.unchecked();
             let shaken = shake_specs(&Spec::default().unchecked(), &server);
             carries_data(&mut shaken.client.session(), &mut shaken.server.session());
 
             let believer = Spec { trust: Some(old.chain.clone()), ..Spec::default() };
             let failure = shake_specs(&believer, &server).client.failure();
-            assert!(matches!(failure.error, Error::Tls(rustls::Error::InvalidCertificate(_))));
+            assert_eq!(failure.error, Error::ChainRefused(ChainFault::UnsupportedVersion));
         }
     }
 }
@@ -150,7 +151,7 @@ fn a_peer_without_the_key_fails_even_where_nothing_is_checked() {
         for certificate in [&*EC, &old] {
             let other = version_1("EC -pkeyopt ec_paramgen_curve:P-256");
             let mut peer = impostor(version, certificate, &other);
-            let ours = Box::new(Handshake::client(&client, ExpectedName::Any).unwrap());
+            let ours = Box::new(Handshake::client(&client, ExpectedName::Any, LastWord::Webpki).unwrap());
             let step = ours.advance(&[]).ok().unwrap();
             buffered::incoming(&mut peer, &step.send);
             let Progress::Continue(ours) = step.progress else { panic!("done too early") };
@@ -204,7 +205,7 @@ fn a_server_of_rustls_with_data_before_the_clients_last_flight() {
     let client = Spec::default().unchecked().client().unwrap();
     let config = Arc::new(raw::server_config(ProtocolVersion::TLSv1_3, &EC));
     let mut peer = rustls::ServerConnection::new(config).unwrap().into();
-    let ours = Handshake::client(&client, ExpectedName::Any).unwrap();
+    let ours = Handshake::client(&client, ExpectedName::Any, LastWord::Webpki).unwrap();
     let (mut session, rest) = buffered::shake(ours, &mut peer, &packet(b"early"));
     let sealed = session.tx.seal(&[b"up"]).unwrap().concat();
     assert_eq!(packets(&mut session.rx, &rest), [b"early"]);
@@ -218,8 +219,11 @@ fn a_client_of_rustls() {
         let name = ServerName::try_from(HOST).unwrap();
         let config = Arc::new(raw::client_config(version));
         let mut peer = rustls::ClientConnection::new(config, name).unwrap().into();
-        let (mut session, rest) =
-            buffered::shake(Handshake::server(&server).unwrap(), &mut peer, &packet(b"early"));
+        let (mut session, rest) = buffered::shake(
+            Handshake::server(&server, LastWord::Webpki).unwrap(),
+            &mut peer,
+            &packet(b"early"),
+        );
         assert_eq!(session.facts.version, version);
         let sealed = session.tx.seal(&[b"down"]).unwrap().concat();
         assert_eq!(buffered::incoming(&mut peer, &sealed), b"down");
@@ -235,10 +239,11 @@ fn what_is_not_tls_is_refused_at_once() {
     for garbage in
         [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\0\x05Nnode\0\0\0\0", &[0xff; 64], &[22, 3, 1, 0xff, 0xff]]
     {
-        let failure = Box::new(Handshake::server(&server).unwrap()).advance(garbage).err().unwrap();
+        let failure =
+            Box::new(Handshake::server(&server, LastWord::Webpki).unwrap()).advance(garbage).err().unwrap();
         assert_eq!(failure.error.kind(), "invalid_message");
         assert_eq!(failure.send, [21, 3, 3, 0, 2, 2, AlertDescription::DecodeError.into()]);
-        let ours = Box::new(Handshake::client(&client, ExpectedName::Any).unwrap());
+        let ours = Box::new(Handshake::client(&client, ExpectedName::Any, LastWord::Webpki).unwrap());
         let Ok(step) = ours.advance(&[]) else { panic!("refused nothing") };
         let Progress::Continue(ours) = step.progress else { panic!("done with nothing") };
         let failure = ours.advance(garbage).err().unwrap();
@@ -252,13 +257,15 @@ fn more_than_a_handshake_may_hold_is_refused() {
     let too_large = Error::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES };
     let server = Spec::default().server().unwrap();
     let flood = vec![22; MAX_HANDSHAKE_BYTES + 1];
-    let failure = Box::new(Handshake::server(&server).unwrap()).advance(&flood).err().unwrap();
+    let failure =
+        Box::new(Handshake::server(&server, LastWord::Webpki).unwrap()).advance(&flood).err().unwrap();
     assert_eq!(failure.error, too_large);
 
     // A certificate message of almost 64 KiB, of which three records arrive: nothing to object to, and the bytes count.
     let spec = Spec::version(ProtocolVersion::TLSv1_2);
-    let ours = Box::new(Handshake::server(&spec.server().unwrap()).unwrap());
-    let client = Box::new(Handshake::client(&spec.client().unwrap(), ExpectedName::Any).unwrap());
+    let ours = Box::new(Handshake::server(&spec.server().unwrap(), LastWord::Webpki).unwrap());
+    let client =
+        Box::new(Handshake::client(&spec.client().unwrap(), ExpectedName::Any, LastWord::Webpki).unwrap());
     let Ok(Step { send: hello, .. }) = client.advance(&[]) else { panic!("no hello") };
     let mut message = vec![11, 0, 0xff, 0x00];
     message.resize(3 << 14, 0);
@@ -273,6 +280,9 @@ fn more_than_a_handshake_may_hold_is_refused() {
 fn a_message_that_is_too_long_is_refused() {
     let hello_of_16_mib = [22, 3, 1, 0, 4, 1, 0xff, 0xff, 0xff];
     let server = Spec::default().server().unwrap();
-    let failure = Box::new(Handshake::server(&server).unwrap()).advance(&hello_of_16_mib).err().unwrap();
-    assert_eq!(failure.error.kind(), "invalid_message");
+    let failure = Box::new(Handshake::server(&server, LastWord::Webpki).unwrap())
+        .advance(&hello_of_16_mib)
+        .err()
+        .unwrap();
+    assert_eq!(failure.error.kind(), "handshake_too_large");
 }

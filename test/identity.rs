@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use rustls::pki_types::CertificateDer;
 use rustls_dist::error::Error;
-use rustls_dist::identity::Identity;
+use rustls_dist::identity::{Identity, IdentityFiles};
 use rustls_dist::pem;
 use rustls_dist::private_key::Password;
+use rustls_dist::trust::TrustSource;
 use support::Folder;
 
 const CA: &str = "-addext basicConstraints=critical,CA:TRUE -addext keyUsage=keyCertSign";
@@ -44,15 +45,19 @@ fn three_levels() -> Folder {
     folder
 }
 
+fn files(certfile: PathBuf, keyfile: Option<PathBuf>, password: Option<Password>) -> IdentityFiles {
+    IdentityFiles { certfile, keyfile, password }
+}
+
 fn certificate(folder: &Folder, name: &str) -> CertificateDer<'static> {
     pem::certificates(&folder.path(name)).unwrap().remove(0)
 }
 
 /// The chain that `certfile` and `cacertfile` yield has to be the certificates `expected`, in that order.
 fn check_chain(folder: &Folder, certfile: &str, cacertfile: Option<&str>, expected: &[&str]) {
-    let cacertfile = cacertfile.map(|name| folder.path(name));
+    let above = cacertfile.map(|name| TrustSource::File(folder.path(name)));
     let key = folder.path(&format!("{}.key", expected[0]));
-    let identity = Identity::load(&folder.path(certfile), Some(&key), None, cacertfile.as_deref()).unwrap();
+    let identity = Identity::load(&files(folder.path(certfile), Some(key), None), above.as_ref()).unwrap();
     let expected: Vec<_> = expected.iter().map(|name| certificate(folder, name)).collect();
     assert_eq!(identity.chain(), expected);
     assert_eq!(identity.leaf(), &expected[0]);
@@ -61,8 +66,8 @@ fn check_chain(folder: &Folder, certfile: &str, cacertfile: Option<&str>, expect
 
 fn failure(folder: &Folder, certfile: &str, keyfile: Option<&str>, cacertfile: Option<&str>) -> Error {
     let path = |name: &str| folder.path(name);
-    let (keyfile, cacertfile): (Option<PathBuf>, Option<PathBuf>) = (keyfile.map(path), cacertfile.map(path));
-    Identity::load(&folder.path(certfile), keyfile.as_deref(), None, cacertfile.as_deref()).unwrap_err()
+    let above = cacertfile.map(|name| TrustSource::File(path(name)));
+    Identity::load(&files(path(certfile), keyfile.map(path), None), above.as_ref()).unwrap_err()
 }
 
 #[test]
@@ -164,14 +169,14 @@ fn certificates_of_version_1() {
 fn key_and_certificate_in_one_file() {
     let folder = three_levels();
     let certfile = folder.join("both", &["leaf.key", "leaf", "middle"]);
-    let identity = Identity::load(&certfile, None, None, None).unwrap();
+    let identity = Identity::load(&files(certfile, None, None), None).unwrap();
     assert_eq!(identity.chain().len(), 2);
 
     folder.openssl("pkcs8 -topk8 -passout pass:secret -in leaf.key -out leaf.encrypted");
     let certfile = folder.join("encrypted", &["leaf", "leaf.encrypted"]);
     let password = Password::from(b"secret".to_vec());
-    assert!(Identity::load(&certfile, None, Some(&password), None).is_ok());
-    let error = Identity::load(&certfile, None, None, None).unwrap_err();
+    assert!(Identity::load(&files(certfile.clone(), None, Some(password)), None).is_ok());
+    let error = Identity::load(&files(certfile.clone(), None, None), None).unwrap_err();
     assert_eq!(error, Error::PasswordMissing { path: certfile });
 }
 

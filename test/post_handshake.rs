@@ -12,6 +12,7 @@ use rustls::{CipherSuiteCommon, Tls13CipherSuite};
 use rustls_dist::error::{Error, alert_name};
 use rustls_dist::handshake::Handshake;
 use rustls_dist::record::Event;
+use rustls_dist::referee::LastWord;
 use rustls_dist::verifier::ExpectedName;
 use support::buffered;
 use support::link::{content, open, open_some, packet, packets, sessions, suites};
@@ -214,7 +215,7 @@ fn client_of_rustls(version: ProtocolVersion) -> Connection {
 fn tickets_of_a_server_of_rustls_are_ignored() {
     let side = Spec::version(TLS13).unchecked().client().unwrap();
     let mut peer = server_of_rustls(TLS13);
-    let ours = Handshake::client(&side, ExpectedName::Any).unwrap();
+    let ours = Handshake::client(&side, ExpectedName::Any, LastWord::Webpki).unwrap();
     let (mut session, tickets) = buffered::shake(ours, &mut peer, b"");
     assert!(tickets.len() > 100, "{}", tickets.len());
     let data = buffered::write(&mut peer, &packet(b"behind"));
@@ -226,8 +227,8 @@ fn key_updates_with_either_end_of_rustls() {
     let client = Spec::version(TLS13).unchecked().client().unwrap();
     let server = Spec::version(TLS13).unchecked().server().unwrap();
     for (ours, mut peer) in [
-        (Handshake::client(&client, ExpectedName::Any).unwrap(), server_of_rustls(TLS13)),
-        (Handshake::server(&server).unwrap(), client_of_rustls(TLS13)),
+        (Handshake::client(&client, ExpectedName::Any, LastWord::Webpki).unwrap(), server_of_rustls(TLS13)),
+        (Handshake::server(&server, LastWord::Webpki).unwrap(), client_of_rustls(TLS13)),
     ] {
         let (mut session, rest) = buffered::shake(ours, &mut peer, b"");
         assert!(packets(&mut session.rx, &rest).is_empty());

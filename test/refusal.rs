@@ -2,14 +2,21 @@
 
 mod support;
 
-use rcgen::{ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, ExtendedKeyUsagePurpose,
+    IsCa, KeyPair, date_time_ymd,
+};
 use rustls::{AlertDescription, ProtocolVersion};
+use rustls_dist::config::JudgedBy;
 use rustls_dist::error::Error;
 use rustls_dist::handshake::Handshake;
 use rustls_dist::record::Event;
+use rustls_dist::referee::{Case, LastWord, Referee};
 use rustls_dist::verifier::ExpectedName;
 use support::link::{End, Shaken, open, shake, shake_specs, whole};
-use support::pki::{CA, NOW_UNIX_S, OTHER_CA, Pair, Spec, authority, issue};
+use support::pki::{CA, HOST, NOW_UNIX_S, OTHER_CA, Pair, Spec, authority, issue};
 
 const BOTH: [ProtocolVersion; 2] = [ProtocolVersion::TLSv1_3, ProtocolVersion::TLSv1_2];
 
@@ -73,7 +80,7 @@ fn bad_certificates_of_either_end() {
     for version in BOTH {
         for Bad { identity, kind, alert } in bad_certificates() {
             let strict = Spec::version(version);
-            let bad = Spec { identity: Some(identity), ..strict.clone() };
+            let bad = Spec { identities: vec![identity], ..strict.clone() };
             check(shake_specs(&strict, &bad), By::Client, version, kind, alert);
             check(shake_specs(&bad, &strict), By::Server, version, kind, alert);
         }
@@ -87,7 +94,7 @@ fn the_time_is_an_argument() {
         params.not_after = date_time_ymd(2026, 1, 2);
     });
     for version in BOTH {
-        let owner = Spec { identity: Some(short.clone()), ..Spec::version(version) };
+        let owner = Spec { identities: vec![short.clone()], ..Spec::version(version) };
         let judge = |now_unix_s| Spec { now_unix_s, ..Spec::version(version) };
         let day_s = 24 * 60 * 60;
         shake_specs(&judge(NOW_UNIX_S), &owner).client.session();
@@ -105,7 +112,7 @@ fn a_purpose_is_good_for_one_role_only() {
     let for_purpose = |purpose| {
         let identity =
             issue(&CA, KeyPair::generate().unwrap(), |params| params.extended_key_usages = vec![purpose]);
-        Spec { identity: Some(identity), ..Spec::default() }
+        Spec { identities: vec![identity], ..Spec::default() }
     };
     let server_only = for_purpose(ExtendedKeyUsagePurpose::ServerAuth);
     let client_only = for_purpose(ExtendedKeyUsagePurpose::ClientAuth);
@@ -123,7 +130,7 @@ fn a_chain_deeper_than_allowed() {
     let mut identity = issue(&lower, KeyPair::generate().unwrap(), |_| {});
     identity.chain = [identity.chain, lower.pem(), upper.pem()].concat();
     for version in BOTH {
-        let owner = Spec { identity: Some(identity.clone()), ..Spec::version(version) };
+        let owner = Spec { identities: vec![identity.clone()], ..Spec::version(version) };
         let judge = |depth| Spec { depth, ..Spec::version(version) };
         shake_specs(&judge(2), &owner).client.session();
         shake_specs(&owner, &judge(2)).server.session();
@@ -144,7 +151,7 @@ fn self_issued_intermediates_are_not_counted() {
     let renewed = authority("ca", Some(&CA));
     let mut identity = issue(&renewed, KeyPair::generate().unwrap(), |_| {});
     identity.chain = [identity.chain, renewed.pem()].concat();
-    let owner = Spec { identity: Some(identity), ..Spec::default() };
+    let owner = Spec { identities: vec![identity], ..Spec::default() };
     let judge = Spec { depth: 0, ..Spec::default() };
     shake_specs(&judge, &owner).client.session();
     shake_specs(&owner, &judge).server.session();
@@ -155,8 +162,8 @@ fn a_server_with_another_name() {
     for version in BOTH {
         let spec = Spec::version(version);
         let expected = ExpectedName::Host("other.example".to_owned());
-        let client = Handshake::client(&spec.client().unwrap(), expected).unwrap();
-        let server = Handshake::server(&spec.server().unwrap()).unwrap();
+        let client = Handshake::client(&spec.client().unwrap(), expected, LastWord::Webpki).unwrap();
+        let server = Handshake::server(&spec.server().unwrap(), LastWord::Webpki).unwrap();
         let shaken = shake(client, server, whole);
         let error = check(shaken, By::Client, version, "name_mismatch", AlertDescription::BadCertificate);
         let Error::NameMismatch { expected, presented } = error else { panic!("{error:?}") };
@@ -169,7 +176,7 @@ fn a_server_with_another_name() {
 fn a_client_without_certificate() {
     for version in BOTH {
         let strict = Spec::version(version);
-        let anonymous = Spec { identity: None, ..strict.clone() };
+        let anonymous = Spec { identities: vec![], ..strict.clone() };
         let alert = AlertDescription::CertificateRequired;
         check(shake_specs(&anonymous, &strict), By::Server, version, "no_peer_certificate", alert);
     }
@@ -198,5 +205,92 @@ fn nothing_in_common() {
             "no_shared_cipher",
             AlertDescription::HandshakeFailure,
         );
+    }
+}
+
+/// A referee who refuses everybody with one alert.
+struct Refuses(AlertDescription);
+
+impl Referee for Refuses {
+    fn judge(&self, _case: Case) -> Result<(), Error> {
+        Err(Error::RefusedByReferee { alert: self.0, reason: "no".to_owned() })
+    }
+}
+
+/// Whatever alert a referee wishes for: what the error says is what the peer gets.
+#[test]
+fn the_alert_of_a_referee_is_the_one_that_is_sent() {
+    for version in BOTH {
+        for code in 0..=120 {
+            let wish = AlertDescription::from(code);
+            let spec = Spec { judged_by: JudgedBy::Referee, ..Spec::version(version) };
+            let referee = LastWord::Referee(Arc::new(Refuses(wish)));
+            let expected = ExpectedName::Host(HOST.to_owned());
+            let client = Handshake::client(&spec.client().unwrap(), expected, referee).unwrap();
+            let server = Handshake::server(&spec.server().unwrap(), LastWord::Webpki).unwrap();
+            let shaken = shake(client, server, whole);
+            let failure = shaken.client.failure();
+            assert_eq!(failure.alert, failure.error.alert());
+            let said = failure.alert.unwrap();
+            assert!(said == wish || said == AlertDescription::CertificateUnknown, "{wish:?}: {said:?}");
+            assert_eq!(shaken.server.failure().error, Error::AlertReceived(said), "{wish:?}");
+        }
+    }
+}
+
+/// Each fault that webpki finds has a name and an alert of its own.
+#[test]
+fn faults_of_chains_are_told_apart() {
+    let key = || KeyPair::generate().unwrap();
+    let authority_as_peer =
+        issue(&CA, key(), |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+    let none_below = CertifiedIssuer::signed_by(
+        {
+            let mut params = CertificateParams::new(Vec::new()).unwrap();
+            params.distinguished_name.push(DnType::CommonName, "none below");
+            params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+            params
+        },
+        key(),
+        &*CA,
+    )
+    .unwrap();
+    let below = authority("below", Some(&none_below));
+    let mut too_long = issue(&below, key(), |_| {});
+    too_long.chain = [too_long.chain, below.pem(), none_below.pem()].concat();
+    for (identity, kind, alert) in [
+        (authority_as_peer, "peer_is_authority", AlertDescription::UnsupportedCertificate),
+        (too_long, "path_length_exceeded", AlertDescription::UnknownCA),
+    ] {
+        for version in BOTH {
+            let strict = Spec::version(version);
+            let bad = Spec { identities: vec![identity.clone()], ..strict.clone() };
+            check(shake_specs(&strict, &bad), By::Client, version, kind, alert);
+            check(shake_specs(&bad, &strict), By::Server, version, kind, alert);
+        }
+    }
+}
+
+/// A chain beyond 64 KiB: the peer hears of it where nothing is encrypted yet, and the error tells which it was.
+#[test]
+fn an_oversized_chain() {
+    let huge = || {
+        issue(&CA, KeyPair::generate().unwrap(), |params| {
+            let padding = CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![0; 70_000]);
+            params.custom_extensions.push(padding);
+        })
+    };
+    let bad = |version| Spec { identities: vec![huge()], ..Spec::version(version) };
+    let version = ProtocolVersion::TLSv1_2;
+    let (kind, alert) = ("handshake_too_large", AlertDescription::DecodeError);
+    check(shake_specs(&Spec::version(version), &bad(version)), By::Client, version, kind, alert);
+    check(shake_specs(&bad(version), &Spec::version(version)), By::Server, version, kind, alert);
+    let version = ProtocolVersion::TLSv1_3;
+    for shaken in [
+        shake_specs(&Spec::version(version), &bad(version)).client,
+        shake_specs(&bad(version), &Spec::version(version)).server,
+    ] {
+        let failure = shaken.failure();
+        assert_eq!((failure.error.kind(), failure.alert), (kind, None));
     }
 }

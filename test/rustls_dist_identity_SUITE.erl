@@ -110,12 +110,12 @@ keys_on_links(Config) ->
 keys_load(Config) ->
     [begin
          #{cert := Cert, key := Key} = rustls_dist_certs:self_signed(get(dir, Config), Name, #{key => Kind}),
-         [?assertMatch({{Name, Format, Role}, {ok, _, [#{subject := _}]}},
+         [?assertMatch({{Name, Format, Role}, {ok, _, [#{subject := _}], []}},
                        {{Name, Format, Role},
                         rustls_dist_nif:config_new(Role, #{certfile => unicode:characters_to_binary(Cert),
                                                            keyfile => unicode:characters_to_binary(written(Key, Format)),
                                                            password => <<"open">>,
-                                                           verify => verify_none, depth => 10})})
+                                                           verify => verify_none, judged_by => webpki, depth => 10})})
           || Format <- Formats, Role <- [server, client]]
      end || {Name, Kind, Formats} <- [{"rsa2048", {rsa, 2048}, [pkcs8, pkcs1, encrypted]},
                                       {"rsa3072", {rsa, 3072}, [pkcs8, pkcs1, encrypted]},

@@ -4,7 +4,7 @@
 -include_lib("stdlib/include/assert.hrl").
 
 -export([all/0, groups/0]).
--export([accepts/1, refuses_values/1, password_fun/1, cipher_suites_of_ssl/1,
+-export([verdict_options/1, accepts/1, refuses_values/1, password_fun/1, cipher_suites_of_ssl/1,
          notices/1, refusals/1, harmless_values/1, other_side_only/1, every_name_judged/1, otp_options_known/1,
          flag_grammar/1, flag_secrets/1, file_entries/1, unknown_names/1,
          precedence/1, losing_values/1, skips_other_side/1,
@@ -17,7 +17,7 @@ all() ->
     [{group, G} || {G, _, _} <- groups()].
 
 groups() ->
-    [{values, [], [accepts, refuses_values, password_fun, cipher_suites_of_ssl]},
+    [{values, [], [accepts, refuses_values, verdict_options, password_fun, cipher_suites_of_ssl]},
      {tables, [], [notices, refusals, harmless_values, other_side_only, every_name_judged,
                    otp_options_known]},
      {grammar, [], [flag_grammar, flag_secrets, file_entries, unknown_names]},
@@ -79,9 +79,41 @@ wrong() ->
      {key_update_at, [{text, "0"}, {text, "many"}, {term, 0}, {term, infinity}]},
      {server_name_indication, [{text, ""}, {term, true}, {term, undefined}]},
      {secure_renegotiate, [{text, "maybe"}, {term, 1}]},
+     {certs_keys, [{text, "x"}, {term, []}, {term, [#{}]}, {term, [#{certfile => ""}]}, {term, #{certfile => "c"}},
+                   {term, [#{certfile => "c", key => {'RSAPrivateKey', <<1>>}}]}, {term, [#{cert => <<1>>}]}]},
+     {cacerts, [{text, "x"}, {term, []}, {term, "ca.pem"}, {term, [<<1>>, a]}]},
+     {customize_hostname_check, [{text, "x"}, {term, [{match_fun, fun erlang:is_atom/1}]}, {term, [match_fun]}]},
+     {verify_fun, [{text, "m"}, {text, "{m,f"}, {term, m}, {term, {m, f}}, {term, fun erlang:is_atom/1},
+                   {term, {fun erlang:is_atom/1, s}}]},
+     {crl_check, [{text, "yes"}, {term, 1}]},
+     {crl_cache, [{text, "x"}, {term, {ssl_crl_cache, {internal, [{https, 5000}]}}},
+                  {term, {ssl_crl_cache, {internal, [{http, 0}]}}}, {term, {ssl_crl_cache, {file, "x"}}}, {term, m}]},
+     {crlfile, Path},
+     {verify_node, [{text, "true"}, {term, true}, {term, {uri, ""}}, {term, {uri, 1}}, {text, "uri"}]},
      {handshake, [{text, "hello"}, {term, hello}]},
      {hibernate_after, [{text, "soon"}, {term, -1}]},
      {max_handshake_size, [{text, "1000"}, {term, 65534}]}].
+
+%% As OTP's documentation writes them, in either form.
+verdict_options(_Config) ->
+    [?assertMatch({_, s, "m:f/3"}, judged_value(verify_fun, Form))
+     || Form <- [{text, "{m,f,s}"}, {term, {m, f, s}}]],
+    ?assertMatch({_, s, "fun m:f/4"}, judged_value(verify_fun, {term, {fun m:f/4, s}})),
+    Http = {ssl_crl_cache, {internal, [{http, 5000}]}},
+    [?assertEqual(Http, judged_value(crl_cache, Form))
+     || Form <- [{text, "{ssl_crl_cache,{internal,[{http,5000}]}}"}, {term, Http}]],
+    ?assertEqual({mine, {handle, x}}, judged_value(crl_cache, {term, {mine, {handle, x}}})),
+    ?assertEqual([<<1>>, <<2>>], judged_value(cacerts, {term, [<<1>>, {cert, <<2>>, decoded}]})),
+    ?assertEqual([#{certfile => <<"r">>}, #{certfile => <<"e">>, keyfile => <<"k">>, password => <<"p">>}],
+                 judged_value(certs_keys, {term, [#{certfile => "r"}, #{certfile => <<"e">>, keyfile => "k",
+                                                                        password => fun() -> "p" end}]})),
+    [?assertEqual(Policy, judged_value(verify_node, {term, Policy})) || Policy <- [host, name, false]],
+    ?assertEqual({uri, "spiffe://x/%n"}, judged_value(verify_node, {text, "{uri,\"spiffe://x/%n\"}"})),
+    %% Instead of cacertfile and certfile.
+    ?assertMatch({ok, #{options := #{verify := verify_peer}}},
+                 parse_file(server, [{cacerts, [<<1>>]}, {certs_keys, [#{certfile => "c"}]}])),
+    {error, Blind} = parse_file(server, [{certfile, "c"}, {crl_check, true}]),
+    ?assertMatch({needs, server, {optfile, "F"}, crl_check, verify}, Blind).
 
 password_fun(_Config) ->
     ?assertEqual(<<"pw">>, judged_value(password, {term, fun() -> "pw" end})),
@@ -139,7 +171,7 @@ refusals(_Config) ->
 
 harmless_values(_Config) ->
     [?assertMatch({ok, #{notices := [{no_meaning, server, _, Key, _} | _]}}, with(server, Key, Form))
-     || {Key, Form} <- [{crl_check, {text, "false"}}, {crl_check, {term, false}}, {ktls, {text, "false"}},
+     || {Key, Form} <- [{ktls, {text, "false"}},
                         {ktls, {term, false}}, {protocol, {term, tls}}, {stapling, {term, no_staple}},
                         {sni_hosts, {term, []}}]].
 
@@ -393,6 +425,7 @@ judged_value(Key, Form) ->
     end.
 
 sides_of(server_name_indication) -> [client];
+sides_of(customize_hostname_check) -> [client];
 sides_of(_) -> [client, server].
 
 source_text({text, _}) -> "-ssl_dist_opt";

@@ -43,12 +43,14 @@ values(Config) ->
                     {ciphers, [{ciphers, "TLS_NO_SUCH_SUITE"}], "TLS_NO_SUCH_SUITE", "TLS_AES_256_GCM_SHA384"},
                     {ciphers, [{ciphers, "AES128-SHA"}], "AES128-SHA.* not supported", "ECDHE-RSA-AES256-GCM-SHA384"},
                     {ciphers, [{ciphers, "TLS_AES_256_GCM_SHA384"}, {versions, ['tlsv1.2']}], "tlsv1.2", "add one"},
-                    {key_update_at, [{key_update_at, 0}], "0", "at least 1"}]).
+                    {key_update_at, [{key_update_at, 0}], "0", "at least 1"},
+                    {verify_fun, [{verify_fun, "m"}], "m", "{Module, Function, State}"},
+                    {crl_check, [{crl_check, "often"}], "often", "true or peer or best_effort or false"},
+                    {verify_node, [{verify_node, "ip"}], "ip", "host, name, {uri"}]).
 
 unsupported_options(Config) ->
     refuse(Config, [{Key, [{Key, Value}], "not supported", Mend}
-                    || {Key, Value, Mend} <- [{verify_fun, "m", "remove it"}, {crl_check, true, "remove it"},
-                                              {ktls, true, "remove it"}, {cacerts, "x", "cacertfile"},
+                    || {Key, Value, Mend} <- [{ktls, true, "remove it"}, {cert, "x", "certfile"},
                                               {psk_identity, "x", "certificates"}]]).
 
 combinations(Config) ->

@@ -2,9 +2,10 @@
 
 mod support;
 
+use rustls::pki_types::CertificateDer;
 use rustls_dist::error::Error;
 use rustls_dist::pem;
-use rustls_dist::trust::TrustStore;
+use rustls_dist::trust::{TrustSource, TrustStore};
 use support::Folder;
 
 fn folder_with_certificates() -> Folder {
@@ -51,7 +52,7 @@ fn errors() {
     let folder = folder_with_certificates();
     let path = folder.path("middle");
     let error = TrustStore::load(&path).unwrap_err();
-    assert_eq!(error, Error::NoTrustAnchor { path });
+    assert_eq!(*error.cause(), Error::NoTrustAnchor { path });
     assert_eq!(error.option(), Some("cacertfile"));
 
     let path = folder.write("damaged", "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n");
@@ -63,4 +64,20 @@ fn errors() {
     assert_eq!(*TrustStore::load(&path).unwrap_err().cause(), Error::NoCertificate { path });
     let path = folder.path(".");
     assert_eq!(*TrustStore::load(&path).unwrap_err().cause(), Error::FileNotRegular { path });
+}
+
+#[test]
+fn certificates_instead_of_a_file() {
+    let folder = folder_with_certificates();
+    let ders = |name: &str| rustls_dist::pem::certificates(&folder.path(name)).unwrap();
+    let source = |certificates| TrustSource::Certificates(certificates);
+    let store = TrustStore::from_source(&source([ders("root"), ders("middle")].concat())).unwrap();
+    assert_eq!((store.anchors().len(), store.intermediates().len()), (1, 1));
+
+    let error = TrustStore::from_source(&source(ders("middle"))).unwrap_err();
+    assert_eq!((error.kind(), error.option()), ("no_trust_anchor", Some("cacerts")));
+    let garbage = CertificateDer::from(vec![0x30, 0]);
+    let error = TrustStore::from_source(&source([ders("root"), vec![garbage]].concat())).unwrap_err();
+    assert_eq!(*error.cause(), Error::BadTrustedCertificate { position: 2 });
+    assert_eq!(error.option(), Some("cacerts"));
 }

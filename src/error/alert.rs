@@ -15,7 +15,11 @@ impl Error {
             Self::AlertReceived(_) | Self::Closed => return None,
             Self::AtOption { cause, .. } => return cause.alert(),
             Self::Tls(error) => return tls_alert(error),
-            Self::NameMismatch { .. } => AlertDescription::BadCertificate,
+            Self::NameMismatch { .. } | Self::SelfSignedPeer => AlertDescription::BadCertificate,
+            Self::ChainRefused(fault) => fault.alert(),
+            Self::AuthorityMayNotSign { .. } => AlertDescription::UnsupportedCertificate,
+            Self::TrustAnchorNotValid { .. } => AlertDescription::CertificateExpired,
+            Self::RefusedByReferee { alert, .. } => *alert,
             // No trust anchor was found within the distance that is looked at, which is what
             // unknown_ca says ("the CA certificate could not be located").
             Self::ChainTooDeep { .. } => AlertDescription::UnknownCA,

@@ -53,6 +53,9 @@ fn file_text(error: &Error) -> Option<String> {
              keep the node's own certificate first, then the ones that lead to the root",
             path.display()
         ),
+        Error::BadTrustedCertificate { position } => {
+            format!("certificate number {position} is no X.509 certificate in DER")
+        }
         Error::NoTrustAnchor { path } => format!(
             "{} holds no self-signed certificate, so no chain can be trusted; add the root certificate to it",
             path.display()
@@ -168,6 +171,20 @@ fn peer_text(error: &Error) -> Option<String> {
             "the peer's certificate chain has {intermediates} intermediate certificates, \
              and depth allows {depth}"
         ),
+        Error::ChainRefused(fault) => fault.to_string(),
+        Error::SelfSignedPeer => "the peer's certificate is self-signed; give it one that an authority in \
+             cacertfile issued, or pin it with verify_fun {rustls_dist, verify_pinned, [FINGERPRINT]}"
+            .to_owned(),
+        Error::AuthorityMayNotSign { subject } => {
+            format!(
+                "the certificate of {subject} is not meant for signing certificates (keyUsage lacks keyCertSign)"
+            )
+        }
+        Error::TrustAnchorNotValid { subject, not_before_unix_s, not_after_unix_s } => format!(
+            "the trust anchor {subject} is valid from {} to {} only; replace it in cacertfile",
+            tls_text::date_of(*not_before_unix_s),
+            tls_text::date_of(*not_after_unix_s)
+        ),
         Error::NameMismatch { expected, presented } if presented.is_empty() => {
             format!("the server's certificate names no host at all, and {expected:?} was dialled")
         }
@@ -175,6 +192,7 @@ fn peer_text(error: &Error) -> Option<String> {
             "the server's certificate does not name the host {expected:?}; it names {}",
             presented.join(", ")
         ),
+        Error::RefusedByReferee { reason, .. } => reason.clone(),
         Error::AlertReceived(alert) => tls_text::alert_received_text(*alert),
         _ => return None,
     })
@@ -183,7 +201,10 @@ fn peer_text(error: &Error) -> Option<String> {
 fn record_text(error: &Error) -> Option<String> {
     Some(match error {
         Error::HandshakeTooLarge { limit_bytes } => {
-            format!("the peer's handshake messages add up to more than {limit_bytes} bytes")
+            format!(
+                "the peer's handshake messages are too long: 65535 bytes is the most for one, {limit_bytes} for all; \
+                 is its certificate chain that long?"
+            )
         }
         Error::RecordTooLong { length_bytes } => format!(
             "a record announces {length_bytes} bytes, more than TLS allows; is the peer speaking TLS at all?"

@@ -111,20 +111,22 @@ fn incompatible_text(why: &PeerIncompatible) -> String {
 
 /// A time as `2025-01-31 12:00:00 UTC`.
 fn date(time: UnixTime) -> String {
-    let seconds = time.as_secs();
-    match i64::try_from(seconds).ok().and_then(|s| ASN1Time::from_timestamp(s).ok()) {
-        Some(time) => {
-            let t = time.to_datetime();
-            format!(
-                "{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC",
-                t.year(),
-                u8::from(t.month()),
-                t.day(),
-                t.hour(),
-                t.minute(),
-                t.second()
-            )
-        }
-        None => format!("{seconds} s after 1970"),
-    }
+    i64::try_from(time.as_secs()).map_or_else(|_| "a time beyond all calendars".to_owned(), date_of)
+}
+
+/// The same for seconds since 1970.
+pub(super) fn date_of(unix_s: i64) -> String {
+    let Ok(time) = ASN1Time::from_timestamp(unix_s) else {
+        return format!("{unix_s} s after 1970");
+    };
+    let t = time.to_datetime();
+    format!(
+        "{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC",
+        t.year(),
+        u8::from(t.month()),
+        t.day(),
+        t.hour(),
+        t.minute(),
+        t.second()
+    )
 }

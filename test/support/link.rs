@@ -5,6 +5,7 @@ use rustls_dist::config::{ClientSide, ServerSide};
 use rustls_dist::error::Error;
 use rustls_dist::handshake::{Failure, Handshake, Progress};
 use rustls_dist::record::{Event, RecordRx};
+use rustls_dist::referee::LastWord;
 use rustls_dist::session::Session;
 use rustls_dist::verifier::ExpectedName;
 
@@ -21,7 +22,7 @@ impl End {
     /// Takes bytes of the peer while the handshake lasts, then adds them to `rest`; returns what is to be sent.
     fn feed(&mut self, input: &[u8], rest: &mut Vec<u8>) -> Vec<u8> {
         // Put back by every arm but the first.
-        let placeholder = Self::Failed(Failure { send: Vec::new(), error: Error::Closed });
+        let placeholder = Self::Failed(Failure { send: Vec::new(), alert: None, error: Error::Closed });
         let (next, send) = match std::mem::replace(self, placeholder) {
             Self::Going(handshake) => match handshake.advance(input) {
                 Ok(step) => match step.progress {
@@ -94,8 +95,8 @@ pub fn whole(flight: &[u8]) -> Vec<Vec<u8>> {
 
 /// A handshake between the two sides, for [`HOST`].
 pub fn shake_sides(client: &ClientSide, server: &ServerSide, cut: impl Fn(&[u8]) -> Vec<Vec<u8>>) -> Shaken {
-    let client = Handshake::client(client, ExpectedName::Host(HOST.to_owned())).unwrap();
-    shake(client, Handshake::server(server).unwrap(), cut)
+    let client = Handshake::client(client, ExpectedName::Host(HOST.to_owned()), LastWord::Webpki).unwrap();
+    shake(client, Handshake::server(server, LastWord::Webpki).unwrap(), cut)
 }
 
 /// A handshake between sides made of `client` and `server`.

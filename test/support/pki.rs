@@ -10,10 +10,12 @@ use rcgen::{
 use rustls::SupportedCipherSuite;
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
-use rustls_dist::config::{ClientSide, Options, ServerSide, Verify};
+use rustls_dist::config::{ClientSide, JudgedBy, Options, ServerSide, Verify};
 use rustls_dist::error::Error;
 use rustls_dist::hostname::CommonNamePolicy;
+use rustls_dist::identity::IdentityFiles;
 use rustls_dist::provider::Versions;
+use rustls_dist::trust::TrustSource;
 use rustls_dist::verifier::ClientAuth;
 
 use super::Folder;
@@ -94,9 +96,10 @@ pub fn clock(now_unix_s: u64) -> Arc<dyn TimeProvider> {
 /// What a side is made of. The default is as strict as can be and works.
 #[derive(Clone)]
 pub struct Spec {
-    pub identity: Option<Pair>,
+    pub identities: Vec<Pair>,
     pub trust: Option<String>,
     pub verify: Verify,
+    pub judged_by: JudgedBy,
     pub client_auth: ClientAuth,
     pub depth: usize,
     pub versions: Versions,
@@ -108,9 +111,10 @@ pub struct Spec {
 impl Default for Spec {
     fn default() -> Self {
         Self {
-            identity: Some(EC.clone()),
+            identities: vec![EC.clone()],
             trust: Some(CA.pem()),
             verify: Verify::Peer,
+            judged_by: JudgedBy::Webpki,
             client_auth: ClientAuth::Required,
             depth: 10,
             versions: Versions::Default,
@@ -126,7 +130,7 @@ impl Spec {
     pub fn suite(suite: SupportedCipherSuite) -> Self {
         let needs_rsa = format!("{:?}", suite.suite()).contains("_RSA_");
         let identity = if needs_rsa { RSA.clone() } else { EC.clone() };
-        Self { identity: Some(identity), suites: Some(vec![suite]), ..Self::default() }
+        Self { identities: vec![identity], suites: Some(vec![suite]), ..Self::default() }
     }
 
     /// A side that speaks `version` and nothing else.
@@ -156,11 +160,19 @@ impl Spec {
     /// The options, whose files are in `folder`.
     pub fn options(&self, folder: &Folder) -> Options {
         Options {
-            certfile: self.identity.as_ref().map(|pair| folder.write("certificate", &pair.chain)),
-            keyfile: self.identity.as_ref().map(|pair| folder.write("key", &pair.key)),
-            password: None,
-            cacertfile: self.trust.as_ref().map(|trust| folder.write("cas", trust)),
+            identities: self
+                .identities
+                .iter()
+                .enumerate()
+                .map(|(index, pair)| IdentityFiles {
+                    certfile: folder.write(&format!("certificate{index}"), &pair.chain),
+                    keyfile: Some(folder.write(&format!("key{index}"), &pair.key)),
+                    password: None,
+                })
+                .collect(),
+            trust: self.trust.as_ref().map(|trust| TrustSource::File(folder.write("cas", trust))),
             verify: self.verify,
+            judged_by: self.judged_by,
             client_auth: self.client_auth,
             depth: self.depth,
             versions: self.versions.clone(),

@@ -19,6 +19,7 @@ use rustls::{
     ProtocolVersion, ServerConfig, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion,
 };
 use rustls_dist::handshake::{Failure, Handshake, Progress};
+use rustls_dist::referee::LastWord;
 use rustls_dist::session::Session;
 use rustls_dist::verifier::ExpectedName;
 
@@ -62,7 +63,8 @@ impl Raw {
         version: ProtocolVersion,
         tail: impl FnOnce(&mut Self) -> Vec<u8>,
     ) -> (Self, Result<Session, Failure>) {
-        let ours = Handshake::server(&Spec::version(version).unchecked().server().unwrap()).unwrap();
+        let ours = Handshake::server(&Spec::version(version).unchecked().server().unwrap(), LastWord::Webpki)
+            .unwrap();
         let mut config = client_config(version);
         config.enable_secret_extraction = true;
         let name = ServerName::try_from(HOST).unwrap();
@@ -76,8 +78,8 @@ impl Raw {
         tail: impl FnOnce(&mut Self) -> Vec<u8>,
     ) -> (Self, Result<Session, Failure>) {
         let side = Spec::version(version).unchecked().client().unwrap();
-        let ours = Handshake::client(&side, ExpectedName::Any).unwrap();
-        let mut config = server_config(version, Spec::default().identity.as_ref().unwrap());
+        let ours = Handshake::client(&side, ExpectedName::Any, LastWord::Webpki).unwrap();
+        let mut config = server_config(version, &Spec::default().identities[0]);
         config.enable_secret_extraction = true;
         config.send_tls13_tickets = 0;
         let connection = UnbufferedServerConnection::new(Arc::new(config)).unwrap();

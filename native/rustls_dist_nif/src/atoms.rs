@@ -12,6 +12,7 @@ rustler::atoms! {
 
     // handshake results
     handshake_step = "rustls_dist_handshake",
+    verify_question = "rustls_dist_verify",
     go_on = "continue",
     done,
     failed,
@@ -35,6 +36,12 @@ rustler::atoms! {
     versions,
     ciphers,
     key_update_at,
+    judged_by,
+    webpki,
+    referee,
+    by_referee,
+    identities,
+    cacerts,
     common_name_fallback,
 
     // facts
@@ -43,6 +50,7 @@ rustler::atoms! {
     group,
     peer,
     peer_der,
+    own,
     subject,
     issuer,
     dns_names,

@@ -6,20 +6,25 @@ use std::sync::Arc;
 
 use rustler::{Atom, Binary, Encoder, Env, Error as NifError, NifResult, Resource, ResourceArc, Term};
 use rustls::ProtocolVersion;
+use rustls::pki_types::CertificateDer;
 use rustls::time_provider::DefaultTimeProvider;
 use rustls_dist::cipher_names;
-use rustls_dist::config::{ClientSide, Options, ServerSide, Verify};
+use rustls_dist::config::{ClientSide, JudgedBy, Options, ServerSide, Verify};
 use rustls_dist::hostname::CommonNamePolicy;
+use rustls_dist::identity::IdentityFiles;
 use rustls_dist::private_key::Password;
 use rustls_dist::provider::Versions;
+use rustls_dist::trust::TrustSource;
 use rustls_dist::verifier::ClientAuth;
 
+use crate::bytes::into_binary;
 use crate::census::{CONFIGS, Token};
 use crate::{atoms, terms};
 
 /// One role's configuration, shared by all of its handshakes.
 pub struct Config {
     pub side: Side,
+    pub judged_by: JudgedBy,
     _alive: Token,
 }
 
@@ -31,9 +36,10 @@ pub enum Side {
 #[rustler::resource_impl]
 impl Resource for Config {}
 
-/// Reads the files that `options` names: `{ok, Config, [OwnCertificate]} | {error, ErrorMap}`.
+/// Reads the files that `options` names: `{ok, Config, [OwnCertificate], [TrustedDer]} | {error, ErrorMap}`.
 #[rustler::nif(schedule = "DirtyIo")]
 fn config_new<'a>(env: Env<'a>, role: Atom, options: Term<'a>) -> NifResult<Term<'a>> {
+    let judged_by = judged_by(options)?;
     match build(role, options)? {
         Ok(side) => {
             let chain = match &side {
@@ -44,8 +50,14 @@ fn config_new<'a>(env: Env<'a>, role: Atom, options: Term<'a>) -> NifResult<Term
                 .iter()
                 .map(|certificate| terms::certificate_map(env, certificate))
                 .collect::<NifResult<Vec<_>>>()?;
-            let config = ResourceArc::new(Config { side, _alive: CONFIGS.enter() });
-            Ok((atoms::ok(), config, own).encode(env))
+            let trusted = match &side {
+                Side::Client(side) => side.trusted(),
+                Side::Server(side) => side.trusted(),
+            };
+            let trusted: Vec<_> =
+                trusted.iter().map(|certificate| into_binary(env, certificate.to_vec())).collect();
+            let config = ResourceArc::new(Config { side, judged_by, _alive: CONFIGS.enter() });
+            Ok((atoms::ok(), config, own, trusted).encode(env))
         }
         Err(error) => terms::error_tuple(env, &error),
     }
@@ -76,11 +88,10 @@ fn decode(map: Term<'_>) -> NifResult<Result<Options, rustls_dist::Error>> {
         },
     };
     Ok(Ok(Options {
-        certfile: path(map, atoms::certfile())?,
-        keyfile: path(map, atoms::keyfile())?,
-        password: bytes(map, atoms::password())?.map(Password::from),
-        cacertfile: path(map, atoms::cacertfile())?,
+        identities: identities(map)?,
+        trust: trust(map)?,
         verify: verify(map)?,
+        judged_by: judged_by(map)?,
         client_auth: match get::<bool>(map, atoms::fail_if_no_peer_cert())? {
             Some(true) => ClientAuth::Required,
             _ => ClientAuth::Optional,
@@ -94,6 +105,33 @@ fn decode(map: Term<'_>) -> NifResult<Result<Options, rustls_dist::Error>> {
             _ => CommonNamePolicy::Ignore,
         },
     }))
+}
+
+/// `certfile`, `keyfile` and `password` at the top, or several such maps under `identities`.
+fn identities(map: Term<'_>) -> NifResult<Vec<IdentityFiles>> {
+    match get::<Vec<Term<'_>>>(map, atoms::identities())? {
+        None => Ok(identity(map)?.into_iter().collect()),
+        Some(maps) => maps.into_iter().map(|map| identity(map)?.ok_or(NifError::BadArg)).collect(),
+    }
+}
+
+fn identity(map: Term<'_>) -> NifResult<Option<IdentityFiles>> {
+    let Some(certfile) = path(map, atoms::certfile())? else {
+        return Ok(None);
+    };
+    let keyfile = path(map, atoms::keyfile())?;
+    let password = bytes(map, atoms::password())?.map(Password::from);
+    Ok(Some(IdentityFiles { certfile, keyfile, password }))
+}
+
+/// `cacerts` wins over `cacertfile`, as in ssl.
+fn trust(map: Term<'_>) -> NifResult<Option<TrustSource>> {
+    let certificates = get::<Vec<Binary<'_>>>(map, atoms::cacerts())?;
+    let owned = |der: Binary<'_>| CertificateDer::from(der.as_slice().to_vec());
+    Ok(match certificates {
+        Some(certificates) => Some(TrustSource::Certificates(certificates.into_iter().map(owned).collect())),
+        None => path(map, atoms::cacertfile())?.map(TrustSource::File),
+    })
 }
 
 fn get<'a, T: rustler::Decoder<'a>>(map: Term<'a>, key: Atom) -> NifResult<Option<T>> {
@@ -115,6 +153,14 @@ fn verify(map: Term<'_>) -> NifResult<Verify> {
     match get::<Atom>(map, atoms::verify())? {
         Some(atom) if atom == atoms::verify_peer() => Ok(Verify::Peer),
         Some(atom) if atom == atoms::verify_none() => Ok(Verify::None),
+        _ => Err(NifError::BadArg),
+    }
+}
+
+fn judged_by(map: Term<'_>) -> NifResult<JudgedBy> {
+    match get::<Atom>(map, atoms::judged_by())? {
+        Some(atom) if atom == atoms::referee() => Ok(JudgedBy::Referee),
+        Some(atom) if atom == atoms::webpki() => Ok(JudgedBy::Webpki),
         _ => Err(NifError::BadArg),
     }
 }

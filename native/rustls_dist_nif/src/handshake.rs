@@ -2,14 +2,18 @@
 //! message.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rustler::{
     Atom, Binary, Encoder, Env, Error as NifError, LocalPid, NifResult, OwnedEnv, Resource, ResourceArc, Term,
 };
 use rustls_dist::cipher_names;
+use rustls_dist::config::JudgedBy;
 use rustls_dist::handshake::{Failure, Handshake as Machine, Progress, Step};
 use rustls_dist::provider::otp_version_name;
+use rustls_dist::referee::LastWord;
 use rustls_dist::session::{Facts, Session};
 use rustls_dist::verifier::ExpectedName;
 
@@ -18,17 +22,19 @@ use crate::census::{HANDSHAKES, Token};
 use crate::config::{Config, Side};
 use crate::rx::Receiver;
 use crate::tx::Sender;
+use crate::verdict::{AskOwner, MAX_WAIT, Mailbox};
 use crate::{atoms, pool, terms};
 
 pub struct Handshake {
     state: Mutex<State>,
+    pub mailbox: Mailbox,
     _alive: Token,
 }
 
 /// What a handshake is doing. A step takes the state out and puts the next one in.
 enum State {
     /// Not begun: making the first message is work for the pool too.
-    Fresh(ResourceArc<Config>, ExpectedName),
+    Fresh(ResourceArc<Config>, ExpectedName, Instant),
     /// Waiting for bytes.
     Waiting(Box<Machine>),
     /// A step is queued or runs.
@@ -40,15 +46,34 @@ enum State {
 #[rustler::resource_impl]
 impl Resource for Handshake {}
 
-/// `Name` is `any` or the host that the server's certificate must name; a server ignores it.
+/// `Name` is `any`, or the host that the server's certificate must name, or `{by_referee, Host}` where the verdict on the
+/// name is the owner's; a server ignores it. `TimeoutMs` bounds the wait
+/// for a verdict.
 #[rustler::nif]
-fn handshake_new<'a>(env: Env<'a>, config: ResourceArc<Config>, name: Term<'a>) -> NifResult<Term<'a>> {
-    let expected = if name.is_atom() { ExpectedName::Any } else { ExpectedName::Host(name.decode()?) };
+fn handshake_new<'a>(
+    env: Env<'a>,
+    config: ResourceArc<Config>,
+    name: Term<'a>,
+    timeout_ms: u64,
+) -> NifResult<Term<'a>> {
+    let expected = expected_name(name)?;
+    let deadline = Instant::now() + Duration::from_millis(timeout_ms).min(MAX_WAIT);
     let handshake = ResourceArc::new(Handshake {
-        state: Mutex::new(State::Fresh(config, expected)),
+        state: Mutex::new(State::Fresh(config, expected, deadline)),
+        mailbox: Mailbox::new(),
         _alive: HANDSHAKES.enter(),
     });
     Ok(handshake.encode(env))
+}
+
+fn expected_name(name: Term<'_>) -> NifResult<ExpectedName> {
+    if name.is_atom() {
+        return Ok(ExpectedName::Any);
+    }
+    match name.decode::<(Atom, String)>() {
+        Ok((by_referee, host)) if by_referee == atoms::by_referee() => Ok(ExpectedName::HostByReferee(host)),
+        _ => name.decode().map(ExpectedName::Host),
+    }
 }
 
 /// Queues a step with the bytes that arrived: `ok | {error, busy | overloaded}`. The calling process gets
@@ -66,7 +91,7 @@ fn handshake_advance<'a>(
     let owner = env.pid();
     let input = input.as_slice().to_vec();
     let job = move || {
-        let outcome = catch_unwind(AssertUnwindSafe(|| run(before, &input)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(&handshake, owner, before, &input)));
         report(&owner, &handshake, outcome.ok());
     };
     match pool::submit(Box::new(job)) {
@@ -75,25 +100,38 @@ fn handshake_advance<'a>(
     }
 }
 
-fn run(state: State, input: &[u8]) -> Result<Step, Failure> {
+fn run(
+    handshake: &ResourceArc<Handshake>,
+    owner: LocalPid,
+    state: State,
+    input: &[u8],
+) -> Result<Step, Failure> {
     let machine = match state {
-        State::Fresh(config, name) => Box::new(begin(&config, name)?),
+        State::Fresh(config, name, deadline) => {
+            let last_word = match config.judged_by {
+                JudgedBy::Webpki => LastWord::Webpki,
+                JudgedBy::Referee => {
+                    LastWord::Referee(Arc::new(AskOwner { handshake: handshake.clone(), owner, deadline }))
+                }
+            };
+            Box::new(begin(&config, name, last_word)?)
+        }
         State::Waiting(machine) => machine,
         State::Busy | State::Over => return Err(failure(rustls_dist::Error::Closed)),
     };
     machine.advance(input)
 }
 
-fn begin(config: &Config, name: ExpectedName) -> Result<Machine, Failure> {
+fn begin(config: &Config, name: ExpectedName, last_word: LastWord) -> Result<Machine, Failure> {
     match &config.side {
-        Side::Client(side) => Machine::client(side, name),
-        Side::Server(side) => Machine::server(side),
+        Side::Client(side) => Machine::client(side, name, last_word),
+        Side::Server(side) => Machine::server(side, last_word),
     }
     .map_err(failure)
 }
 
 fn failure(error: rustls_dist::Error) -> Failure {
-    Failure { send: Vec::new(), error }
+    Failure { send: Vec::new(), alert: None, error }
 }
 
 /// Sends the outcome to the owner; `None` is a panic. An owner that died meanwhile is no error.
@@ -122,9 +160,9 @@ fn encode_outcome<'a>(
                 Progress::Done(session) => done_term(env, send, *session)?,
             }
         }
-        Some(Err(Failure { send, error })) => {
+        Some(Err(Failure { send, alert, error })) => {
             let send = into_binary(env, send);
-            (atoms::failed(), send, terms::error_map(env, &error)?).encode(env)
+            (atoms::failed(), send, terms::error_map(env, &error, alert)?).encode(env)
         }
         None => panic_term(env),
     };
@@ -166,6 +204,10 @@ fn facts_map<'a>(env: Env<'a>, facts: &Facts) -> NifResult<Term<'a>> {
         Some(der) => (terms::certificate_map(env, der)?, into_binary(env, der.to_vec()).encode(env)),
         None => (atoms::none().encode(env), atoms::none().encode(env)),
     };
+    let own = match &facts.own_certificate {
+        Some(der) => terms::certificate_map(env, der)?,
+        None => atoms::none().encode(env),
+    };
     Term::map_from_term_arrays(
         env,
         &[
@@ -174,6 +216,7 @@ fn facts_map<'a>(env: Env<'a>, facts: &Facts) -> NifResult<Term<'a>> {
             atoms::group().encode(env),
             atoms::peer().encode(env),
             atoms::peer_der().encode(env),
+            atoms::own().encode(env),
         ],
         &[
             version_atom(env, facts)?.encode(env),
@@ -181,6 +224,7 @@ fn facts_map<'a>(env: Env<'a>, facts: &Facts) -> NifResult<Term<'a>> {
             group.encode(env),
             peer,
             peer_der,
+            own,
         ],
     )
 }

@@ -13,5 +13,6 @@ mod rx;
 mod selftest;
 mod terms;
 mod tx;
+mod verdict;
 
 rustler::init!("rustls_dist_nif");

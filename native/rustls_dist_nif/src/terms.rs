@@ -8,13 +8,13 @@ use rustls_dist::error::{Error, alert_name};
 use crate::atoms;
 
 /// `#{kind, option, text, alert, received}`: a tag to match on, the option to blame or `none`, a sentence for people, and
-/// the alerts that the peer is owed and that it sent, as `{Code, Name}` or `none`.
-pub fn error_map<'a>(env: Env<'a>, error: &Error) -> NifResult<Term<'a>> {
+/// the alert that the peer is owed and gets, `alert`, and the one that it sent, as `{Code, Name}` or `none`.
+pub fn error_map<'a>(env: Env<'a>, error: &Error, alert: Option<AlertDescription>) -> NifResult<Term<'a>> {
     let option = match error.option() {
         Some(option) => Atom::from_str(env, option)?,
         None => atoms::none(),
     };
-    let alert = match error.alert() {
+    let alert = match alert {
         Some(description) => alert_term(env, description)?,
         None => atoms::none().encode(env),
     };
@@ -36,7 +36,7 @@ pub fn error_map<'a>(env: Env<'a>, error: &Error) -> NifResult<Term<'a>> {
 
 /// `{error, ErrorMap}`.
 pub fn error_tuple<'a>(env: Env<'a>, error: &Error) -> NifResult<Term<'a>> {
-    Ok((atoms::error(), error_map(env, error)?).encode(env))
+    Ok((atoms::error(), error_map(env, error, error.alert())?).encode(env))
 }
 
 /// `{Code, Name}`.

@@ -1,0 +1,84 @@
+%% Revocation lists as bytes: out of a file or an HTTP answer, and into the form that public_key judges.
+-module(rustls_dist_crl_lists).
+
+-export([parse/1, decode/1, issuer/1, is_delta/1]).
+
+-export_type([named/0, issuer/0, decoded/0]).
+
+-include_lib("public_key/include/public_key.hrl").
+
+%% The short hash of an issuer's name, which finds a list. That the names are the same public_key makes sure of.
+-type issuer() :: string().
+
+-type named() :: {issuer(), public_key:der_encoded()}.
+
+%% As public_key:pkix_crls_validate/3 takes lists.
+-type decoded() :: {public_key:der_encoded(), #'CertificateList'{}}.
+
+-define(GREGORIAN_TO_SYSTEM_SECONDS, 62167219200).
+
+%% The lists in Bytes, PEM or DER, and the time in seconds of the system's clock when the first of them is out of date.
+%% One entry that cannot be used spoils them all: to leave a list out is to forget what it revokes.
+-spec parse(binary()) -> {ok, [named(), ...], NextUpdate :: integer()} | {error, unicode:chardata()}.
+parse(Bytes) ->
+    case ders(Bytes) of
+        [] -> {error, "there is no revocation list in it"};
+        {error, Text} -> {error, Text};
+        Ders -> named(Ders, [], [])
+    end.
+
+%% A list for public_key, and when it is out of date. `error' also for what makes public_key (25 and 27) crash: a list
+%% without nextUpdate, which RFC 5280 section 5.1.2.5 demands, or with one in no form that section allows.
+-spec decode(public_key:der_encoded()) -> {ok, decoded(), NextUpdate :: integer()} | error.
+decode(Der) ->
+    try
+        #'CertificateList'{tbsCertList = #'TBSCertList'{nextUpdate = Time}} = Decoded =
+            public_key:der_decode('CertificateList', Der),
+        {ok, {Der, Decoded}, seconds(Time)}
+    catch
+        error:_ -> error
+    end.
+
+%% An issuer as lists are found by, of a name in any of the forms that public_key has for it: ssl passes names on with
+%% their values now decoded, now not.
+-spec issuer(public_key:issuer_name()) -> issuer().
+issuer(Name) ->
+    public_key:short_name_hash(Name).
+
+%% Whether a list only holds what has changed since another (RFC 5280 section 5.2.4).
+-spec is_delta(decoded()) -> boolean().
+is_delta({_Der, #'CertificateList'{tbsCertList = #'TBSCertList'{crlExtensions = Extensions}}}) ->
+    is_list(Extensions) andalso lists:keymember(?'id-ce-deltaCRLIndicator', #'Extension'.extnID, Extensions).
+
+ders(Bytes) ->
+    case binary:match(Bytes, <<"-----BEGIN">>) of
+        nomatch ->
+            [Bytes];
+        _ ->
+            try
+                [Der || {'CertificateList', Der, not_encrypted} <- public_key:pem_decode(Bytes)]
+            catch
+                error:_ -> {error, "its PEM is broken"}
+            end
+    end.
+
+named([], Lists, Times) ->
+    {ok, lists:reverse(Lists), lists:min(Times)};
+named([Der | Ders], Lists, Times) ->
+    case decode(Der) of
+        {ok, {_, Decoded}, NextUpdate} ->
+            named(Ders, [{issuer(public_key:pkix_crl_issuer(Decoded)), Der} | Lists], [NextUpdate | Times]);
+        error ->
+            {error, "it cannot be parsed as a revocation list with a nextUpdate"}
+    end.
+
+seconds({utcTime, [Y1, Y2 | _] = Digits}) when length(Digits) =:= 13 ->
+    Century = case list_to_integer([Y1, Y2]) >= 50 of
+                  true -> "19";
+                  false -> "20"
+              end,
+    seconds({generalTime, Century ++ Digits});
+seconds({generalTime, [Y1, Y2, Y3, Y4, M1, M2, D1, D2, H1, H2, N1, N2, S1, S2, $Z]}) ->
+    [Year, Month, Day, Hour, Minute, Second] =
+        [list_to_integer(Digits) || Digits <- [[Y1, Y2, Y3, Y4], [M1, M2], [D1, D2], [H1, H2], [N1, N2], [S1, S2]]],
+    calendar:datetime_to_gregorian_seconds({{Year, Month, Day}, {Hour, Minute, Second}}) - ?GREGORIAN_TO_SYSTEM_SECONDS.

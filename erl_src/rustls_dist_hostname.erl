@@ -1,0 +1,27 @@
+%% Whether a decoded certificate names a host, as ssl asks it of a server's (ssl_certificate:verify_hostname/4).
+-module(rustls_dist_hostname).
+
+-export([verify/3, takes_common_name/0]).
+
+-include_lib("public_key/include/public_key.hrl").
+
+%% Host: a DNS name or an address in text, which is only compared with addresses (OTP 27; OTP 25 compares it with DNS
+%% names, too). How: options of public_key:pkix_verify_hostname/3, as customize_hostname_check gives them.
+-spec verify(#'OTPCertificate'{}, unicode:chardata(), [{atom(), function()}]) -> boolean().
+verify(Cert, Host, How) ->
+    Text = unicode:characters_to_list(Host),
+    Reference = case inet:parse_address(Text) of
+                    {ok, Ip} -> {ip, Ip};
+                    {error, _} -> {dns_id, Text}
+                end,
+    public_key:pkix_verify_hostname(Cert, [Reference], How).
+
+%% Whether the public_key that runs lets a common name stand in for a subjectAltName that is absent. OTP 25 does, OTP 27 too,
+%% until it has the correction of which 27.3.4.1 of Debian 13 has got: so it is asked, and not the release's number.
+-spec takes_common_name() -> boolean().
+takes_common_name() ->
+    Name = "localhost",
+    CommonName = #'AttributeTypeAndValue'{type = ?'id-at-commonName', value = {utf8String, list_to_binary(Name)}},
+    Subject = {rdnSequence, [[CommonName]]},
+    Tbs = #'OTPTBSCertificate'{subject = Subject, extensions = asn1_NOVALUE},
+    public_key:pkix_verify_hostname(#'OTPCertificate'{tbsCertificate = Tbs}, [{dns_id, Name}]).

@@ -1,0 +1,74 @@
+%% An allow-list of certificates by their SHA-256 fingerprints, as a verify_fun: rustls_dist:verify_pinned/3.
+-module(rustls_dist_pin).
+
+-export([verify/3, fingerprints/1]).
+
+-include_lib("public_key/include/public_key.hrl").
+
+-define(FINGERPRINT_BYTES, 32).
+-define(MAX_BYTES, (1 bsl 20)).
+
+%% A listed peer certificate is accepted whatever else is wrong with it: the list is all the trust there is. That the peer
+%% holds its private key is proven by the handshake in any case. One that is not listed is refused, however well it is
+%% certified. State: see fingerprints/1.
+-spec verify(#'OTPCertificate'{}, Event, State) -> {valid, State} | {unknown, State} | {fail, Reason :: term()} when
+      Event :: {bad_cert, term()} | {extension, #'Extension'{}} | valid | valid_peer,
+      State :: [string() | binary()] | file:filename().
+verify(Cert, {extension, #'Extension'{critical = true}}, State) ->
+    if_pinned(Cert, State, {unknown, State});
+verify(_Cert, {extension, _}, State) ->
+    {unknown, State};
+verify(_Cert, valid, State) ->
+    %% An authority: it is the peer's certificate that has to be listed.
+    {valid, State};
+verify(Cert, {bad_cert, selfsigned_peer}, State) ->
+    if_pinned(Cert, State, {fail, {not_pinned, fingerprint(Cert)}});
+verify(Cert, {bad_cert, _} = Fault, State) ->
+    if_pinned(Cert, State, {fail, Fault});
+verify(Cert, valid_peer, State) ->
+    if_pinned(Cert, State, {fail, {not_pinned, fingerprint(Cert)}}).
+
+%% The fingerprints of a list, or of a file with one on each line (what follows a `#' is a comment), as binaries of 32
+%% bytes. Hex digits of either case, with or without colons between them. A file is read at each call, so that a change
+%% is in force with the next handshake.
+-spec fingerprints([string() | binary()] | file:filename()) -> {ok, [binary()]} | {error, term()}.
+fingerprints([]) ->
+    {ok, []};
+fingerprints([First | _] = List) when not is_integer(First) ->
+    parse(List);
+fingerprints(File) ->
+    case rustls_dist_raw_file:read(File, ?MAX_BYTES) of
+        {ok, Text} -> parse([hd(binary:split(Line, <<"#">>)) || Line <- binary:split(Text, <<"\n">>, [global])]);
+        {error, Reason} -> {error, {File, Reason}}
+    end.
+
+if_pinned(Cert, State, Otherwise) ->
+    case fingerprints(State) of
+        {ok, Pinned} ->
+            case lists:member(digest(Cert), Pinned) of
+                true -> {valid, State};
+                false -> Otherwise
+            end;
+        {error, Reason} ->
+            {fail, {pinned_fingerprints, Reason}}
+    end.
+
+parse(Lines) ->
+    Stripped = [[Char || Char <- unicode:characters_to_list(Line), not lists:member(Char, ": \t\r")] || Line <- Lines],
+    decode([Hex || Hex <- Stripped, Hex =/= ""], []).
+
+decode([], Pinned) ->
+    {ok, Pinned};
+decode([Hex | Rest], Pinned) ->
+    try binary:decode_hex(list_to_binary(Hex)) of
+        Digest when byte_size(Digest) =:= ?FINGERPRINT_BYTES -> decode(Rest, [Digest | Pinned]);
+        _ -> {error, {not_a_sha256_fingerprint, Hex}}
+    catch
+        error:_ -> {error, {not_a_sha256_fingerprint, Hex}}
+    end.
+
+digest(Cert) ->
+    crypto:hash(sha256, public_key:pkix_encode('OTPCertificate', Cert, otp)).
+
+fingerprint(Cert) ->
+    binary:encode_hex(digest(Cert)).

@@ -1,0 +1,304 @@
+%% The verdict on a peer's certificate chain where the user has a say: verify_fun and CRLs.
+%%
+%% public_key walks the path, so that the events and their order are those of the OTP release that runs; around it, what
+%% ssl adds: extended key usage, the host name, revocation (ssl_handshake:validation_fun_and_state/4,
+%% ssl_certificate:validate/4). webpki has judged the same chain before, in Rust, and is the judge of record: what it
+%% refuses is accepted only if the user's function accepts that fault by name.
+-module(rustls_dist_verify).
+
+-export([judge/3]).
+
+-export_type([policy/0, verdict/0, user_fun/0]).
+
+-include_lib("public_key/include/public_key.hrl").
+
+%% A verify_fun: the fun, its first state, and what to call it in messages.
+-type user_fun() :: {fun((...) -> term()), State :: term(), Label :: string()}.
+
+-type policy() :: #{role := client | server,
+                    trusted := [rustls_dist_path:cert()],
+                    depth := non_neg_integer(),
+                    host := any | binary(),                    % what a server's certificate must name
+                    host_check := [{atom(), function()}],      % how: public_key:pkix_verify_hostname/3
+                    verify_fun := none | user_fun(),
+                    crl := rustls_dist_crl:policy()}.
+
+%% `ok', or the alert that the peer is owed and the reason for people.
+-type verdict() :: ok | {refused, Alert :: byte(), Reason :: unicode:chardata()}.
+
+-record(walk, {policy :: policy(),
+               notes :: reference(),                           % marks the messages of this walk to itself
+               user :: term(),                                 % the state of the user's function
+               path :: [rustls_dist_path:cert()]}).            % from the root side down, the anchor left out
+
+%% What a walk leaves behind besides its result: pkix_path_validation/3 returns no state, and makes one fault of many.
+-record(notes, {user :: term(),
+                accepted = [] :: [term()],                     % faults that the user's function let pass
+                broken = none :: none | unicode:chardata()}).  % the user's function itself failed
+
+-define(HANDSHAKE_FAILURE, 40).
+-define(BAD_CERTIFICATE, 42).
+-define(UNSUPPORTED_CERTIFICATE, 43).
+-define(CERTIFICATE_REVOKED, 44).
+-define(CERTIFICATE_EXPIRED, 45).
+-define(CERTIFICATE_UNKNOWN, 46).
+-define(UNKNOWN_CA, 48).
+
+%% Judges Chain (DER, the peer's certificate first), on which webpki said Webpki. Runs in a process of its own: see
+%% rustls_dist_handshake.
+-spec judge(policy(), [public_key:der_encoded(), ...], ok | {error, rustls_dist_nif:error_map()}) -> verdict().
+judge(#{trusted := Trusted} = Policy, Chain, Webpki) ->
+    try [{Der, public_key:pkix_decode_cert(Der, otp)} || Der <- Chain] of
+        [Peer | _] = Decoded ->
+            case walk_paths(Policy, rustls_dist_path:candidates(Decoded, Trusted), unknown_ca) of
+                {ok, Notes} -> reconcile(Policy, Peer, Notes, Webpki);
+                {broken, Text} -> {refused, ?CERTIFICATE_UNKNOWN, Text};
+                {error, Reason} -> refused(Peer, Reason)
+            end
+    catch
+        error:_ -> {refused, ?BAD_CERTIFICATE, "the peer sent a certificate that cannot be decoded"}
+    end.
+
+walk_paths(_Policy, [], Reason) ->
+    {error, Reason};
+walk_paths(#{trusted := Trusted} = Policy, [{Anchor, Path} | Others], _Reason) ->
+    {Result, Notes} = walk(Policy, Anchor, Path),
+    case {Result, Notes} of
+        {_, #notes{broken = Text}} when Text =/= none -> {broken, Text};
+        {{ok, _}, _} -> {ok, Notes};
+        {{error, {bad_cert, unknown_ca} = Reason}, _} when Anchor =:= unknown_ca ->
+            walk_paths(Policy, rustls_dist_path:shortened(Path, Trusted) ++ Others, Reason);
+        {{error, Reason}, _} -> walk_paths(Policy, Others, Reason)
+    end.
+
+walk(#{depth := Depth} = Policy, Anchor, Path) ->
+    User = case Policy of
+               #{verify_fun := {_Fun, State, _Label}} -> State;
+               #{verify_fun := none} -> none
+           end,
+    Ref = make_ref(),
+    Walk = #walk{policy = Policy, notes = Ref, user = User, path = Path},
+    Options = [{max_path_length, Depth}, {verify_fun, {fun event/3, Walk}}],
+    Trusted = case Anchor of
+                  {Der, _Otp} -> Der;
+                  Fault -> Fault
+              end,
+    Ders = [Der || {Der, _} <- Path],
+    try public_key:pkix_path_validation(Trusted, Ders, Options) of
+        Result -> {Result, collect(Ref, #notes{user = User})}
+    catch
+        %% Not the user's function, whose faults are caught: OTP 25 fails on names of addresses in nameConstraints.
+        error:Reason ->
+            Text = io_lib:format("public_key cannot judge the chain (~0tP)", [Reason, 15]),
+            {{error, Reason}, #notes{broken = Text}}
+    end.
+
+collect(Ref, Notes) ->
+    receive
+        {Ref, {user, State}} -> collect(Ref, Notes#notes{user = State});
+        {Ref, {accepted, Fault}} -> collect(Ref, Notes#notes{accepted = [Fault | Notes#notes.accepted]});
+        {Ref, {broken, Text}} -> collect(Ref, Notes#notes{broken = Text})
+    after 0 ->
+        Notes
+    end.
+
+%% One event of the walk, as public_key tells it.
+event(Cert, {extension, #'Extension'{extnID = ?'id-ce-extKeyUsage', extnValue = Purposes}} = Event, Walk) ->
+    case serves(Walk, Purposes) of
+        true -> {valid, Walk};
+        false -> tell(Cert, {bad_cert, purpose_fault(Walk, Purposes)}, Event, Walk)
+    end;
+event(Cert, {extension, _} = Event, Walk) ->
+    tell(Cert, Event, Event, Walk);
+event(Cert, {bad_cert, _} = Event, Walk) ->
+    tell(Cert, Event, Event, Walk);
+event(Cert, valid, Walk) ->
+    then_revocation(Cert, valid, tell(Cert, valid, valid, Walk));
+event(Cert, valid_peer, Walk) ->
+    Event = case is_named(Cert, Walk) of
+                true -> valid_peer;
+                false -> {bad_cert, hostname_check_failed}
+            end,
+    then_revocation(Cert, valid_peer, tell(Cert, Event, valid_peer, Walk)).
+
+then_revocation(Cert, Kind, {valid, #walk{policy = #{crl := Crl, trusted := Trusted}, path = Path} = Walk}) ->
+    case rustls_dist_crl:check(Crl, Kind, Cert, Path, Trusted) of
+        valid -> {valid, Walk};
+        {bad_cert, _} = Fault -> tell(Cert, Fault, Fault, Walk)
+    end;
+then_revocation(_Cert, _Kind, {fail, _} = Fail) ->
+    Fail.
+
+%% Whether an extended key usage allows the peer's role. anyExtendedKeyUsage does not, not even an authority's: that is
+%% ssl's default (allow_any_ca_purpose).
+serves(#walk{policy = #{role := client}}, Purposes) -> lists:member(?'id-kp-serverAuth', Purposes);
+serves(#walk{policy = #{role := server}}, Purposes) -> lists:member(?'id-kp-clientAuth', Purposes).
+
+%% The names that ssl gives to the fault: OTP 25 has one, later ones tell the peer's certificate from an authority's, by
+%% the length of the whole path.
+purpose_fault(#walk{path = Path}, Purposes) ->
+    case is_release(26) of
+        false -> invalid_ext_key_usage;
+        true when length(Path) =:= 1 -> {invalid_ext_keyusage, Purposes};
+        true -> {ca_invalid_ext_keyusage, Purposes}
+    end.
+
+is_release(AtLeast) ->
+    list_to_integer(erlang:system_info(otp_release)) >= AtLeast.
+
+is_named(_Cert, #walk{policy = #{role := server}}) -> true;
+is_named(_Cert, #walk{policy = #{host := any}}) -> true;
+is_named(Cert, #walk{policy = #{host := Host, host_check := How}}) -> rustls_dist_hostname:verify(Cert, Host, How).
+
+%% Tells the user's function, if there is one, and takes its answer. Kind is what public_key waits to hear about.
+tell(_Cert, {extension, _}, _Kind, #walk{policy = #{verify_fun := none}} = Walk) ->
+    {unknown, Walk};
+tell(_Cert, {bad_cert, _} = Event, _Kind, #walk{policy = #{verify_fun := none}}) ->
+    {fail, Event};
+tell(_Cert, _Event, _Kind, #walk{policy = #{verify_fun := none}} = Walk) ->
+    {valid, Walk};
+tell(Cert, Event, _Kind, #walk{notes = Ref, user = State} = Walk) ->
+    case ask(Cert, Event, State, Walk) of
+        {Answer, Next} when Answer =:= valid; Answer =:= valid_peer ->
+            self() ! {Ref, {user, Next}},
+            _ = [self() ! {Ref, {accepted, Fault}} || Fault <- fault(Event)],
+            {valid, Walk#walk{user = Next}};
+        {unknown, Next} when element(1, Event) =:= extension ->
+            self() ! {Ref, {user, Next}},
+            {unknown, Walk#walk{user = Next}};
+        {fail, Reason} ->
+            {fail, Reason};
+        {broken, Text} ->
+            self() ! {Ref, {broken, Text}},
+            {fail, Event}
+    end.
+
+%% What a good answer to an event lets pass.
+fault({bad_cert, Fault}) -> [Fault];
+fault({extension, #'Extension'{critical = true}}) -> [unknown_critical_extension];
+fault(_Event) -> [].
+
+%% Calls the user's function. What it must not do, crash or return something else, is told apart from its verdict.
+ask(Cert, Event, State, #walk{policy = #{verify_fun := {Fun, _First, Label}}, path = Path}) ->
+    try call(Fun, Cert, Event, State, Path) of
+        {Answer, _} = Result when Answer =:= valid; Answer =:= valid_peer; Answer =:= fail -> Result;
+        {unknown, _} = Result when element(1, Event) =:= extension -> Result;
+        Other -> {broken, io_lib:format("verify_fun ~ts returned ~0tp for ~0tp", [Label, Other, brief(Event)])}
+    catch
+        Class:Reason ->
+            {broken, io_lib:format("verify_fun ~ts failed with ~0tp:~0tp for ~0tp", [Label, Class, Reason, brief(Event)])}
+    end.
+
+call(Fun, Cert, Event, State, _Path) when is_function(Fun, 3) ->
+    Fun(Cert, Event, State);
+call(Fun, Cert, Event, State, Path) ->
+    Der = case lists:keyfind(Cert, 2, Path) of
+              {Found, Cert} -> Found;
+              false -> public_key:pkix_encode('OTPCertificate', Cert, otp)
+          end,
+    Fun(Cert, Der, Event, State).
+
+brief({extension, #'Extension'{extnID = Id}}) -> {extension, Id};
+brief(Event) -> Event.
+
+%% The walk went well. If webpki agrees, that is that. If not, and the user's function let a path without anchor pass,
+%% webpki, which judges paths to anchors, has nothing to say. Else its fault has to be accepted by name, too.
+reconcile(_Policy, _Peer, _Notes, ok) ->
+    ok;
+reconcile(#{verify_fun := none}, _Peer, _Notes, {error, #{text := Text, alert := Alert}}) ->
+    {refused, alert_code(Alert), Text};
+reconcile(Policy, {Der, Cert}, #notes{user = State, accepted = Accepted}, {error, #{kind := Kind} = Error}) ->
+    case lists:any(fun(Fault) -> is_anchorless(Fault) orelse is_same(Kind, Fault) end, Accepted) of
+        true ->
+            ok;
+        false ->
+            Walk = #walk{policy = Policy, notes = make_ref(), user = State, path = [{Der, Cert}]},
+            case ask(Cert, {bad_cert, as_otp(Kind)}, State, Walk) of
+                {Answer, _} when Answer =:= valid; Answer =:= valid_peer -> ok;
+                {fail, _} -> {refused, alert_code(maps:get(alert, Error)), maps:get(text, Error)};
+                {broken, Text} -> {refused, ?CERTIFICATE_UNKNOWN, Text}
+            end
+    end.
+
+is_anchorless(Fault) ->
+    lists:member(Fault, [unknown_ca, selfsigned_peer, invalid_issuer]).
+
+%% Whether webpki's fault is one that public_key has told.
+is_same(wrong_key_usage, invalid_ext_key_usage) -> true;
+is_same(wrong_key_usage, {invalid_ext_keyusage, _}) -> true;
+is_same(wrong_key_usage, {ca_invalid_ext_keyusage, _}) -> true;
+is_same(Kind, Fault) -> as_otp(Kind) =:= Fault.
+
+%% webpki's faults under OTP's names, where there is one.
+as_otp(certificate_expired) -> cert_expired;
+as_otp(certificate_not_yet_valid) -> cert_expired;
+as_otp(trust_anchor_not_valid) -> cert_expired;
+as_otp(self_signed_peer) -> selfsigned_peer;
+as_otp(authority_may_not_sign) -> invalid_key_usage;
+as_otp(unknown_issuer) -> unknown_ca;
+as_otp(bad_signature) -> invalid_signature;
+as_otp(name_mismatch) -> hostname_check_failed;
+as_otp(unhandled_critical_extension) -> unknown_critical_extension;
+as_otp(chain_too_deep) -> max_path_length_reached;
+as_otp(path_length_exceeded) -> max_path_length_reached;
+as_otp(not_an_authority) -> missing_basic_constraint;
+as_otp(name_not_permitted) -> name_not_permitted;
+as_otp(Kind) -> {webpki, Kind}.
+
+alert_code({Code, _Name}) -> Code;
+alert_code(none) -> ?CERTIFICATE_UNKNOWN.
+
+%% Alerts as ssl sends them (ssl_handshake:path_validation_alert), except where it has nothing better than
+%% handshake_failure for a fault of a certificate.
+refused({_Der, Cert}, Reason) ->
+    {refused, alert_for(Reason), [subject(Cert), ": ", fault_text(Reason)]}.
+
+alert_for({bad_cert, Fault}) -> alert_for(Fault);
+alert_for(cert_expired) -> ?CERTIFICATE_EXPIRED;
+alert_for(unknown_ca) -> ?UNKNOWN_CA;
+alert_for(max_path_length_reached) -> ?UNKNOWN_CA;
+alert_for({revoked, _}) -> ?CERTIFICATE_REVOKED;
+alert_for({revocation_status_undetermined, _}) -> ?BAD_CERTIFICATE;
+alert_for(revocation_status_undetermined) -> ?BAD_CERTIFICATE;
+alert_for(unknown_critical_extension) -> ?UNSUPPORTED_CERTIFICATE;
+alert_for(invalid_ext_key_usage) -> ?UNSUPPORTED_CERTIFICATE;
+alert_for({invalid_ext_keyusage, _}) -> ?UNSUPPORTED_CERTIFICATE;
+alert_for({ca_invalid_ext_keyusage, _}) -> ?UNSUPPORTED_CERTIFICATE;
+alert_for({key_usage_mismatch, _}) -> ?UNSUPPORTED_CERTIFICATE;
+alert_for(Fault) when Fault =:= invalid_issuer; Fault =:= invalid_signature; Fault =:= name_not_permitted;
+                      Fault =:= selfsigned_peer; Fault =:= hostname_check_failed; Fault =:= missing_basic_constraint;
+                      Fault =:= invalid_key_usage; Fault =:= duplicate_cert_in_path -> ?BAD_CERTIFICATE;
+alert_for({not_pinned, _Fingerprint}) -> ?BAD_CERTIFICATE;
+alert_for(_Users) -> ?HANDSHAKE_FAILURE.
+
+fault_text({bad_cert, Fault}) -> fault_text(Fault);
+fault_text(cert_expired) -> "a certificate of the chain has expired or is not valid yet";
+fault_text(unknown_ca) -> "the chain reaches no certificate of cacertfile";
+fault_text(selfsigned_peer) -> "the certificate is self-signed";
+fault_text({revoked, Why}) -> io_lib:format("a certificate of the chain is revoked (~tp)", [Why]);
+fault_text({revocation_status_undetermined, Why}) ->
+    ["whether a certificate of the chain is revoked cannot be told: ", undetermined(Why)];
+fault_text(hostname_check_failed) -> "the certificate does not name the host that was dialled";
+fault_text({not_pinned, Fingerprint}) ->
+    io_lib:format("its fingerprint ~ts is not among the pinned ones (verify_pinned)", [Fingerprint]);
+fault_text(max_path_length_reached) -> "the chain is longer than depth allows";
+fault_text(Fault) -> io_lib:format("refused: ~tp", [Fault]).
+
+%% Without the lists themselves, which may have a million entries.
+undetermined({bad_crls, no_relevant_crls}) -> "there is no list of its issuer that is not out of date";
+undetermined({bad_crls, malformed}) -> "a list of its issuer cannot be decoded";
+undetermined({bad_crls, Details}) when is_list(Details) ->
+    io_lib:format("no list of its issuer can be used (~0tp)",
+                  [lists:usort([Reason || {{bad_crl, Reason}, _List} <- Details])]);
+undetermined(Other) -> io_lib:format("~0tP", [Other, 12]).
+
+subject(Cert) ->
+    case public_key:pkix_subject_id(Cert) of
+        {_Serial, {rdnSequence, Rdns}} -> ["certificate ", name(Rdns)]
+    end.
+
+name(Rdns) ->
+    case [Value || Rdn <- Rdns, #'AttributeTypeAndValue'{type = ?'id-at-commonName', value = Value} <- Rdn] of
+        [{_Kind, Text} | _] -> ["CN=", unicode:characters_to_binary(Text)];
+        _ -> "without a common name"
+    end.

@@ -1,0 +1,109 @@
+//! The verdict on a certificate chain. webpki is the judge of record.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::{CertificateError, OtherError};
+use rustls_pki_types::{CertificateDer, UnixTime};
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
+
+use crate::chain_rules;
+use crate::error::{ChainFault, Error};
+use crate::provider;
+use crate::trust::TrustStore;
+
+/// What the peer is in the handshake, and what its certificate has to be good for (extended key usage).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerRole {
+    /// The peer is the server.
+    Server,
+    /// The peer is the client.
+    Client,
+}
+
+/// Judges a chain: path building and validation by webpki (RFC 5280 section 6), with OTP's rules on top that webpki lacks.
+/// A path that breaks one is passed over for the next, and the reason kept for when there is none.
+///
+/// - `trust`: where a path may end, and spare intermediates.
+/// - `depth`: the most authorities between, those that are self-issued left out.
+/// - `end_entity`, `intermediates`: what the peer sent, its own certificate first.
+/// - `role`: the peer's.
+/// - `now`: the time at which all has to be valid.
+///
+/// # Errors
+/// [`Error::Tls`] with webpki's verdict where rustls has a name for it, else [`Error::ChainRefused`]; and
+/// [`Error::SelfSignedPeer`], [`Error::ChainTooDeep`], [`Error::AuthorityMayNotSign`], [`Error::TrustAnchorNotValid`].
+pub fn verify(
+    trust: &TrustStore,
+    depth: usize,
+    end_entity: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    role: PeerRole,
+    now: UnixTime,
+) -> Result<(), Error> {
+    let usage = match role {
+        PeerRole::Server => KeyUsage::server_auth(),
+        PeerRole::Client => KeyUsage::client_auth(),
+    };
+    let algorithms: WebPkiSupportedAlgorithms = provider::signature_algorithms();
+    let certificate = EndEntityCert::try_from(end_entity).map_err(webpki_error)?;
+    chain_rules::check_key(end_entity)?;
+    let candidates: Vec<CertificateDer<'_>> =
+        intermediates.iter().chain(trust.intermediates()).cloned().collect();
+    let refusal = RefCell::new(None);
+    let rules = |path: &VerifiedPath<'_>| {
+        chain_rules::check(path, end_entity, trust, depth, now).map_err(|error| {
+            *refusal.borrow_mut() = Some(error);
+            webpki::Error::UnknownIssuer
+        })
+    };
+    certificate
+        .verify_for_usage(algorithms.all, trust.anchors(), &candidates, now, usage, None, Some(&rules))
+        .map(|_path| ())
+        .map_err(|error| refusal.take().unwrap_or_else(|| webpki_error(error)))
+}
+
+/// What rustls itself makes of webpki's errors, for the alert and the text to be the same; ours where it has no name.
+fn webpki_error(error: webpki::Error) -> Error {
+    use webpki::Error as Webpki;
+    let verdict = match error {
+        Webpki::BadDer | Webpki::BadDerTime | Webpki::TrailingData(_) => CertificateError::BadEncoding,
+        Webpki::CertNotValidYet { time, not_before } => {
+            CertificateError::NotValidYetContext { time, not_before }
+        }
+        Webpki::CertExpired { time, not_after } => CertificateError::ExpiredContext { time, not_after },
+        Webpki::InvalidCertValidity => CertificateError::Expired,
+        Webpki::UnknownIssuer => CertificateError::UnknownIssuer,
+        Webpki::CertRevoked => CertificateError::Revoked,
+        Webpki::UnknownRevocationStatus => CertificateError::UnknownRevocationStatus,
+        Webpki::UnsupportedCriticalExtension => CertificateError::UnhandledCriticalExtension,
+        Webpki::InvalidSignatureForPublicKey => CertificateError::BadSignature,
+        Webpki::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
+        other => match chain_fault(&other) {
+            Some(fault) => return Error::ChainRefused(fault),
+            None => CertificateError::Other(OtherError(Arc::new(other))),
+        },
+    };
+    Error::Tls(verdict.into())
+}
+
+/// The errors that rustls passes on without a name.
+fn chain_fault(error: &webpki::Error) -> Option<ChainFault> {
+    use webpki::Error as Webpki;
+    Some(match error {
+        Webpki::CaUsedAsEndEntity => ChainFault::PeerIsAuthority,
+        Webpki::EndEntityUsedAsCa => ChainFault::NotAnAuthority,
+        Webpki::PathLenConstraintViolated => ChainFault::PathLengthExceeded,
+        Webpki::NameConstraintViolation => ChainFault::NameNotPermitted,
+        Webpki::UnsupportedCertVersion => ChainFault::UnsupportedVersion,
+        Webpki::UnsupportedSignatureAlgorithmContext(_)
+        | Webpki::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
+        | Webpki::SignatureAlgorithmMismatch => ChainFault::SignatureAlgorithm,
+        Webpki::MaximumPathDepthExceeded => ChainFault::TooManyIntermediates,
+        Webpki::MaximumPathBuildCallsExceeded
+        | Webpki::MaximumSignatureChecksExceeded
+        | Webpki::MaximumNameConstraintComparisonsExceeded => ChainFault::TooMuchWork,
+        _ => return None,
+    })
+}

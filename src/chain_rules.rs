@@ -1,0 +1,112 @@
+//! What OTP asks of a certificate path and webpki does not: rules on top of a path that webpki accepted.
+//!
+//! - The trust anchor itself must be valid now (`public_key:pkix_path_validation/3` checks its time; for webpki an anchor
+//!   is a name and a key).
+//! - An authority whose keyUsage is restricted must be allowed to sign certificates (RFC 5280 section 4.2.1.3).
+//! - A peer may not be its own authority: a lone self-signed certificate is refused even if the trust store holds it
+//!   (`ssl_certificate:trusted_cert_and_paths/4`). To trust single certificates, pin them.
+//! - An RSA key of the peer has at least 2048 bits.
+//! - At most `depth` authorities between the peer and the anchor, those that are self-issued left out.
+
+use rustls::pki_types::{CertificateDer, UnixTime};
+use webpki::VerifiedPath;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::public_key::PublicKey;
+
+use crate::certificate;
+use crate::error::{ChainFault, Error};
+use crate::trust::TrustStore;
+
+/// The shortest RSA key that ring verifies signatures of.
+const MIN_RSA_BITS: usize = 2048;
+
+/// Checks a path of `end_entity` that webpki built from anchors of `trust`.
+///
+/// # Errors
+/// [`Error::SelfSignedPeer`], [`Error::ChainTooDeep`], [`Error::AuthorityMayNotSign`],
+/// [`Error::TrustAnchorNotValid`]; a bad encoding.
+pub(crate) fn check(
+    path: &VerifiedPath<'_>,
+    end_entity: &CertificateDer<'_>,
+    trust: &TrustStore,
+    depth: usize,
+    now: UnixTime,
+) -> Result<(), Error> {
+    let peer = certificate::parse(end_entity)?;
+    if certificate::is_self_issued(&peer) {
+        return Err(Error::SelfSignedPeer);
+    }
+    let mut counted = 0;
+    for intermediate in path.intermediate_certificates() {
+        let der = intermediate.der();
+        let authority = certificate::parse(&der)?;
+        may_sign(&authority)?;
+        counted += usize::from(!certificate::is_self_issued(&authority));
+    }
+    if counted > depth {
+        return Err(Error::ChainTooDeep { intermediates: counted, depth });
+    }
+    check_anchor(path, trust, now)
+}
+
+/// Checks that a peer's RSA key has 2048 bits or more, as ring demands of signatures: it would only call a signature of a
+/// shorter one wrong.
+///
+/// # Errors
+/// [`ChainFault::WeakKey`]; a bad encoding.
+pub(crate) fn check_key(end_entity: &CertificateDer<'_>) -> Result<(), Error> {
+    let peer = certificate::parse(end_entity)?;
+    let Ok(PublicKey::RSA(key)) = peer.public_key().parsed() else {
+        return Ok(());
+    };
+    // The modulus is a DER integer: a leading zero byte is no part of it.
+    let modulus = key.modulus.iter().skip_while(|&&byte| byte == 0).collect::<Vec<_>>();
+    let bits = modulus.first().map_or(0, |&&first| 8 * modulus.len() - first.leading_zeros() as usize);
+    match bits {
+        0..MIN_RSA_BITS => Err(Error::ChainRefused(ChainFault::WeakKey { bits })),
+        _ => Ok(()),
+    }
+}
+
+fn may_sign(authority: &X509Certificate<'_>) -> Result<(), Error> {
+    match authority.key_usage() {
+        Ok(Some(usage)) if !usage.value.key_cert_sign() => {
+            Err(Error::AuthorityMayNotSign { subject: authority.subject().to_string() })
+        }
+        Ok(_) => Ok(()),
+        Err(_) => Err(certificate::bad_encoding()),
+    }
+}
+
+/// Of the certificates that share the anchor's name and key, as a renewed root does with its predecessor, one has to be
+/// valid.
+fn check_anchor(path: &VerifiedPath<'_>, trust: &TrustStore, now: UnixTime) -> Result<(), Error> {
+    let anchor = path.anchor();
+    let mut refusal = certificate::bad_encoding();
+    for (candidate, der) in trust.anchors().iter().zip(trust.roots()) {
+        if candidate.subject != anchor.subject
+            || candidate.subject_public_key_info != anchor.subject_public_key_info
+        {
+            continue;
+        }
+        let root = certificate::parse(der)?;
+        match may_sign(&root).and_then(|()| valid_at(&root, now)) {
+            Ok(()) => return Ok(()),
+            Err(error) => refusal = error,
+        }
+    }
+    Err(refusal)
+}
+
+fn valid_at(root: &X509Certificate<'_>, now: UnixTime) -> Result<(), Error> {
+    let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let validity = root.validity();
+    if seconds < validity.not_before.timestamp() || seconds > validity.not_after.timestamp() {
+        return Err(Error::TrustAnchorNotValid {
+            subject: root.subject().to_string(),
+            not_before_unix_s: validity.not_before.timestamp(),
+            not_after_unix_s: validity.not_after.timestamp(),
+        });
+    }
+    Ok(())
+}

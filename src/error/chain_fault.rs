@@ -1,0 +1,105 @@
+//! Why webpki refuses a chain, where rustls has no name of its own for it.
+
+use std::fmt;
+
+use rustls::AlertDescription;
+
+/// A fault of a peer's certificate chain. Each has a tag, so that a user's own rules can forgive one and no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChainFault {
+    /// The peer's own certificate is that of an authority (RFC 5280 section 4.2.1.9).
+    PeerIsAuthority,
+    /// A certificate that issued another one is not that of an authority.
+    NotAnAuthority,
+    /// An authority allows fewer authorities below it than there are.
+    PathLengthExceeded,
+    /// A name lies outside of what an authority may certify (RFC 5280 section 4.2.1.10).
+    NameNotPermitted,
+    /// A certificate of X.509 version 1 or 2 (RFC 5280 section 4.1.2.1).
+    UnsupportedVersion,
+    /// A signature algorithm that is not accepted, as those with SHA-1.
+    SignatureAlgorithm,
+    /// The peer's RSA key is shorter than 2048 bits.
+    WeakKey {
+        /// Its length.
+        bits: usize,
+    },
+    /// More intermediates than webpki follows.
+    TooManyIntermediates,
+    /// The search for a path was given up: too many signatures, names or candidates.
+    TooMuchWork,
+}
+
+impl ChainFault {
+    /// A stable tag in snake case.
+    pub(super) fn kind(self) -> &'static str {
+        match self {
+            Self::PeerIsAuthority => "peer_is_authority",
+            Self::NotAnAuthority => "not_an_authority",
+            Self::PathLengthExceeded => "path_length_exceeded",
+            Self::NameNotPermitted => "name_not_permitted",
+            Self::UnsupportedVersion => "unsupported_certificate_version",
+            Self::SignatureAlgorithm => "unsupported_signature_algorithm",
+            Self::WeakKey { .. } => "weak_key",
+            Self::TooManyIntermediates => "too_many_intermediates",
+            Self::TooMuchWork => "too_much_work",
+        }
+    }
+
+    /// The alert that says it best (RFC 8446 section 6.2, and section 4.4.2.4 for algorithms).
+    pub(super) fn alert(self) -> AlertDescription {
+        match self {
+            Self::NotAnAuthority | Self::NameNotPermitted | Self::SignatureAlgorithm => {
+                AlertDescription::BadCertificate
+            }
+            Self::PeerIsAuthority | Self::UnsupportedVersion | Self::WeakKey { .. } => {
+                AlertDescription::UnsupportedCertificate
+            }
+            Self::PathLengthExceeded | Self::TooManyIntermediates => AlertDescription::UnknownCA,
+            Self::TooMuchWork => AlertDescription::CertificateUnknown,
+        }
+    }
+}
+
+impl fmt::Display for ChainFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::PeerIsAuthority => {
+                "the peer's certificate is that of an authority (CA:TRUE); issue one with basicConstraints=CA:FALSE"
+            }
+            Self::NotAnAuthority => {
+                "a certificate in the peer's chain issued another one and is not that of an authority \
+                 (basicConstraints lacks CA:TRUE)"
+            }
+            Self::PathLengthExceeded => {
+                "the peer's chain has more authorities than one of them allows (pathlen of basicConstraints)"
+            }
+            Self::NameNotPermitted => {
+                "a name in the peer's certificate is not one that its authority may certify (nameConstraints)"
+            }
+            Self::UnsupportedVersion => {
+                "a certificate in the peer's chain is of X.509 version 1 or 2; issue it as version 3"
+            }
+            Self::SignatureAlgorithm => {
+                "a certificate in the peer's chain is signed with an algorithm that is not accepted, such as one \
+                 with SHA-1; issue it anew with SHA-256 or better"
+            }
+            Self::WeakKey { bits } => {
+                return write!(
+                    f,
+                    "the peer's RSA key has {bits} bits only, and at least 2048 are needed; make a new key and \
+                     certificate"
+                );
+            }
+            Self::TooManyIntermediates => {
+                "the peer's chain has more than six intermediate certificates, which is the most that are followed"
+            }
+            Self::TooMuchWork => {
+                "the search for a path through the peer's certificates was given up: there are too many of them \
+                 with the same names"
+            }
+        };
+        f.write_str(text)
+    }
+}

@@ -1,0 +1,127 @@
+//! Which of several certificates a peer is shown: RSA beside ECDSA, for example, by what the peer can verify.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rustls::client::ResolvesClientCert;
+use rustls::pki_types::CertificateDer;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{CipherSuite, SignatureAlgorithm, SignatureScheme, SupportedCipherSuite};
+
+use crate::certificate;
+use crate::error::Error;
+use crate::identity::Identity;
+use crate::provider::Offer;
+
+/// A side's certificates and keys, in the order of preference; a client's may be empty.
+#[derive(Debug)]
+pub(crate) struct Identities {
+    all: Vec<Candidate>,
+    /// The suites of the versions that are offered.
+    suites: Vec<SupportedCipherSuite>,
+}
+
+#[derive(Debug)]
+struct Candidate {
+    key: Arc<CertifiedKey>,
+    /// The names of the issuers of its chain.
+    issuers: Vec<Vec<u8>>,
+}
+
+impl Identities {
+    /// # Errors
+    /// A certificate that cannot be parsed.
+    pub(crate) fn new(identities: Vec<Identity>, offer: &Offer) -> Result<Self, Error> {
+        let is_offered = |suite: &&SupportedCipherSuite| {
+            offer.versions.iter().any(|version| version.version == suite.version().version)
+        };
+        let suites = offer.provider.cipher_suites.iter().filter(is_offered).copied().collect();
+        let all = identities.iter().map(Candidate::new).collect::<Result<_, _>>()?;
+        Ok(Self { all, suites })
+    }
+
+    /// The chain of the first one, the node's own certificate first; empty when there is none.
+    pub(crate) fn first_chain(&self) -> &[CertificateDer<'static>] {
+        self.all.first().map(|candidate| candidate.key.cert.as_slice()).unwrap_or_default()
+    }
+
+    /// Whether a client that offers these cipher suites leaves one for a key of this kind, which in TLS 1.2 belongs to the
+    /// suite.
+    fn has_suite(&self, offered: &[CipherSuite], kind: SignatureAlgorithm) -> bool {
+        self.suites
+            .iter()
+            .any(|suite| offered.contains(&suite.suite()) && suite.usable_for_signature_algorithm(kind))
+    }
+}
+
+impl Candidate {
+    fn new(identity: &Identity) -> Result<Self, Error> {
+        let issuer = |der: &CertificateDer<'_>| {
+            certificate::parse(der).map(|parsed| parsed.issuer().as_raw().to_vec())
+        };
+        let issuers = identity.chain().iter().map(issuer).collect::<Result<_, _>>()?;
+        Ok(Self { key: identity.certified_key(), issuers })
+    }
+
+    fn can_sign(&self, schemes: &[SignatureScheme]) -> bool {
+        self.key.key.choose_scheme(schemes).is_some()
+    }
+}
+
+/// The identities of a side in one handshake, which remembers what it showed.
+#[derive(Debug)]
+pub(crate) struct Chooser {
+    pub(crate) identities: Arc<Identities>,
+    pub(crate) shown: Shown,
+}
+
+/// What a [`Chooser`] showed, beside rustls, which does not tell.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shown(Arc<Mutex<Option<Arc<CertifiedKey>>>>);
+
+impl Shown {
+    /// The node's own certificate, if it was shown.
+    pub(crate) fn leaf(&self) -> Option<CertificateDer<'static>> {
+        self.0.lock().as_ref().and_then(|key| key.cert.first().cloned())
+    }
+
+    fn note(&self, chosen: Option<&Candidate>) -> Option<Arc<CertifiedKey>> {
+        let key = chosen.map(|candidate| Arc::clone(&candidate.key));
+        self.0.lock().clone_from(&key);
+        key
+    }
+}
+
+impl ResolvesServerCert for Chooser {
+    /// The first that the client can verify; where there is none the first of all, so that the handshake fails with the
+    /// reason of rustls.
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let fits = |candidate: &&Candidate| {
+            candidate.can_sign(hello.signature_schemes())
+                && self.identities.has_suite(hello.cipher_suites(), candidate.key.key.algorithm())
+        };
+        let all = &self.identities.all;
+        self.shown.note(all.iter().find(fits).or(all.first()))
+    }
+}
+
+impl ResolvesClientCert for Chooser {
+    /// The first that the server can verify and whose chain comes from an authority that it names; else the first that it
+    /// can verify, for a server may trust more than it names.
+    fn resolve(
+        &self,
+        root_hint_subjects: &[&[u8]],
+        schemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        let is_named = |candidate: &&Candidate| {
+            candidate.issuers.iter().any(|issuer| root_hint_subjects.contains(&issuer.as_slice()))
+        };
+        let able = || self.identities.all.iter().filter(|candidate| candidate.can_sign(schemes));
+        self.shown.note(able().find(is_named).or_else(|| able().next()))
+    }
+
+    fn has_certs(&self) -> bool {
+        !self.identities.all.is_empty()
+    }
+}

@@ -1,0 +1,48 @@
+//! A certificate chain as a peer may send it: the facts that are read from it, the check of names, and the verdict. The
+//! input is a trusted certificate and a chain, each certificate with its length in two bytes before it.
+#![no_main]
+
+use std::time::Duration;
+
+use libfuzzer_sys::fuzz_target;
+use rustls_dist::certificate::CertificateFacts;
+use rustls_dist::chain::{self, PeerRole};
+use rustls_dist::hostname::{self, CommonNamePolicy};
+use rustls_dist::trust::{TrustSource, TrustStore};
+use rustls_pki_types::{CertificateDer, UnixTime};
+
+/// 2026-11-24, when the seeds' certificates are valid.
+const NOW_UNIX_S: u64 = 1_795_521_600;
+
+fuzz_target!(|input: &[u8]| {
+    let certificates = split(input);
+    for der in &certificates {
+        if let Ok(facts) = CertificateFacts::from_der(der) {
+            for host in ["localhost", "127.0.0.1", "a.example.org"] {
+                let _ = hostname::verify(&facts, host, CommonNamePolicy::Fallback);
+            }
+        }
+    }
+    let [root, leaf, intermediates @ ..] = certificates.as_slice() else {
+        return;
+    };
+    let Ok(trust) = TrustStore::from_source(&TrustSource::Certificates(vec![root.clone()])) else {
+        return;
+    };
+    let now = UnixTime::since_unix_epoch(Duration::from_secs(NOW_UNIX_S));
+    for role in [PeerRole::Server, PeerRole::Client] {
+        if let Err(error) = chain::verify(&trust, 10, leaf, intermediates, role, now) {
+            assert!(!error.to_string().is_empty() && error.alert().is_some());
+        }
+    }
+});
+
+fn split(mut input: &[u8]) -> Vec<CertificateDer<'static>> {
+    let mut certificates = Vec::new();
+    while let [hi, lo, rest @ ..] = input {
+        let length = usize::from(u16::from_be_bytes([*hi, *lo])).min(rest.len());
+        certificates.push(CertificateDer::from(rest[..length].to_vec()));
+        input = &rest[length..];
+    }
+    certificates
+}
