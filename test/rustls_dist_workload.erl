@@ -6,7 +6,7 @@
 -export([flood_start/3, flood_status/0, flood_finish/0]).
 -export([watch_nodes/0, node_events/0, start_collector/0, collected/0]).
 -export([connect_at/2, link_processes/1, link_socket/1, sockets/0, write_raw/2, census/0]).
--export([echo/0, stream_receiver/3]).
+-export([echo/0, stream_receiver/1]).
 
 -define(TIMEOUT_MS, 60000).
 
@@ -54,21 +54,30 @@ stream(Node, Streams, Count, Bytes) ->
 
 stream(Node, Count, Bytes) ->
     Block = crypto:strong_rand_bytes(Bytes),
-    {Receiver, Ref} = spawn_monitor(Node, ?MODULE, stream_receiver, [self(), 0, undefined]),
-    [Receiver ! numbered(N, Block) || N <- lists:seq(0, Count - 1)],
+    {Receiver, Ref} = spawn_monitor(Node, ?MODULE, stream_receiver, [self()]),
+    send_numbered(Receiver, Ref, Block, 0, Count).
+
+send_numbered(Receiver, Ref, _Block, Count, Count) ->
     Receiver ! last,
     receive
         {Receiver, Result} -> Result;
         {'DOWN', Ref, process, Receiver, Reason} -> Reason
+    end;
+send_numbered(Receiver, Ref, Block, N, Count) ->
+    receive
+        {'DOWN', Ref, process, Receiver, Reason} -> Reason
+    after 0 ->
+        Receiver ! numbered(N, Block),
+        send_numbered(Receiver, Ref, Block, N + 1, Count)
     end.
 
-%% Starts a stream to Node that goes on until the link ends, and waits until it flows. Where nodes connect by themselves
-%% it would make a new link then.
+%% Starts streams to Node that go on until the link ends, and waits until they flow. Where nodes connect by themselves
+%% they may make a new link then.
 -spec start_traffic(node()) -> ok.
 start_traffic(Node) ->
     Socket = link_socket(Node),
     {ok, [{send_cnt, Before}]} = inet:getstat(Socket, [send_cnt]),
-    _ = spawn(fun() -> stream(Node, 2, 1000000, 10000) end),
+    _ = [spawn(fun() -> stream(Node, infinity, 10000) end) || _ <- [1, 2]],
     await_sent(Socket, Before + 50).
 
 await_sent(Socket, Count) ->
@@ -81,18 +90,22 @@ numbered(N, Block) ->
     Data = <<N:64, Block/binary>>,
     {N, erlang:md5(Data), Data}.
 
-%% Reports what it got once `last' is there.
--spec stream_receiver(pid(), non_neg_integer(), term()) -> term().
-stream_receiver(To, Next, Fault) ->
+%% Reports to To what it got, once `last' is there. Ends when To does.
+-spec stream_receiver(pid()) -> term().
+stream_receiver(To) ->
+    receive_stream(To, monitor(process, To), 0, none).
+
+receive_stream(To, Ref, Next, Fault) ->
     receive
-        last when Fault =:= undefined -> To ! {self(), {received, Next}};
+        last when Fault =:= none -> To ! {self(), {received, Next}};
         last -> To ! {self(), Fault};
+        {'DOWN', Ref, process, To, _Reason} -> gone;
         {Next, Sum, Data} ->
             case erlang:md5(Data) of
-                Sum -> stream_receiver(To, Next + 1, Fault);
-                _ -> stream_receiver(To, Next + 1, {damaged, Next})
+                Sum -> receive_stream(To, Ref, Next + 1, Fault);
+                _ -> receive_stream(To, Ref, Next + 1, {damaged, Next})
             end;
-        {N, _Sum, _Data} -> stream_receiver(To, Next, {out_of_order, Next, N})
+        {N, _Sum, _Data} -> receive_stream(To, Ref, Next, {out_of_order, Next, N})
     end.
 
 down(Pid, Ref) ->
@@ -133,7 +146,7 @@ flood(Caller, Node, Count, Bytes) ->
     _ = erlang:system_monitor(self(), [busy_dist_port]),
     Sent = counters:new(1, []),
     Block = crypto:strong_rand_bytes(Bytes),
-    Receivers = [spawn(Node, ?MODULE, stream_receiver, [self(), 0, undefined]) || _ <- lists:seq(1, Count)],
+    Receivers = [spawn(Node, ?MODULE, stream_receiver, [self()]) || _ <- lists:seq(1, Count)],
     Senders = [spawn_link(fun() -> flood_sender(Receiver, Block, Sent, 0) end) || Receiver <- Receivers],
     Caller ! {self(), ready},
     oversee(Senders, Receivers, Sent, 0).
@@ -222,13 +235,20 @@ link_processes(Node) ->
     {connected, Input} = erlang:port_info(link_socket(Node), connected),
     #{supervisor => Supervisor, controller => Controller, input => Input}.
 
-%% The socket of the link to Node: the one that is owned by a process which the link's controller is linked to.
+%% The socket of the link to Node: the one that is owned by a process which the link's controller is linked to, once it
+%% is not the supervisor any more, which a link that came up this moment may still have to do.
 -spec link_socket(node()) -> port().
 link_socket(Node) ->
-    {Node, Controller} = lists:keyfind(Node, 1, erlang:system_info(dist_ctrl)),
-    {links, Linked} = process_info(Controller, links),
-    [Socket] = [Port || Port <- sockets(), lists:member(owner(Port), Linked)],
-    Socket.
+    rustls_dist_cluster:poll(fun() ->
+                                     {Node, Controller} = lists:keyfind(Node, 1, erlang:system_info(dist_ctrl)),
+                                     {ok, Supervisor} = net_kernel:node_info(Node, owner),
+                                     {links, Linked} = process_info(Controller, links),
+                                     Owners = Linked -- [Supervisor],
+                                     case [Port || Port <- sockets(), lists:member(owner(Port), Owners)] of
+                                         [Socket] -> Socket;
+                                         [] -> false
+                                     end
+                             end).
 
 owner(Port) ->
     case erlang:port_info(Port, connected) of

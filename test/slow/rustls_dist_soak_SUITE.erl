@@ -9,7 +9,7 @@
 
 -define(AT_ONCE, 500).
 -define(CYCLES, 1000).
--define(KEY_UPDATE_AT, 1000000).
+-define(KEY_UPDATE_AT, 250000).
 -define(STOPS, 20).
 -define(ENDS, 200).
 -define(GROWTH_BYTES, 8 bsl 20).
@@ -86,12 +86,12 @@ ended_under_load(Config) ->
                  [{Reason, length([Same || Same <- Reasons, Same =:= Reason])} || Reason <- lists:usort(Reasons)]),
     ?assertEqual(nomatch, string:find(rustls_dist_cluster:log(B), "broke")).
 
-%% A gigabyte in each direction at the same time.
+%% A quarter of a gigabyte in each direction at the same time.
 key_updates_under_load(Config) ->
     {A, B} = start(Config, #{versions => ['tlsv1.3'], key_update_at => ?KEY_UPDATE_AT}),
     ok = rustls_dist_cluster:join(A, B),
     Keys = [rpc:async_call(node(), rustls_dist_cluster, call,
-                           [From, rustls_dist_workload, stream, [name(To), 4, 4096, 65536], ?LOAD_TIMEOUT_MS])
+                           [From, rustls_dist_workload, stream, [name(To), 4, 1024, 65536], ?LOAD_TIMEOUT_MS])
             || {From, To} <- [{A, B}, {B, A}]],
     ?assertEqual([ok, ok], [rpc:yield(Key) || Key <- Keys]),
     {ok, #{key_updates := #{sent := Sent, received := Received}}} = call(A, rustls_dist, info, [name(B)]),
