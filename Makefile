@@ -3,8 +3,10 @@
 SHELL := /bin/bash
 # rustup puts cargo here, and a shell started before rustup ran does not know it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
-# The Rust output stays inside _build, so that `make clean` and a dependency's folder know one place only.
-export CARGO_TARGET_DIR := $(CURDIR)/_build/cargo
+# The Rust output stays inside _build, so that `make clean` and a dependency's folder know one place only; who sets
+# the variable in the environment means it.
+CARGO_TARGET_DIR ?= $(CURDIR)/_build/cargo
+export CARGO_TARGET_DIR
 
 NIF := priv/rustls_dist_nif.so
 ifeq ($(shell uname -s),Darwin)
@@ -13,7 +15,11 @@ else
 BUILT := $(CARGO_TARGET_DIR)/release/librustls_dist_nif.so
 endif
 
-.PHONY: all nif demo test test-slow test-otp27 check bench bench-rust fuzz matrix clean
+# Prints something when the header is there.
+FIND_HEADER := erl -noinput -boot start_clean -eval 'Dir = code:lib_dir(public_key), \
+    is_list(Dir) andalso filelib:is_regular(Dir ++ "/include/public_key.hrl") andalso io:put_chars("found"), halt().'
+
+.PHONY: all nif demo test test-slow test-otp27 examples check bench bench-rust fuzz matrix clean
 
 # Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
 all:
@@ -23,6 +29,10 @@ all:
 # A running node has the library mapped: a new file is moved into place, the old one is never written to,
 # and an unchanged one is left alone.
 nif:
+	$(if $(shell command -v cargo),,$(error rustls_dist is compiled with cargo, which is not on the PATH: install Rust \
+	    from https://rustup.rs))
+	$(if $(shell $(FIND_HEADER)),,$(error rustls_dist is compiled with the header public_key/include/public_key.hrl, \
+	    which this Erlang lacks: install it (Debian: apt-get install erlang-dev)))
 	cargo build --release --package rustls_dist_nif
 	@mkdir -p $(dir $(NIF))
 	@cmp -s $(BUILT) $(NIF) || { cp $(BUILT) $(NIF).$$$$ && mv -f $(NIF).$$$$ $(NIF); }
@@ -47,6 +57,12 @@ test-otp27:
 	@.ci/install-packages otp27
 	@$(MAKE) --no-print-directory all
 	@.ci/otp27
+
+# EXAMPLE=name runs just that.
+examples:
+	@.ci/install-packages examples
+	@$(MAKE) --no-print-directory all
+	@.ci/examples
 
 check:
 	@.ci/install-packages check

@@ -12,19 +12,20 @@
 
 -export_type([role_config/0]).
 
-%% What one role needs: the Rust side's configuration, the own leaf certificate for people, what the server's
-%% certificate must name (client), whether the peer is verified, and the policy where the user has a say in that.
+%% What one role needs: the Rust side's configuration, what the server's certificate must name (client), whether the peer is
+%% verified, the policy where the user has a say in that, and when an idle link's processes hibernate (ms).
 -type role_config() :: #{config := rustls_dist_nif:config(),
                          verify := verify_peer | verify_none,
                          verify_node := rustls_dist_identity:policy(),
                          policy := rustls_dist_verify:policy() | none,
+                         hibernate_after := timeout(),
                          name := node_host | any | binary()}.
 
 %% What a link runs. The code server takes milliseconds for a module, and some of them are called by net_kernel itself; while
 %% a link's input handler were loaded, the peer's first messages would wait.
--define(NEEDED_BY_LINKS, [rustls_dist_accept, rustls_dist_setup, rustls_dist_lookup, rustls_dist_sockopts,
-                          rustls_dist_channel, rustls_dist_hs_data, rustls_dist_controller, rustls_dist_input,
-                          rustls_dist_identity, rustls_dist_allow, dist_util]).
+-define(NEEDED_BY_LINKS, [rustls_dist_accept, rustls_dist_setup, rustls_dist_lookup, rustls_dist_discovery,
+                          rustls_dist_sockopts, rustls_dist_channel, rustls_dist_hs_data, rustls_dist_controller,
+                          rustls_dist_input, rustls_dist_identity, rustls_dist_allow, dist_util]).
 
 %% What judges certificates where webpki is not alone.
 -define(NEEDED_BY_REFEREES, [rustls_dist_verify, rustls_dist_path, rustls_dist_hostname, rustls_dist_pin, rustls_dist_crl,
@@ -98,8 +99,8 @@ handle_info(_Other, State) ->
     {noreply, State}.
 
 load() ->
-    case code:ensure_loaded(rustls_dist_nif) of
-        {module, _} ->
+    case rustls_dist_nif:load() of
+        ok ->
             case sources() of
                 {ok, Sources} ->
                     {Server, ServerNotices} = role(server, Sources),
@@ -110,8 +111,8 @@ load() ->
                 {error, Text} ->
                     both({error, Text})
             end;
-        {error, Reason} ->
-            both({error, sentence("the library ~ts.so cannot be loaded (~tp); build it with `make' in rustls_dist's folder",
+        {error, {_, Reason}} ->
+            both({error, sentence("the library ~ts.so cannot be loaded (~ts); build it with `make' in rustls_dist's folder",
                                   [rustls_dist_library:path(), Reason])})
     end.
 
@@ -167,6 +168,7 @@ build(Role, Options, Origins) ->
                    policy => policy(Role, Options, Trusted),
                    verify_node => maps:get(verify_node, Options, false),
                    verify => maps:get(verify, Options),
+                   hibernate_after => maps:get(hibernate_after, Options),
                    name => expected_name(Options)}};
         {error, #{option := Blamed, text := Text}} ->
             Option = blamed(Blamed, Origins),

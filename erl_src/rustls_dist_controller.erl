@@ -18,11 +18,12 @@
 -module(rustls_dist_controller).
 
 -export([start_link/1, note_progress/2, note_failure/2, up/4, tick/1, answer_key_update/1, refuse_renegotiation/1]).
--export([init/2]).
+-export([init/2, loop/1]).
 
 -record(link, {dhandle :: erlang:dist_handle(),
                socket :: inet:socket(),
                tx :: rustls_dist_nif:tx(),
+               hibernate_after :: timeout(),                   % of the ssl option of that name
                sending :: atomics:atomics_ref()}).             % 1 while records are sealed and not yet the socket's
 
 %% Gathered before it is sealed and sent: large enough to spread the cost of a system call, small enough for a
@@ -112,22 +113,26 @@ wait(Setup, Supervisor, Noted) ->
             exit(Reason)
     end.
 
-start(DHandle, #{socket := Socket, tx := Tx} = Tls, Supervisor, {From, Ref}) ->
+start(DHandle, #{socket := Socket, tx := Tx, hibernate_after := HibernateAfter} = Tls, Supervisor, {From, Ref}) ->
     Sending = atomics:new(1, []),
     Input = rustls_dist_input:start_link(DHandle, Tls, Supervisor, Sending),
     ok = erlang:dist_ctrl_input_handler(DHandle, Input),
     _ = erlang:dist_ctrl_set_opt(DHandle, get_size, true),
     From ! {Ref, Input},
     ok = erlang:dist_ctrl_get_data_notification(DHandle),
-    #link{dhandle = DHandle, socket = Socket, tx = Tx, sending = Sending}.
+    #link{dhandle = DHandle, socket = Socket, tx = Tx, hibernate_after = HibernateAfter, sending = Sending}.
 
-loop(Link) ->
+%% Exported because a process that hibernates goes on in a call of its own.
+-spec loop(#link{}) -> no_return().
+loop(#link{hibernate_after = HibernateAfter} = Link) ->
     receive
         dist_data -> send_data(Link);
         tick -> transmit(Link, fun(Tx) -> rustls_dist_nif:tx_seal(Tx, [{0, []}]) end);
         answer_key_update -> transmit(Link, fun(Tx) -> rustls_dist_nif:tx_seal(Tx, []) end);
         refuse_renegotiation -> transmit(Link, fun rustls_dist_nif:tx_refuse_renegotiation/1);
         _Other -> ok
+    after HibernateAfter ->
+        erlang:hibernate(?MODULE, loop, [Link])
     end,
     loop(Link).
 

@@ -137,12 +137,17 @@ epmd(Name, Host, Ip, noport) ->
     io_lib:format("epmd on ~ts (~ts) does not know a node called ~ts; is it running, under that name?", [Host, Ip, Name]);
 epmd(_Name, Host, Ip, no_answer) ->
     io_lib:format("no epmd answers on ~ts (~ts); is a node running there, and is epmd's port open?", [Host, Ip]);
+epmd(_Name, _Host, _Ip, {error, {rustls_dist, Text}}) ->
+    Text;
+epmd(Name, Host, Ip, {no_port_from, Module}) ->
+    io_lib:format("the epmd module ~ts knows no port of a node ~ts on ~ts (~ts); is it running, under that name?",
+                  [Module, Name, Host, Ip]);
 epmd(Name, Host, Ip, Reason) ->
     io_lib:format("epmd on ~ts (~ts) could not be asked for ~ts (~tp); is a node running there, and is epmd's port open?",
                   [Host, Ip, Name, Reason]).
 
 connect(econnrefused) ->
-    "nothing listens on the port that epmd gave; the node went down, or a firewall answers for it";
+    "nothing listens on the port that was found for the node; it went down, or a firewall answers for it";
 connect(timeout) ->
     [timeout(), " for a TCP connection; a firewall drops the packets, or the host is down"];
 connect(Reason) ->

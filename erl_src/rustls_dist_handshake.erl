@@ -18,6 +18,7 @@
                  facts := rustls_dist_nif:facts(),
                  verify := verify_peer | verify_none,
                  verify_node := rustls_dist_identity:policy(),
+                 hibernate_after := timeout(),
                  handshake_us := non_neg_integer()}.
 
 %% Why there is none. `no_answer' is a server that took our hello in silence.
@@ -60,7 +61,7 @@ run(Socket, Role, {#{config := Config, policy := Policy} = RoleConfig, Name}, Ti
     case First of
         {ok, Tls} ->
             Elapsed = erlang:convert_time_unit(erlang:monotonic_time() - Started, native, microsecond),
-            {ok, maps:merge(Tls#{handshake_us => Elapsed}, maps:with([verify, verify_node], RoleConfig))};
+            {ok, maps:merge(Tls#{handshake_us => Elapsed}, maps:with([verify, verify_node, hibernate_after], RoleConfig))};
         Error ->
             Error
     end.

@@ -3,13 +3,14 @@
 -module(rustls_dist_input).
 
 -export([start_link/4, go/1]).
--export([init/5]).
+-export([init/5, loop/1]).
 
 -record(link, {dhandle :: erlang:dist_handle(),
                socket :: inet:socket(),
                controller :: pid(),
                tls :: rustls_dist_handshake:tls(),
                rx :: rustls_dist_nif:rx(),
+               hibernate_after :: timeout(),                   % of the ssl option of that name
                sending :: atomics:atomics_ref()}).             % the controller's
 
 %% Socket messages before the socket falls silent until it is told to go on: enough that it never idles, few enough
@@ -36,10 +37,11 @@ go(Input) ->
     ok.
 
 -spec init(erlang:dist_handle(), rustls_dist_handshake:tls(), pid(), pid(), atomics:atomics_ref()) -> no_return().
-init(DHandle, #{socket := Socket, rx := Rx} = Tls, Supervisor, Controller, Sending) ->
+init(DHandle, #{socket := Socket, rx := Rx, hibernate_after := HibernateAfter} = Tls, Supervisor, Controller, Sending) ->
     process_flag(trap_exit, true),
     link(Supervisor),
-    Link = #link{dhandle = DHandle, socket = Socket, controller = Controller, tls = Tls, rx = Rx, sending = Sending},
+    Link = #link{dhandle = DHandle, socket = Socket, controller = Controller, tls = Tls, rx = Rx,
+                 hibernate_after = HibernateAfter, sending = Sending},
     receive
         go -> ok;
         {'EXIT', _Pid, Reason} -> exit(Reason)
@@ -50,7 +52,9 @@ init(DHandle, #{socket := Socket, rx := Rx} = Tls, Supervisor, Controller, Sendi
     activate(Link),
     loop(Link).
 
-loop(#link{socket = Socket} = Link) ->
+%% Exported because a process that hibernates goes on in a call of its own.
+-spec loop(#link{}) -> no_return().
+loop(#link{socket = Socket, hibernate_after = HibernateAfter} = Link) ->
     receive
         {tcp, Socket, Data} ->
             opened(Link, Data),
@@ -66,6 +70,8 @@ loop(#link{socket = Socket} = Link) ->
             farewell(Link, Reason);
         _Other ->
             loop(Link)
+    after HibernateAfter ->
+        erlang:hibernate(?MODULE, loop, [Link])
     end.
 
 activate(#link{socket = Socket}) ->

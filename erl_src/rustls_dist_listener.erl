@@ -16,9 +16,8 @@
 listen(Family, Name, Host) ->
     case configured([server, client]) of
         ok ->
-            Epmd = net_kernel:epmd_module(),
-            case open(Family, ports(Epmd, Name, Host)) of
-                {ok, Socket} -> register(Epmd, Family, Name, Host, Socket);
+            case open_one(Family, rustls_dist_discovery:listen_port(Name, Host)) of
+                {ok, Socket} -> register(Family, Name, Host, Socket);
                 {error, _} = Error -> Error
             end;
         {error, _} = Error ->
@@ -46,12 +45,18 @@ configured(Roles) ->
             {error, {rustls_dist, hd(Problems)}}
     end.
 
-%% Which ports to try: the epmd module's wish, else the kernel parameters, else any.
-ports(Epmd, Name, Host) ->
-    case rustls_dist_lookup:call_epmd(Epmd, listen_port_please, [Name, Host]) of
-        {ok, 0} -> port_range();
-        {ok, Port} -> {Port, Port}
-    end.
+%% Which port to open: the epmd module's wish, else one of the kernel parameters, else any.
+open_one(Family, {ok, 0}) ->
+    open(Family, port_range());
+open_one(Family, {ok, Port}) ->
+    Result = open(Family, {Port, Port}),
+    Result =:= {error, eaddrinuse} andalso
+        rustls_dist_log:configuration(
+          io_lib:format("port ~w, which ~ts wants this node to listen on, is in use on this host: end the process that "
+                        "listens there, or give this node another port", [Port, net_kernel:epmd_module()])),
+    Result;
+open_one(_Family, Other) ->
+    Other.
 
 port_range() ->
     case {application:get_env(kernel, inet_dist_listen_min), application:get_env(kernel, inet_dist_listen_max)} of
@@ -61,16 +66,32 @@ port_range() ->
     end.
 
 open(Family, {First, Last}) when First =< Last ->
-    case gen_tcp:listen(First, rustls_dist_sockopts:listen(Family)) of
+    try gen_tcp:listen(First, rustls_dist_sockopts:listen(Family)) of
         {error, eaddrinuse} -> open(Family, {First + 1, Last});
         Result -> Result
+    catch
+        exit:badarg -> {error, bad_options(Family)}
     end;
 open(_Family, _Exhausted) ->
     {error, eaddrinuse}.
 
-register(Epmd, Family, Name, Host, Socket) ->
+%% inet's way to say that an option is none, or that an address is of the other family.
+bad_options(Family) ->
+    Given = [io_lib:format("~ts ~0tp", [Key, Value])
+             || Key <- [inet_dist_use_interface, inet_dist_listen_options],
+                {ok, Value} <- [application:get_env(kernel, Key)]],
+    Text = unicode:characters_to_binary(
+             io_lib:format("no listening socket for ~ts can be made with kernel's ~ts: correct the options, and give "
+                           "addresses of that family", [family(Family), lists:join(" and ", Given)])),
+    rustls_dist_log:configuration(Text),
+    {rustls_dist, Text}.
+
+family(inet) -> "IPv4 (-proto_dist rustls)";
+family(inet6) -> "IPv6 (-proto_dist rustls6)".
+
+register(Family, Name, Host, Socket) ->
     {ok, {_, Port} = Address} = inet:sockname(Socket),
-    case Epmd:register_node(Name, Port, Family) of
+    case rustls_dist_discovery:register(Name, Port, Family) of
         {ok, Creation} ->
             NetAddress = #net_address{address = Address, host = Host, protocol = tls, family = Family},
             {ok, {Socket, NetAddress, Creation}};

@@ -1,7 +1,7 @@
 %% From a node name to an address and port: the resolver and the epmd module.
 -module(rustls_dist_lookup).
 
--export([is_node_name/1, select/2, resolve/3, call_epmd/3]).
+-export([is_node_name/1, select/2, resolve/3]).
 
 -export_type([target/0, failure/0]).
 
@@ -21,7 +21,7 @@ is_node_name(Node) ->
 -spec select(inet | inet6, node()) -> boolean().
 select(Family, Node) ->
     case dist_util:split_node(Node) of
-        {node, Name, Host} -> sole_carrier() orelse is_address(address(Name, Host, Family));
+        {node, Name, Host} -> sole_carrier() orelse is_address(rustls_dist_discovery:address(Name, Host, Family));
         _ -> false
     end.
 
@@ -30,7 +30,7 @@ select(Family, Node) ->
 resolve(Family, Node, LongOrShortNames) ->
     case host(Family, Node, LongOrShortNames) of
         {ok, Name, Host} ->
-            case address(Name, Host, Family) of
+            case rustls_dist_discovery:address(Name, Host, Family) of
                 {ok, Ip} -> port(Name, Host, Ip);
                 {ok, Ip, Port, Version} -> {ok, target(Host, Ip, Port, Version)};
                 {error, Reason} -> {error, {name_lookup, {Host, Reason}}};
@@ -38,15 +38,6 @@ resolve(Family, Node, LongOrShortNames) ->
             end;
         {error, Reason} ->
             {error, {name_lookup, Reason}}
-    end.
-
-%% Calls the epmd module, or OTP's where it leaves a callback out (inet_tcp_dist does the same).
--spec call_epmd(module(), atom(), [term()]) -> term().
-call_epmd(Module, Function, Arguments) ->
-    _ = code:ensure_loaded(Module),
-    case erlang:function_exported(Module, Function, length(Arguments)) of
-        true -> apply(Module, Function, Arguments);
-        false -> apply(erl_epmd, Function, Arguments)
     end.
 
 sole_carrier() ->
@@ -59,22 +50,19 @@ is_address({ok, _Ip}) -> true;
 is_address({ok, _Ip, _Port, _Version}) -> true;
 is_address(_Other) -> false.
 
-address(Name, Host, Family) ->
-    call_epmd(net_kernel:epmd_module(), address_please, [Name, Host, Family]).
-
 port(Name, Host, Ip) ->
-    Epmd = net_kernel:epmd_module(),
-    case Epmd:port_please(Name, Ip) of
+    case rustls_dist_discovery:port(Name, Ip) of
         {port, Port, Version} -> {ok, target(Host, Ip, Port, Version)};
-        noport -> {error, {epmd, {Name, Host, Ip, why_no_port(Epmd, Ip)}}};
+        noport -> {error, {epmd, {Name, Host, Ip, why_no_port(Ip)}}};
         Other -> {error, {epmd, {Name, Host, Ip, Other}}}
     end.
 
 %% erl_epmd has one answer for a name that epmd does not know and for an epmd that is not there.
-why_no_port(Epmd, Ip) ->
-    case call_epmd(Epmd, names, [Ip]) of
-        {error, address} -> no_answer;
-        _ -> noport
+why_no_port(Ip) ->
+    case rustls_dist_discovery:is_answered(Ip) of
+        true -> noport;
+        false -> no_answer;
+        unknown -> {no_port_from, net_kernel:epmd_module()}
     end.
 
 target(Host, Ip, Port, Version) ->

@@ -4,6 +4,7 @@
 %% the alert that it sent.
 -module(rustls_dist_nif).
 
+-export([load/0]).
 -export([config_new/2]).
 -export([handshake_new/3, handshake_advance/2, handshake_verdict/2]).
 -export([tx_seal/2, tx_seal_large/2, tx_close_notify/1, tx_alert/2, tx_refuse_renegotiation/1, tx_info/1]).
@@ -11,8 +12,6 @@
 -export([resources/0, selftest_panic/0, selftest_pool_panic/0]).
 
 -export_type([config/0, handshake/0, tx/0, rx/0, error_map/0, alert/0, certificate/0, facts/0, event/0, packet/0]).
-
--on_load(load/0).
 
 -nifs([config_new/2,
        handshake_new/3, handshake_advance/2, handshake_verdict/2,
@@ -37,9 +36,22 @@
 -type event() :: key_update_requested | renegotiation_requested | close_notify | {alert, alert()}.
 -type packet() :: {Bytes :: non_neg_integer(), binary() | erlang:iovec()}.
 
--spec load() -> ok | {error, term()}.
+%% Loads the Rust library, once; nothing else works before. The error is that of erlang:load_nif/2.
+%%
+%% There is no `-on_load', since kernel starts distribution before it runs the on_load functions of what a boot script
+%% loads in embedded mode (kernel:init/1). And as the library cannot follow this module to a newer version of itself,
+%% the module sticks: what reloads it is refused, instead of taking the library away from the links.
+-spec load() -> ok | {error, {atom(), string()}}.
 load() ->
-    erlang:load_nif(rustls_dist_library:path(), 0).
+    case erlang:load_nif(rustls_dist_library:path(), 0) of
+        ok ->
+            true = code:stick_mod(?MODULE),
+            ok;
+        {error, {reload, _}} ->
+            ok;
+        {error, _} = Error ->
+            Error
+    end.
 
 -spec config_new(server | client, map()) ->
           {ok, config(), Own :: [certificate() | none], Trusted :: [binary()]} | {error, error_map()}.

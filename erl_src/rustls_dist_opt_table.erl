@@ -14,7 +14,7 @@
 
 %% What a value of an ignored option may look like. It is checked even so, because a mistyped value shows
 %% that the user meant something else.
--type shape() :: any | boolean | timeout | {one_of, [atom()]} | {at_least, integer()}.
+-type shape() :: any | boolean | {one_of, [atom()]} | {at_least, integer()}.
 
 -define(RENEGOTIATION, "renegotiation is always refused").
 -define(FULL_HANDSHAKE, "each link makes a full handshake; sessions are not resumed, early data is not used").
@@ -94,7 +94,6 @@ process_rows() ->
     [{log_level, {one_of, [none, all, emergency, alert, critical, error, warning, notice, info, debug]},
       "failed links are reported by rustls_dist itself; filter them with logger"},
      {log_alert, boolean, "failed links are reported by rustls_dist itself; filter them with logger"},
-     {hibernate_after, timeout, "the processes of a link hibernate by no timer"},
      {receiver_spawn_opts, any, "the processes of a link are not those of ssl"},
      {sender_spawn_opts, any, "the processes of a link are not those of ssl"},
      {keep_secrets, any, "the secrets of a session never become Erlang terms, so none can be kept"}].

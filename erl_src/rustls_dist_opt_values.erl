@@ -21,7 +21,7 @@
       | unknown.                                % no such option
 
 -define(OPTIONS, [certfile, keyfile, cacertfile, password, certs_keys, cacerts, verify, fail_if_no_peer_cert, depth,
-                  versions, ciphers, key_update_at, server_name_indication, customize_hostname_check, verify_fun,
+                  versions, ciphers, key_update_at, hibernate_after, server_name_indication, customize_hostname_check, verify_fun,
                   crl_check, crl_cache, crlfile, verify_node]).
 -define(VERSIONS, ['tlsv1.3', 'tlsv1.2']).
 -define(VERIFY_FUN, "{Module, Function, State}, or in the file {fun Module:Function/3, State}").
@@ -33,6 +33,8 @@
 -define(CACERTS, "a list, not empty, of certificates in DER").
 -define(HOSTNAME_CHECK, "a list of {match_fun, fun Module:Function/2}, {fail_callback, fun Module:Function/1} and "
                         "{fqdn_fun, fun Module:Function/1}").
+%% The longest time that `after' takes.
+-define(MAX_TIMEOUT_MS, 16#ffffffff).
 -define(PATH, "the path of a PEM file, not empty").
 
 %% Judges one option.
@@ -68,6 +70,7 @@ option(_Side, depth, Form) -> integer(Form, 0, 255, "an integer from 0 to 255");
 option(_Side, versions, Form) -> versions(Form);
 option(_Side, ciphers, Form) -> ciphers(Form);
 option(_Side, key_update_at, Form) -> integer(Form, 1, infinity, "a number of bytes, at least 1");
+option(_Side, hibernate_after, Form) -> timeout(Form);
 option(server, server_name_indication, _Form) -> {other_side, client};
 option(client, server_name_indication, {text, "disable"}) -> {ok, disable};
 option(client, server_name_indication, {term, disable}) -> {ok, disable};
@@ -185,11 +188,12 @@ shape(any, {_, Value}) -> {ok, Value};
 shape(boolean, Form) -> one_of([true, false], Form);
 shape({one_of, Atoms}, Form) -> one_of(Atoms, Form);
 shape({at_least, Min}, Form) ->
-    integer(Form, Min, infinity, lists:flatten(io_lib:format("an integer, at least ~b", [Min])));
-shape(timeout, Form) ->
+    integer(Form, Min, infinity, lists:flatten(io_lib:format("an integer, at least ~b", [Min]))).
+
+timeout(Form) ->
     case one_of([infinity], Form) of
         {ok, infinity} -> {ok, infinity};
-        _ -> integer(Form, 0, infinity, "a number of milliseconds, or infinity")
+        _ -> integer(Form, 0, ?MAX_TIMEOUT_MS, "a number of milliseconds up to 4294967295, or infinity")
     end.
 
 one_of_terms(Harmless, {term, Term}) -> lists:member(Term, Harmless);

@@ -31,6 +31,7 @@
           versions => ['tlsv1.2' | 'tlsv1.3', ...],             % newest first
           ciphers => [binary(), ...],                           % names as given
           key_update_at => pos_integer(),                       % bytes
+          hibernate_after => timeout(),                         % ms
           server_name_indication => disable | binary(),         % client only
           customize_hostname_check => [{atom(), function()}],   % client only
           verify_fun => rustls_dist_verify:user_fun(),
@@ -96,7 +97,7 @@ defaults(Side, Options) ->
                  #{cacerts := _} -> verify_peer;
                  #{} -> verify_none
              end,
-    Common = #{verify => Verify, depth => 10, versions => ['tlsv1.3', 'tlsv1.2']},
+    Common = #{verify => Verify, depth => 10, versions => ['tlsv1.3', 'tlsv1.2'], hibernate_after => infinity},
     maps:merge(case Side of
                    server -> Common#{fail_if_no_peer_cert => insists(maps:get(verify, Options, Verify))};
                    client -> Common

@@ -20,6 +20,7 @@ all() ->
      differences_are_documented].
 
 init_per_suite(Config) ->
+    ok = rustls_dist_nif:load(),
     {ok, Started} = application:ensure_all_started(ssl),
     {Keeper, Cluster} = rustls_dist_cluster:keep(fun rustls_dist_cluster:new/0),
     [{started, Started}, {keeper, Keeper}, {cluster, Cluster} | Config].

@@ -16,6 +16,7 @@ all() ->
     [pieces_tls13, pieces_tls12, not_tls_at_first].
 
 init_per_suite(Config) ->
+    ok = rustls_dist_nif:load(),
     Dir = string:trim(os:cmd("mktemp -d /tmp/rustls_dist.XXXXXX")),
     Cert = rustls_dist_certs:cert(Dir, rustls_dist_certs:ca(Dir, "ca"), "node", #{}),
     [{dir, Dir}, {cert, Cert} | Config].
@@ -104,4 +105,4 @@ role(Config, Role, Version) ->
                 verify => verify_peer, fail_if_no_peer_cert => true, depth => 10, versions => [Version],
                 common_name_fallback => true, judged_by => webpki},
     {ok, Native, [_ | _], _Trusted} = rustls_dist_nif:config_new(Role, Options),
-    #{config => Native, policy => none, verify_node => false, verify => verify_peer, name => node_host}.
+    #{config => Native, policy => none, verify_node => false, hibernate_after => infinity, verify => verify_peer, name => node_host}.

@@ -108,6 +108,7 @@ keys_on_links(Config) ->
 
 %% All kinds in all formats, read by either side.
 keys_load(Config) ->
+    ok = rustls_dist_nif:load(),
     [begin
          #{cert := Cert, key := Key} = rustls_dist_certs:self_signed(get(dir, Config), Name, #{key => Kind}),
          [?assertMatch({{Name, Format, Role}, {ok, _, [#{subject := _}], []}},

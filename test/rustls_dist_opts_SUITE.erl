@@ -52,6 +52,9 @@ accepted() ->
      {ciphers, [{text, "A:B"}, {text, "A,B"}, {term, "A:B"}, {term, <<"A:B">>}, {term, ["A", "B"]},
                 {term, [<<"A">>, "B"]}], [<<"A">>, <<"B">>]},
      {key_update_at, [{text, "1000"}, {term, 1000}], 1000},
+     {hibernate_after, [{text, "0"}, {term, 0}], 0},
+     {hibernate_after, [{text, "1000"}, {term, 1000}], 1000},
+     {hibernate_after, [{text, "infinity"}, {term, infinity}], infinity},
      {server_name_indication, [{text, "disable"}, {term, disable}], disable},
      {server_name_indication, [{text, "n.example"}, {term, "n.example"}, {term, <<"n.example">>}],
       <<"n.example">>}].
@@ -91,7 +94,7 @@ wrong() ->
      {crlfile, Path},
      {verify_node, [{text, "true"}, {term, true}, {term, {uri, ""}}, {term, {uri, 1}}, {text, "uri"}]},
      {handshake, [{text, "hello"}, {term, hello}]},
-     {hibernate_after, [{text, "soon"}, {term, -1}]},
+     {hibernate_after, [{text, "soon"}, {text, "-1"}, {term, -1}, {term, 16#100000000}, {term, 1.0}]},
      {max_handshake_size, [{text, "1000"}, {term, 65534}]}].
 
 %% As OTP's documentation writes them, in either form.
@@ -152,7 +155,7 @@ meaningless() ->
      {honor_cipher_order, [{text, "true"}, {term, true}]}, {honor_ecc_order, [{term, false}]},
      {reuse_sessions, [{text, "false"}, {term, save}]}, {reuse_session, [{term, fun erlang:is_atom/1}]},
      {session_tickets, [{term, disabled}, {term, stateless}]}, {log_level, [{text, "debug"}, {term, none}]},
-     {log_alert, [{term, false}]}, {hibernate_after, [{text, "1000"}, {term, infinity}, {term, 0}]},
+     {log_alert, [{term, false}]},
      {handshake, [{term, full}]}, {padding_check, [{term, true}]}, {beast_mitigation, [{term, disabled}]},
      {erl_dist, [{term, true}]}, {max_handshake_size, [{term, 262144}]},
      {mode, [{term, binary}]}, {active, [{term, true}]}, {packet, [{term, 4}]}, {nodelay, [{term, true}]},
@@ -304,8 +307,8 @@ needs(_Config) ->
 defaults(_Config) ->
     {ok, #{options := Server}} = parse(server, ?CERT),
     ?assertEqual(#{certfile => <<"c.pem">>, verify => verify_none, fail_if_no_peer_cert => false, depth => 10,
-                   versions => ['tlsv1.3', 'tlsv1.2']}, Server),
-    ?assertEqual(#{verify => verify_none, depth => 10, versions => ['tlsv1.3', 'tlsv1.2']},
+                   versions => ['tlsv1.3', 'tlsv1.2'], hibernate_after => infinity}, Server),
+    ?assertEqual(#{verify => verify_none, depth => 10, versions => ['tlsv1.3', 'tlsv1.2'], hibernate_after => infinity},
                  rustls_dist_opts:defaults(client, #{})),
     ?assertMatch(#{verify := verify_peer}, rustls_dist_opts:defaults(client, #{cacertfile => <<"a">>})),
     ?assertMatch(#{verify := verify_none, depth := 1},
@@ -329,7 +332,7 @@ warnings(_Config) ->
 origins(_Config) ->
     {ok, #{origins := Origins}} = parse(server, ?CERT),
     ?assertEqual(#{certfile => flag, verify => default, fail_if_no_peer_cert => default, depth => default,
-                   versions => default}, Origins).
+                   versions => default, hibernate_after => default}, Origins).
 
 %% optfile ----------------------------------------------------------------------------------------------
 

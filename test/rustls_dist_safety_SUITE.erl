@@ -6,12 +6,12 @@
 -include_lib("public_key/include/public_key.hrl").
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
--export([panic/1, panic_on_pool/1, key_not_in_dump_p256/1, key_not_in_dump_ed25519/1, key_not_in_dump_rsa/1,
+-export([panic/1, panic_on_pool/1, reload/1, key_not_in_dump_p256/1, key_not_in_dump_ed25519/1, key_not_in_dump_rsa/1,
          password_protected_key_not_in_dump/1]).
 -export([hold/1]).
 
 all() ->
-    [panic, panic_on_pool, key_not_in_dump_p256, key_not_in_dump_ed25519, key_not_in_dump_rsa,
+    [panic, panic_on_pool, reload, key_not_in_dump_p256, key_not_in_dump_ed25519, key_not_in_dump_rsa,
      password_protected_key_not_in_dump].
 
 init_per_suite(Config) ->
@@ -47,6 +47,15 @@ panic_on_pool(Config) ->
          ?assert(call(A, rustls_dist_workload, ping, [name(B)]))
      end || _ <- lists:seq(1, 6), {From, To} <- [{A, B}, {B, A}]],
     ?assertEqual(Threads, threads(A)).
+
+%% The module that the library belongs to stays, whoever reloads it, and so do the links.
+reload(Config) ->
+    {A, B} = linked(Config, cert(Config, "reload", #{})),
+    Link = link(A, B),
+    ?assertEqual({error, sticky_directory}, call(A, code, load_file, [rustls_dist_nif])),
+    ?assertEqual(ok, call(A, rustls_dist_nif, load, [])),
+    ?assert(call(A, rustls_dist_workload, ping, [name(B)])),
+    ?assertEqual(Link, link(A, B)).
 
 link(Peer, Other) ->
     call(Peer, rustls_dist_workload, link_processes, [name(Other)]).
