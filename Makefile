@@ -19,7 +19,7 @@ endif
 FIND_HEADER := erl -noinput -boot start_clean -eval 'Dir = code:lib_dir(public_key), \
     is_list(Dir) andalso filelib:is_regular(Dir ++ "/include/public_key.hrl") andalso io:put_chars("found"), halt().'
 
-.PHONY: all nif demo test test-slow test-otp27 examples check bench bench-rust fuzz matrix clean
+.PHONY: all nif demo test test-slow test-otp27 examples check bench bench-rust fuzz matrix options clean
 
 # Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
 all:
@@ -81,6 +81,12 @@ bench-rust:
 fuzz:
 	@.ci/install-packages fuzz
 	@.ci/fuzz
+
+# The tables of doc/options.md about options that are not acted upon.
+options: all
+	@mkdir -p _build/matrix
+	@erlc -o _build/matrix test/rustls_dist_option_tables.erl
+	@erl -noshell -pa _build/matrix _build/default/lib/rustls_dist/ebin -s rustls_dist_option_tables print -s init stop
 
 # The table of what is refused, from the test's own data, as doc/verification.md shows it.
 matrix:

@@ -76,6 +76,7 @@ handshake_rows() ->
      {max_fragment_length, any, "the extension is not used; records have the size TLS allows"},
      {max_handshake_size, {at_least, 65535}, "the limit is always 65535 bytes, which is the stricter one"},
      {allow_any_ca_purpose, boolean, "the purposes of an authority's certificate are always checked"},
+     {ktls, boolean, "encryption is done in the node; the kernel's TLS is not used"},
      {erl_dist, boolean, "every link is a distribution link"},
      {ssl_imp, any, "it has had no effect since OTP 17"}].
 
@@ -116,7 +117,6 @@ refused_table() ->
      {ocsp_nonce, [false], ?NO_CRL},
      {cert, [], ?FILES},
      {key, [], ?FILES},
-     {ktls, [false], "remove it: encryption is done in the node, not in the kernel"},
      {eccs, [], ?FIXED_ALGORITHMS},
      {supported_groups, [], ?FIXED_ALGORITHMS},
      {signature_algs, [], ?FIXED_ALGORITHMS},

@@ -157,7 +157,7 @@ meaningless() ->
      {session_tickets, [{term, disabled}, {term, stateless}]}, {log_level, [{text, "debug"}, {term, none}]},
      {log_alert, [{term, false}]},
      {handshake, [{term, full}]}, {padding_check, [{term, true}]}, {beast_mitigation, [{term, disabled}]},
-     {erl_dist, [{term, true}]}, {max_handshake_size, [{term, 262144}]},
+     {erl_dist, [{term, true}]}, {ktls, [{text, "true"}, {term, true}, {term, false}]}, {max_handshake_size, [{term, 262144}]},
      {mode, [{term, binary}]}, {active, [{term, true}]}, {packet, [{term, 4}]}, {nodelay, [{term, true}]},
      {sndbuf, [{term, 1000}]}].
 
@@ -174,8 +174,7 @@ refusals(_Config) ->
 
 harmless_values(_Config) ->
     [?assertMatch({ok, #{notices := [{no_meaning, server, _, Key, _} | _]}}, with(server, Key, Form))
-     || {Key, Form} <- [{ktls, {text, "false"}},
-                        {ktls, {term, false}}, {protocol, {term, tls}}, {stapling, {term, no_staple}},
+     || {Key, Form} <- [{protocol, {term, tls}}, {stapling, {term, no_staple}},
                         {sni_hosts, {term, []}}]].
 
 other_side_only(_Config) ->

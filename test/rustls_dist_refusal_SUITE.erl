@@ -50,7 +50,7 @@ values(Config) ->
 
 unsupported_options(Config) ->
     refuse(Config, [{Key, [{Key, Value}], "not supported", Mend}
-                    || {Key, Value, Mend} <- [{ktls, true, "remove it"}, {cert, "x", "certfile"},
+                    || {Key, Value, Mend} <- [{partial_chain, "x", "remove it"}, {cert, "x", "certfile"},
                                               {psk_identity, "x", "certificates"}]]).
 
 combinations(Config) ->
