@@ -144,11 +144,11 @@ heard(Peer, Alert, "rustls") ->
 
 %% Such a peer does not mind whom it talks to. A server always has a certificate.
 peer_options(#{own := #{cert := Cert, key := Key}}, #{name := none}, server) ->
-    [{server, [{certfile, Cert}, {keyfile, Key}]}, {client, []}];
+    [{server, [{certfile, Cert}, {keyfile, Key}]}, {client, [{verify, verify_none}]}];
 peer_options(#{files := Files}, #{name := Name}, _Side) ->
     #{Name := #{cert := Cert, key := Key}} = Files,
     Own = [{certfile, Cert}, {keyfile, Key}],
-    [{server, Own}, {client, Own}].
+    [{server, Own}, {client, [{verify, verify_none} | Own]}].
 
 %% The other way to judge, by public_key's walk and a user's function: it refuses all of the same.
 verify_fun(Config) ->
