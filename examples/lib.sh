@@ -125,11 +125,11 @@ end_terminal() {
 }
 
 # An epmd that fails to bind its port ends at once: then another port is tried.
-start_epmd() {
+start_epmd() { # [address]
     local tries=10
     while [ $((tries--)) -gt 0 ]; do
         export ERL_EPMD_PORT=$((20000 + RANDOM % 12000))
-        background 300 epmd epmd -address 127.0.0.1
+        background 300 epmd epmd -address "${1:-127.0.0.1}"
         if until_true 5 epmd_settled "${pids[-1]}" && kill -0 "${pids[-1]}" 2>/dev/null; then
             return
         fi
@@ -154,10 +154,11 @@ make_ca() {
     openssl req -x509 -new -key "$dir/ca.key" -days 2 -subj "/CN=rustls_dist example CA" -out "$dir/ca.pem"
 }
 
-# One key and certificate for localhost, and one option file that asks for certificates in both directions.
-make_node_files() { # name
+# One key and certificate, for localhost unless said otherwise, and one option file that asks for certificates in both
+# directions.
+make_node_files() { # name [subject-alternative-names]
     openssl ecparam -name prime256v1 -genkey -noout -out "$dir/$1.key"
-    printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=critical,CA:FALSE\n' >"$dir/$1.ext"
+    printf 'subjectAltName=%s\nbasicConstraints=critical,CA:FALSE\n' "${2:-DNS:localhost,IP:127.0.0.1}" >"$dir/$1.ext"
     openssl req -new -key "$dir/$1.key" -subj "/CN=$1" -out "$dir/$1.csr"
     openssl x509 -req -in "$dir/$1.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -CAcreateserial -days 1 \
         -extfile "$dir/$1.ext" -out "$dir/$1.pem"
