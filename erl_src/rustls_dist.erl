@@ -11,7 +11,7 @@
 -export([info/0, info/1]).
 
 %% verify_funs
--export([verify_client/3, verify_pinned/3]).
+-export([verify_client/3, verify_pinned/3, verify_pinned/4]).
 
 -include_lib("kernel/include/net_address.hrl").
 -include_lib("public_key/include/public_key.hrl").
@@ -90,4 +90,13 @@ verify_client(Cert, Event, State) ->
       Event :: {bad_cert, term()} | {extension, #'Extension'{}} | valid | valid_peer,
       State :: [string() | binary()] | file:filename().
 verify_pinned(Cert, Event, State) ->
-    rustls_dist_pin:verify(Cert, Event, State).
+    verify_pinned(Cert, public_key:pkix_encode('OTPCertificate', Cert, otp), Event, State).
+
+%% The same with the certificate as it was sent, which is what the fingerprint is of. This carrier calls it wherever the
+%% options name verify_pinned/3.
+-spec verify_pinned(#'OTPCertificate'{}, public_key:der_encoded(), Event, State) ->
+          {valid, State} | {unknown, State} | {fail, term()} when
+      Event :: {bad_cert, term()} | {extension, #'Extension'{}} | valid | valid_peer,
+      State :: [string() | binary()] | file:filename().
+verify_pinned(Cert, Der, Event, State) ->
+    rustls_dist_pin:verify(Cert, Der, Event, State).

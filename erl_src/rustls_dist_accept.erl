@@ -59,7 +59,7 @@ identify(#hs_data{socket = Controller, f_recv = Recv, f_send = Send} = HsData,
 stated(Policy, Packet, Der) ->
     case rustls_dist_identity:stated_name(Packet) of
         {ok, Name} -> rustls_dist_identity:check(Policy, Name, Der);
-        error -> {error, {bad_name_packet, Packet}}
+        error -> {error, {bad_name_packet, binary:part(Packet, 0, min(16, byte_size(Packet)))}}
     end.
 
 %% dist_util shall find the packet that was looked at where it expects it.

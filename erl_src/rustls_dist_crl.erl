@@ -26,7 +26,9 @@ check(off, _Kind, _Cert, _Path, _Trusted) ->
 check(#{check := peer}, valid, _Cert, _Path, _Trusted) ->
     valid;
 check(#{check := Check, sources := Sources}, _Kind, Cert, Path, Trusted) ->
-    Options = [{issuer_fun, {fun(_Dp, Crl, _Issuer, Known) -> issuer_path(Crl, Known) end, Path ++ Trusted}},
+    %% What stands below it may not vouch for the lists that judge it.
+    Above = lists:takewhile(fun({_Der, Otp}) -> Otp =/= Cert end, Path),
+    Options = [{issuer_fun, {fun(_Dp, Crl, _Issuer, Known) -> issuer_path(Crl, Known) end, Above ++ Trusted}},
                {update_crl, fun(Dp, Crl) -> fresh(Sources, Dp, Crl) end},
                {undetermined_details, true}],
     case public_key:pkix_dist_points(Cert) of

@@ -6,7 +6,7 @@
 %% then be ended, and the alert still be sent, within the deadline.
 -module(rustls_dist_handshake).
 
--export([run/4, close_gently/1]).
+-export([run/4, verdict/4, close_gently/1]).
 
 -export_type([tls/0, failure/0]).
 
@@ -42,6 +42,10 @@
 %% alert on its way.
 -define(LINGER_MS, 500).
 -define(LINGER_BYTES, 65536).
+
+%% What is left of the deadline has to do for the alert, too.
+-define(ALERT_MS, 200).
+-define(CERTIFICATE_UNKNOWN, 46).
 
 %% Does the handshake. Name: what the server's certificate must say (client). TimeoutMs: for all of it.
 %% On failure the alert is sent; closing the socket is left to the caller.
@@ -136,35 +140,54 @@ await(#state{handshake = Handshake} = State) ->
         {rustls_dist_handshake, Handshake, Step} ->
             step(State, Step);
         {rustls_dist_verify, Handshake, Chain, Webpki} ->
-            true = rustls_dist_nif:handshake_verdict(Handshake, verdict(State, Chain, Webpki)),
+            TimeoutMs = max(0, left_ms(State) - ?ALERT_MS),
+            true = rustls_dist_nif:handshake_verdict(Handshake, verdict(State#state.policy, Chain, Webpki, TimeoutMs)),
             await(State)
     after left_ms(State) ->
         {error, {timeout, State#state.received}}
     end.
 
-%% What is left of the deadline has to do for the alert, too.
--define(ALERT_MS, 200).
--define(CERTIFICATE_UNKNOWN, 46).
-
-verdict(#state{policy = Policy} = State, Chain, Webpki) ->
-    {Pid, Ref} = spawn_monitor(fun() -> exit({verdict, rustls_dist_verify:judge(Policy, Chain, Webpki)}) end),
+%% The answer for Rust to its question about Chain (DER, the peer's first), on which webpki said Webpki, within TimeoutMs.
+-spec verdict(rustls_dist_verify:policy(), [public_key:der_encoded(), ...], ok | {error, rustls_dist_nif:error_map()},
+              timeout()) -> ok | {Alert :: byte(), binary()}.
+verdict(Policy, Chain, Webpki, TimeoutMs) ->
+    Owner = self(),
+    {Pid, Ref} = spawn_monitor(fun() -> exit({verdict, answer_to(rustls_dist_verify:judge(Policy, Chain, Webpki))}) end),
+    _ = spawn(fun() -> end_with_owner(Pid, Owner) end),
     receive
-        {'DOWN', Ref, process, Pid, {verdict, ok}} -> ok;
-        {'DOWN', Ref, process, Pid, {verdict, {refused, Alert, Reason}}} -> {Alert, text(Reason)};
-        {'DOWN', Ref, process, Pid, Reason} -> broken(Policy, "ended its process with ~0tp", [Reason])
-    after max(0, left_ms(State) - ?ALERT_MS) ->
+        {'DOWN', Ref, process, Pid, {verdict, Answer}} -> Answer;
+        {'DOWN', Ref, process, Pid, Reason} -> broken(Policy, "ended its process with ~0tP", [Reason, 8])
+    after TimeoutMs ->
         exit(Pid, kill),
         receive {'DOWN', Ref, process, Pid, _} -> ok end,
         broken(Policy, "did not return within net_setuptime", [])
     end.
 
-broken(#{verify_fun := {_Fun, _State, Label}}, Format, Arguments) ->
-    {?CERTIFICATE_UNKNOWN, text(["verify_fun ", Label, " ", io_lib:format(Format, Arguments)])};
-broken(#{verify_fun := none}, Format, Arguments) ->
-    {?CERTIFICATE_UNKNOWN, text(["the verification ", io_lib:format(Format, Arguments)])}.
+%% For Rust. A text that cannot be made is the judging process' failure, not this one's.
+answer_to(ok) ->
+    ok;
+answer_to({refused, Alert, Reason}) ->
+    Text = unicode:characters_to_binary(Reason),
+    true = is_binary(Text),
+    {Alert, Text}.
 
-text(Chars) ->
-    unicode:characters_to_binary(Chars).
+%% The owner may be ended at any time, and a function that hangs would stay behind.
+end_with_owner(Judge, Owner) ->
+    JudgeRef = monitor(process, Judge),
+    OwnerRef = monitor(process, Owner),
+    receive
+        {'DOWN', JudgeRef, process, Judge, _} -> ok;
+        {'DOWN', OwnerRef, process, Owner, _} -> exit(Judge, kill)
+    end.
+
+%% With both, it cannot be told from here whose fault it was.
+broken(#{verify_fun := VerifyFun, crl := Crl}, Format, Arguments) ->
+    Who = case {VerifyFun, Crl} of
+              {{_Fun, _State, Label}, off} -> ["verify_fun ", Label];
+              {{_Fun, _State, Label}, _} -> ["verify_fun ", Label, ", or a source of revocation lists,"];
+              {none, _} -> "the verification"
+          end,
+    {?CERTIFICATE_UNKNOWN, unicode:characters_to_binary([Who, " ", io_lib:format(Format, Arguments)])}.
 
 step(State, {continue, Send}) ->
     case send(State, Send) of

@@ -41,7 +41,9 @@ carries(name, {node, Name, Host}, Names) ->
     lists:member({uniformResourceIdentifier, "erlang:" ++ Name ++ "@" ++ Host}, Names)
         orelse (lists:member(Name, directory_names(Names)) andalso has_dns(Host, Names));
 carries({uri, Template}, {node, Name, Host}, Names) ->
-    lists:member({uniformResourceIdentifier, filled(Template, Name, Host)}, Names);
+    %% A part with a delimiter in it could stand for another pair of parts.
+    not lists:any(fun(Char) -> lists:member(Char, "/?#%") end, Name ++ Host)
+        andalso lists:member({uniformResourceIdentifier, filled(Template, Name, Host)}, Names);
 carries(_Policy, _NoFullName, _Names) -> false.
 
 has_host(Host, Names) ->
@@ -51,7 +53,14 @@ has_host(Host, Names) ->
     end.
 
 has_dns(Host, Names) ->
-    lists:any(fun(Dns) -> string:equal(Dns, Host, true) end, [Dns || {dNSName, Dns} <- Names]).
+    lists:any(fun(Dns) -> lowered(Dns) =:= lowered(Host) end, [Dns || {dNSName, Dns} <- Names]).
+
+%% DNS names are compared without regard to the case of ASCII letters (RFC 4343), and of no others.
+lowered(Name) ->
+    [case Char of
+         _ when Char >= $A, Char =< $Z -> Char + 32;
+         _ -> Char
+     end || Char <- Name].
 
 directory_names(Names) ->
     [Text || {directoryName, {rdnSequence, Rdns}} <- Names, Rdn <- Rdns,

@@ -17,6 +17,9 @@
 %% The trust anchor, or why there is none, and the certificates from the one below it down to the peer's.
 -type path() :: {cert() | unknown_ca | selfsigned_peer | invalid_issuer, [cert(), ...]}.
 
+%% What ring takes as well. An exponent as long as the modulus makes one check take milliseconds, and anybody may send it.
+-define(MAX_RSA_EXPONENT, (1 bsl 33)).
+
 %% Several certificates of one subject make several paths possible; each is expensive to validate.
 -define(MAX_PATHS, 16).
 
@@ -138,8 +141,9 @@ not_after(#'OTPCertificate'{tbsCertificate = #'OTPTBSCertificate'{validity = #'V
     end.
 
 signed_by(Der, Issuer) ->
-    try
-        public_key:pkix_verify(Der, public_key(Issuer))
+    try public_key(Issuer) of
+        #'RSAPublicKey'{publicExponent = Exponent} when Exponent > ?MAX_RSA_EXPONENT -> false;
+        Key -> public_key:pkix_verify(Der, Key)
     catch
         _:_ -> false
     end.

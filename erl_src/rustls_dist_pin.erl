@@ -1,7 +1,7 @@
 %% An allow-list of certificates by their SHA-256 fingerprints, as a verify_fun: rustls_dist:verify_pinned/3.
 -module(rustls_dist_pin).
 
--export([verify/3, fingerprints/1]).
+-export([verify/4, fingerprints/1]).
 
 -include_lib("public_key/include/public_key.hrl").
 
@@ -11,22 +11,22 @@
 %% A listed peer certificate is accepted whatever else is wrong with it: the list is all the trust there is. That the peer
 %% holds its private key is proven by the handshake in any case. One that is not listed is refused, however well it is
 %% certified. State: see fingerprints/1.
--spec verify(#'OTPCertificate'{}, Event, State) -> {valid, State} | {unknown, State} | {fail, Reason :: term()} when
+-spec verify(#'OTPCertificate'{}, public_key:der_encoded(), Event, State) -> {valid, State} | {unknown, State} | {fail, Reason :: term()} when
       Event :: {bad_cert, term()} | {extension, #'Extension'{}} | valid | valid_peer,
       State :: [string() | binary()] | file:filename().
-verify(Cert, {extension, #'Extension'{critical = true}}, State) ->
-    if_pinned(Cert, State, {unknown, State});
-verify(_Cert, {extension, _}, State) ->
+verify(_Cert, Der, {extension, #'Extension'{critical = true}}, State) ->
+    if_pinned(Der, State, {unknown, State});
+verify(_Cert, _Der, {extension, _}, State) ->
     {unknown, State};
-verify(_Cert, valid, State) ->
+verify(_Cert, _Der, valid, State) ->
     %% An authority: it is the peer's certificate that has to be listed.
     {valid, State};
-verify(Cert, {bad_cert, selfsigned_peer}, State) ->
-    if_pinned(Cert, State, {fail, {not_pinned, fingerprint(Cert)}});
-verify(Cert, {bad_cert, _} = Fault, State) ->
-    if_pinned(Cert, State, {fail, Fault});
-verify(Cert, valid_peer, State) ->
-    if_pinned(Cert, State, {fail, {not_pinned, fingerprint(Cert)}}).
+verify(_Cert, Der, {bad_cert, selfsigned_peer}, State) ->
+    if_pinned(Der, State, {fail, {not_pinned, fingerprint(Der)}});
+verify(_Cert, Der, {bad_cert, _} = Fault, State) ->
+    if_pinned(Der, State, {fail, Fault});
+verify(_Cert, Der, valid_peer, State) ->
+    if_pinned(Der, State, {fail, {not_pinned, fingerprint(Der)}}).
 
 %% The fingerprints of a list, or of a file with one on each line (what follows a `#' is a comment), as binaries of 32
 %% bytes. Hex digits of either case, with or without colons between them. A file is read at each call, so that a change
@@ -42,10 +42,10 @@ fingerprints(File) ->
         {error, Reason} -> {error, {File, Reason}}
     end.
 
-if_pinned(Cert, State, Otherwise) ->
+if_pinned(Der, State, Otherwise) ->
     case fingerprints(State) of
         {ok, Pinned} ->
-            case lists:member(digest(Cert), Pinned) of
+            case lists:member(digest(Der), Pinned) of
                 true -> {valid, State};
                 false -> Otherwise
             end;
@@ -67,8 +67,8 @@ decode([Hex | Rest], Pinned) ->
         error:_ -> {error, {not_a_sha256_fingerprint, Hex}}
     end.
 
-digest(Cert) ->
-    crypto:hash(sha256, public_key:pkix_encode('OTPCertificate', Cert, otp)).
+digest(Der) ->
+    crypto:hash(sha256, Der).
 
-fingerprint(Cert) ->
-    binary:encode_hex(digest(Cert)).
+fingerprint(Der) ->
+    binary:encode_hex(digest(Der)).

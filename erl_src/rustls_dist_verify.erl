@@ -33,8 +33,12 @@
 
 %% What a walk leaves behind besides its result: pkix_path_validation/3 returns no state, and makes one fault of many.
 -record(notes, {user :: term(),
+                path = [] :: [rustls_dist_path:cert()],        % that was walked
                 accepted = [] :: [term()],                     % faults that the user's function let pass
                 broken = none :: none | unicode:chardata()}).  % the user's function itself failed
+
+%% More than any chain needs; each costs signatures to check before anything of it is trusted.
+-define(MAX_CERTIFICATES, 32).
 
 -define(HANDSHAKE_FAILURE, 40).
 -define(BAD_CERTIFICATE, 42).
@@ -47,16 +51,19 @@
 %% Judges Chain (DER, the peer's certificate first), on which webpki said Webpki. Runs in a process of its own: see
 %% rustls_dist_handshake.
 -spec judge(policy(), [public_key:der_encoded(), ...], ok | {error, rustls_dist_nif:error_map()}) -> verdict().
+judge(_Policy, Chain, _Webpki) when length(Chain) > ?MAX_CERTIFICATES ->
+    {refused, ?BAD_CERTIFICATE, io_lib:format("the peer sent more than ~b certificates", [?MAX_CERTIFICATES])};
 judge(#{trusted := Trusted} = Policy, Chain, Webpki) ->
-    try [{Der, public_key:pkix_decode_cert(Der, otp)} || Der <- Chain] of
-        [Peer | _] = Decoded ->
-            case walk_paths(Policy, rustls_dist_path:candidates(Decoded, Trusted), unknown_ca) of
-                {ok, Notes} -> reconcile(Policy, Peer, Notes, Webpki);
-                {broken, Text} -> {refused, ?CERTIFICATE_UNKNOWN, Text};
-                {error, Reason} -> refused(Peer, Reason)
-            end
+    %% public_key fails on names that are no text, and on more; whatever the peer sent, this one handshake is refused.
+    try
+        [Peer | _] = Decoded = [{Der, public_key:pkix_decode_cert(Der, otp)} || Der <- Chain],
+        case walk_paths(Policy, rustls_dist_path:candidates(Decoded, Trusted), unknown_ca) of
+            {ok, Notes} -> reconcile(Policy, Peer, Notes, Webpki);
+            {broken, Text} -> {refused, ?CERTIFICATE_UNKNOWN, Text};
+            {error, Reason} -> refused(Peer, Reason)
+        end
     catch
-        error:_ -> {refused, ?BAD_CERTIFICATE, "the peer sent a certificate that cannot be decoded"}
+        error:_ -> {refused, ?BAD_CERTIFICATE, "the peer sent a certificate that cannot be decoded, or names that are no text"}
     end.
 
 walk_paths(_Policy, [], Reason) ->
@@ -85,7 +92,7 @@ walk(#{depth := Depth} = Policy, Anchor, Path) ->
               end,
     Ders = [Der || {Der, _} <- Path],
     try public_key:pkix_path_validation(Trusted, Ders, Options) of
-        Result -> {Result, collect(Ref, #notes{user = User})}
+        Result -> {Result, collect(Ref, #notes{user = User, path = Path})}
     catch
         %% Not the user's function, whose faults are caught: OTP 25 fails on names of addresses in nameConstraints.
         error:Reason ->
@@ -179,45 +186,55 @@ fault({extension, #'Extension'{critical = true}}) -> [unknown_critical_extension
 fault(_Event) -> [].
 
 %% Calls the user's function. What it must not do, crash or return something else, is told apart from its verdict.
-ask(Cert, Event, State, #walk{policy = #{verify_fun := {Fun, _First, Label}}, path = Path}) ->
-    try call(Fun, Cert, Event, State, Path) of
+ask(Cert, Event, State, #walk{policy = #{verify_fun := {Fun, _First, Label}}} = Walk) ->
+    try call(Fun, Cert, Event, State, Walk) of
         {Answer, _} = Result when Answer =:= valid; Answer =:= valid_peer; Answer =:= fail -> Result;
         {unknown, _} = Result when element(1, Event) =:= extension -> Result;
-        Other -> {broken, io_lib:format("verify_fun ~ts returned ~0tp for ~0tp", [Label, Other, brief(Event)])}
+        Other -> {broken, io_lib:format("verify_fun ~ts returned ~0tP for ~0tp", [Label, Other, 6, brief(Event)])}
     catch
         Class:Reason ->
-            {broken, io_lib:format("verify_fun ~ts failed with ~0tp:~0tp for ~0tp", [Label, Class, Reason, brief(Event)])}
+            {broken, io_lib:format("verify_fun ~ts failed with ~0tp:~0tP for ~0tp", [Label, Class, Reason, 8, brief(Event)])}
     end.
 
-call(Fun, Cert, Event, State, _Path) when is_function(Fun, 3) ->
-    Fun(Cert, Event, State);
-call(Fun, Cert, Event, State, Path) ->
-    Der = case lists:keyfind(Cert, 2, Path) of
-              {Found, Cert} -> Found;
-              false -> public_key:pkix_encode('OTPCertificate', Cert, otp)
-          end,
-    Fun(Cert, Der, Event, State).
+call(Fun, Cert, Event, State, Walk) ->
+    case Fun =:= fun rustls_dist:verify_pinned/3 of
+        true -> rustls_dist:verify_pinned(Cert, der(Cert, Walk), Event, State);
+        false when is_function(Fun, 3) -> Fun(Cert, Event, State);
+        false -> Fun(Cert, der(Cert, Walk), Event, State)
+    end.
+
+%% As it was sent, or stands in the trust store: what is decoded and encoded again may look otherwise.
+der(Cert, #walk{path = Path, policy = #{trusted := Trusted}}) ->
+    {Der, Cert} = lists:keyfind(Cert, 2, Path ++ Trusted),
+    Der.
 
 brief({extension, #'Extension'{extnID = Id}}) -> {extension, Id};
 brief(Event) -> Event.
 
 %% The walk went well. If webpki agrees, that is that. If not, and the user's function let a path without anchor pass,
-%% webpki, which judges paths to anchors, has nothing to say. Else its fault has to be accepted by name, too.
+%% webpki, which judges paths to anchors, has nothing to say. Else its fault has to be accepted by name, too; and so have
+%% those that it did not come to (rustls_dist_path_rules), which are told of the peer's certificate as well.
 reconcile(_Policy, _Peer, _Notes, ok) ->
     ok;
 reconcile(#{verify_fun := none}, _Peer, _Notes, {error, #{text := Text, alert := Alert}}) ->
     {refused, alert_code(Alert), Text};
-reconcile(Policy, {Der, Cert}, #notes{user = State, accepted = Accepted}, {error, #{kind := Kind} = Error}) ->
-    case lists:any(fun(Fault) -> is_anchorless(Fault) orelse is_same(Kind, Fault) end, Accepted) of
-        true ->
-            ok;
-        false ->
-            Walk = #walk{policy = Policy, notes = make_ref(), user = State, path = [{Der, Cert}]},
-            case ask(Cert, {bad_cert, as_otp(Kind)}, State, Walk) of
-                {Answer, _} when Answer =:= valid; Answer =:= valid_peer -> ok;
-                {fail, _} -> {refused, alert_code(maps:get(alert, Error)), maps:get(text, Error)};
-                {broken, Text} -> {refused, ?CERTIFICATE_UNKNOWN, Text}
-            end
+reconcile(Policy, Peer, #notes{user = State, accepted = Accepted, path = Path}, {error, #{kind := Kind} = Error}) ->
+    Own = case lists:any(fun(Fault) -> is_anchorless(Fault) orelse is_same(Kind, Fault) end, Accepted) of
+              true -> [];
+              false -> [as_otp(Kind)]
+          end,
+    Hidden = [Fault || Fault <- rustls_dist_path_rules:faults(Path), not lists:member(Fault, Accepted), [Fault] =/= Own],
+    ask_each(Policy, Peer, State, [{Fault, Error} || Fault <- Own] ++ [{Fault, hidden} || Fault <- Hidden]).
+
+ask_each(_Policy, _Peer, _State, []) ->
+    ok;
+ask_each(Policy, {Der, Cert}, State, [{Fault, Found} | Faults]) ->
+    Walk = #walk{policy = Policy, notes = make_ref(), user = State, path = [{Der, Cert}]},
+    case {ask(Cert, {bad_cert, Fault}, State, Walk), Found} of
+        {{Answer, Next}, _} when Answer =:= valid; Answer =:= valid_peer -> ask_each(Policy, {Der, Cert}, Next, Faults);
+        {{fail, _}, #{alert := Alert, text := Text}} -> {refused, alert_code(Alert), Text};
+        {{fail, _}, hidden} -> refused({Der, Cert}, Fault);
+        {{broken, Text}, _} -> {refused, ?CERTIFICATE_UNKNOWN, Text}
     end.
 
 is_anchorless(Fault) ->
@@ -282,7 +299,8 @@ fault_text(hostname_check_failed) -> "the certificate does not name the host tha
 fault_text({not_pinned, Fingerprint}) ->
     io_lib:format("its fingerprint ~ts is not among the pinned ones (verify_pinned)", [Fingerprint]);
 fault_text(max_path_length_reached) -> "the chain is longer than depth allows";
-fault_text(Fault) -> io_lib:format("refused: ~tp", [Fault]).
+fault_text(missing_basic_constraint) -> "a certificate above it is not that of an authority (basicConstraints)";
+fault_text(Fault) -> io_lib:format("refused: ~0tP", [Fault, 12]).
 
 %% Without the lists themselves, which may have a million entries.
 undetermined({bad_crls, no_relevant_crls}) -> "there is no list of its issuer that is not out of date";
@@ -299,6 +317,10 @@ subject(Cert) ->
 
 name(Rdns) ->
     case [Value || Rdn <- Rdns, #'AttributeTypeAndValue'{type = ?'id-at-commonName', value = Value} <- Rdn] of
-        [{_Kind, Text} | _] -> ["CN=", unicode:characters_to_binary(Text)];
+        [{_Kind, Text} | _] -> ["CN=", readable(unicode:characters_to_binary(Text), Text)];
         _ -> "without a common name"
     end.
+
+%% A peer may call itself something that is no text.
+readable(Text, _Bytes) when is_binary(Text) -> Text;
+readable(_Invalid, Bytes) -> io_lib:format("~0tp", [Bytes]).

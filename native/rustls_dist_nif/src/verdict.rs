@@ -45,18 +45,16 @@ impl Referee for AskOwner {
         let mailbox = &self.handshake.mailbox;
         // An answer to an earlier question that came too late.
         let _ = mailbox.receiver.try_recv();
-        let mut message = OwnedEnv::new();
-        let sent = message.send_and_clear(&self.owner, |env| self.question(env, &case));
-        if sent.is_err() {
-            return Err(refused("the process that owned the handshake is gone".into()));
-        }
-        let wait = || mailbox.receiver.recv_timeout(self.deadline.saturating_duration_since(Instant::now()));
-        match pool::while_blocked(wait) {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(RecvTimeoutError::Timeout)) => {
-                Err(refused("the verification took longer than the set-up may".into()))
+        // The question is put when there is room to wait for the answer, so that no more are worked on than that.
+        let answer = pool::while_blocked(|| {
+            let mut message = OwnedEnv::new();
+            match message.send_and_clear(&self.owner, |env| self.question(env, &case)) {
+                Ok(()) => self.wait(),
+                Err(_) => Err(gone()),
             }
-            Ok(Err(RecvTimeoutError::Disconnected)) => Err(refused("nobody is left to answer".into())),
+        });
+        match answer {
+            Ok(answer) => answer,
             Err(pool::Overloaded) => {
                 Err(refused("too many handshakes wait for their verification function".into()))
             }
@@ -64,7 +62,29 @@ impl Referee for AskOwner {
     }
 }
 
+/// How often it is looked whether there still is somebody who may answer.
+const LIVENESS_PERIOD: Duration = Duration::from_millis(100);
+
 impl AskOwner {
+    /// Waits for the answer, until the deadline or the owner's end.
+    fn wait(&self) -> Answer {
+        loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            match self.handshake.mailbox.receiver.recv_timeout(left.min(LIVENESS_PERIOD)) {
+                Ok(answer) => return answer,
+                Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+                Err(RecvTimeoutError::Timeout) if left <= LIVENESS_PERIOD => {
+                    return Err(refused("the verification took longer than the set-up may".into()));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if !OwnedEnv::new().run(|env| self.owner.is_alive(env)) {
+                        return Err(gone());
+                    }
+                }
+            }
+        }
+    }
+
     /// `{rustls_dist_verify, Handshake, [CertificateDer], ok | {error, ErrorMap}}`.
     fn question<'a>(&self, env: Env<'a>, case: &Case) -> Term<'a> {
         let chain: Vec<_> =
@@ -82,6 +102,10 @@ impl AskOwner {
 
 /// How long a handshake step may wait at most, whatever the caller says.
 pub const MAX_WAIT: Duration = Duration::from_secs(120);
+
+fn gone() -> Error {
+    refused("the process that owned the handshake is gone".into())
+}
 
 fn refused(reason: String) -> Error {
     Error::RefusedByReferee { alert: AlertDescription::CertificateUnknown, reason }
