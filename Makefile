@@ -19,7 +19,7 @@ endif
 FIND_HEADER := erl -noinput -boot start_clean -eval 'Dir = code:lib_dir(public_key), \
     is_list(Dir) andalso filelib:is_regular(Dir ++ "/include/public_key.hrl") andalso io:put_chars("found"), halt().'
 
-.PHONY: all nif demo test test-slow test-otp27 examples check bench bench-rust fuzz matrix options clean
+.PHONY: all nif demo test test-slow test-otp27 examples check bench bench-rust callgrind fuzz matrix options clean
 
 # Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
 all:
@@ -76,6 +76,11 @@ bench: all
 bench-rust:
 	@.ci/install-packages build
 	cargo bench --package rustls_dist
+
+# Instructions of sealing and opening against the recorded ones; `.ci/callgrind record` records them.
+callgrind:
+	@.ci/install-packages callgrind
+	@.ci/callgrind
 
 # FUZZ_SECONDS=600 makes it longer.
 fuzz:

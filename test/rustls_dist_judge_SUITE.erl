@@ -82,6 +82,7 @@ revoked_vouches_for_itself(_Config) ->
     Middle = rustls_dist_x509:authority("middle", Root),
     Fake = rustls_dist_x509:authority("fake", Middle, #{subject => "root"}),
     Leaf = rustls_dist_x509:leaf("leaf", Middle),
+    Evil = rustls_dist_x509:leaf("evil", Fake),
     [Faked, OfMiddle, OfRoot, Revoking] = [rustls_dist_x509:revocations(Issuer, Revoked, {-1, 30})
                                            || {Issuer, Revoked} <- [{Fake, []}, {Middle, []}, {Root, []}, {Root, [Middle]}]],
     Judge = fun(Lists, Chain) ->
@@ -92,7 +93,7 @@ revoked_vouches_for_itself(_Config) ->
             end,
     ?assertEqual(ok, Judge([OfRoot, OfMiddle], [Leaf, Middle])),
     ?assertMatch({refused, _, _}, Judge([Revoking, OfMiddle], [Leaf, Middle])),
-    ?assertMatch({refused, _, _}, Judge([Faked, OfMiddle], [Leaf, Fake, Middle])).
+    ?assertMatch({refused, _, _}, Judge([Faked, OfMiddle], [Evil, Fake, Middle])).
 
 %% The fingerprint is of what was sent: an extension that spells out the default `critical FALSE' comes back otherwise from
 %% decoding and encoding.

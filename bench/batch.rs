@@ -1,0 +1,68 @@
+//! What the benchmarks send: distribution packets, gathered into batches as a link gathers them before it
+//! seals.
+
+#![allow(dead_code, reason = "each program uses a part of it")]
+
+use std::ops::Range;
+
+use rustls_dist::packet::LENGTH_BYTES;
+
+/// Bytes that a link gathers for one call (`BATCH_BYTES` in erl_src/rustls_dist_controller.erl).
+pub const BATCH_BYTES: usize = 131_072;
+
+/// Packets that differ, before their contents repeat.
+pub const VARIANTS: u64 = 64;
+
+/// Where each variant begins behind the one before it.
+const STRIDE_BYTES: usize = 8;
+
+/// A stream of packets of one length. Their contents are windows of one buffer, so that making them costs
+/// nothing.
+pub struct Packets {
+    packet_bytes: usize,
+    length: [u8; LENGTH_BYTES],
+    buffer: Vec<u8>,
+}
+
+impl Packets {
+    /// Packets whose contents have `packet_bytes` (at most `packet::MAX_PACKET_BYTES`).
+    pub fn new(packet_bytes: usize) -> Self {
+        let buffer_bytes = packet_bytes + STRIDE_BYTES * VARIANTS as usize;
+        Self {
+            packet_bytes,
+            length: u32::try_from(packet_bytes).unwrap().to_be_bytes(),
+            buffer: (0..buffer_bytes).map(|index| ((index % 251) ^ (index / 251)) as u8).collect(),
+        }
+    }
+
+    /// The content of packet `number`.
+    pub fn content(&self, number: u64) -> &[u8] {
+        let start = STRIDE_BYTES * (number % VARIANTS) as usize;
+        &self.buffer[start..start + self.packet_bytes]
+    }
+
+    /// The packets of these numbers as they are sealed: a length field and the content, each a chunk of its
+    /// own.
+    pub fn chunks(&self, numbers: Range<u64>) -> Vec<&[u8]> {
+        numbers.flat_map(|number| [&self.length[..], self.content(number)]).collect()
+    }
+
+    /// Packets that a link gathers: as many as it takes to reach [`BATCH_BYTES`].
+    pub fn per_batch(&self) -> u64 {
+        BATCH_BYTES.div_ceil(self.packet_bytes.max(1)) as u64
+    }
+}
+
+/// A buffer that every call of `RecordRx::open` fills anew.
+#[derive(Default)]
+pub struct Scratch(Vec<u8>);
+
+impl Scratch {
+    /// Its first `bytes`; it grows when it is too small.
+    pub fn take(&mut self, bytes: usize) -> &mut [u8] {
+        if self.0.len() < bytes {
+            self.0.resize(bytes, 0);
+        }
+        &mut self.0[..bytes]
+    }
+}
