@@ -10,12 +10,14 @@
          weak_signature_hidden/1, revoked_vouches_for_itself/1, pinned_as_sent/1, owner_gone/1]).
 
 -define(BAD_CERTIFICATE, 42).
+-define(CERTIFICATE_UNKNOWN, 46).
 
 all() ->
     [unreadable_names, garbage, many_certificates, hidden_behind_expiry, hidden_behind_no_anchor, weak_signature_hidden,
      revoked_vouches_for_itself, pinned_as_sent, owner_gone].
 
-%% A common name that is no UTF-8: refused, with a text that can be sent and logged.
+%% A common name that is no UTF-8: refused, with a text that can be sent and logged. Whether the names are met in the search
+%% for a path or in public_key's walk depends on the release, and the alert on that.
 unreadable_names(_Config) ->
     Named = fun(Bytes) ->
                     {rdnSequence, [[#'AttributeTypeAndValue'{type = ?'id-at-commonName', value = {utf8String, Bytes}}]]}
@@ -24,7 +26,7 @@ unreadable_names(_Config) ->
     [begin
          Peer = rustls_dist_x509:leaf("peer", Issuer, #{subject_rdn => Named(<<"x", 255, 254>>)}),
          {refused, Alert, Text} = judge([Root], [Peer], as_otp(), error_map(unknown_issuer)),
-         ?assertEqual(?BAD_CERTIFICATE, Alert),
+         ?assert(lists:member(Alert, [?BAD_CERTIFICATE, ?CERTIFICATE_UNKNOWN]), Alert),
          ?assert(is_binary(unicode:characters_to_binary(Text)), Text)
      end || Issuer <- [self, Root]].
 
