@@ -1,5 +1,5 @@
 %% Revocation lists fetched over HTTP, from a server that gives good and bad answers, on real links and of the store that holds
-%% them (issue 3, point 3).
+%% them (issue 3, point 3). Slow: what is bounded in time is waited for.
 -module(rustls_dist_crl_http_SUITE).
 
 -include_lib("stdlib/include/assert.hrl").
