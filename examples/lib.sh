@@ -108,10 +108,11 @@ must_say() { # text log
     says "$1" "$2" || fail "$2.log does not say: $1"
 }
 
-# A command that wants a terminal gets one, and what `type_in` writes comes to it as if typed. Needs script(1).
+# A command that wants a terminal gets one, from bash whatever the login shell is (dash would lose exported functions),
+# and what `type_in` writes comes to it as if typed. Needs script(1).
 terminal() { # seconds log command, as one word for the shell
     mkfifo "$dir/keys"
-    timeout --kill-after=5 "$1" script -qfec "$3" /dev/null <"$dir/keys" >"$dir/$2.log" 2>&1 &
+    SHELL=/bin/bash timeout --kill-after=5 "$1" script -qfec "$3" /dev/null <"$dir/keys" >"$dir/$2.log" 2>&1 &
     pids+=($!)
     exec 3>"$dir/keys"
 }
