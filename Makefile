@@ -19,7 +19,8 @@ endif
 FIND_HEADER := erl -noinput -boot start_clean -eval 'Dir = code:lib_dir(public_key), \
     is_list(Dir) andalso filelib:is_regular(Dir ++ "/include/public_key.hrl") andalso io:put_chars("found"), halt().'
 
-.PHONY: all nif demo test test-slow test-otp27 examples check bench bench-rust callgrind fuzz matrix options clean
+.PHONY: all nif demo test test-slow test-otp27 examples check bench bench-quick bench-charts bench-programs \
+        bench-rust callgrind fuzz matrix options clean
 
 # Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
 all:
@@ -69,8 +70,23 @@ check:
 	@$(MAKE) --no-print-directory all
 	@.ci/check
 
-bench: all
-	@bench/run
+# Compares carriers on every OTP release present, about 25 minutes, and writes doc/performance.md. BENCH_OTP=25 or 27
+# measures that one alone.
+bench: all bench-programs
+	@bench/run full
+	@$(MAKE) --no-print-directory bench-charts
+
+# A few of the figures, within two minutes.
+bench-quick: all bench-programs
+	@bench/run quick
+
+# The charts and tables of doc/performance.md, from what the last `make bench` left.
+bench-charts: bench-programs
+	@$(CARGO_TARGET_DIR)/release/examples/charts _build/bench doc/performance.md doc/performance
+
+bench-programs:
+	cargo build --release --example charts
+	[ ! -e bench/floor.rs ] || cargo build --release --example floor
 
 # What Rust alone costs, without the VM.
 bench-rust:

@@ -1,88 +1,72 @@
-%% The load that the benchmark runs on its nodes.
+%% The throughput load, run on the nodes that are measured.
+%%
+%% A flow is a process on one node that sends numbered messages to a process on each of some others. A receiver is told
+%% beforehand what to expect and compares every byte of every message, and the numbers, with that: it costs all carriers
+%% the same and less than a checksum would, and misses nothing that a checksum finds.
 -module(rustls_dist_bench_load).
 
--export([send/3, round_trips/2, memory/0]).
--export([receive_all/4, echo/1]).
+-export([run/3]).
+-export([sender/3, receiver/3]).
 
-%% When memory counts as settled: so many readings in a row that differ by less than this.
--define(SETTLED, 4).
--define(SAME_BYTES, 16384).
--define(SETTLE_MS, 250).
--define(SETTLE_TRIES, 40).
+-define(READY_MS, 15000).
+-define(DELIVERED_MS, 60000).
 
-%% Sends Total bytes to Node in messages of Size bytes, numbered, and returns the microseconds until the receiver has
-%% seen all of them, in order and with every byte right: it is told beforehand what to expect, which costs all carriers
-%% the same and far less than a checksum.
--spec send(node(), pos_integer(), pos_integer()) -> pos_integer().
-send(Node, Size, Total) ->
-    Messages = Total div Size,
-    Filler = crypto:strong_rand_bytes(Size - 8),
-    {Receiver, Ref} = spawn_monitor(Node, ?MODULE, receive_all, [self(), Filler, 0, Messages]),
-    Started = erlang:monotonic_time(microsecond),
-    send_numbered(Receiver, Filler, 0, Messages),
+%% Sends Count messages with Size bytes of payload from each flow's first node to each of its others, all flows at
+%% once. Gives the nanoseconds from the start until the last receiver has seen everything, in order and unchanged; fails
+%% with not_delivered otherwise.
+-spec run([{node(), [node()]}], non_neg_integer(), pos_integer()) -> pos_integer().
+run(Flows, Size, Count) ->
+    Payload = crypto:strong_rand_bytes(Size),
+    Started = [flow(Flow, Payload, Count) || Flow <- Flows],
+    Senders = [Sender || {Sender, _} <- Started],
+    Receivers = lists:append([Receivers || {_, Receivers} <- Started]),
+    ok = await(ready, Senders ++ Receivers, ?READY_MS),
+    From = erlang:monotonic_time(nanosecond),
+    _ = [Sender ! go || {Sender, _Ref} <- Senders],
+    ok = await(delivered, Receivers, ?DELIVERED_MS),
+    Ns = erlang:monotonic_time(nanosecond) - From,
+    _ = [erlang:demonitor(Ref, [flush]) || {_Pid, Ref} <- Senders ++ Receivers],
+    Ns.
+
+flow({From, To}, Payload, Count) ->
+    Receivers = [spawn_monitor(Node, ?MODULE, receiver, [self(), Payload, Count]) || Node <- To],
+    Sender = spawn_monitor(From, ?MODULE, sender, [[Pid || {Pid, _} <- Receivers], Payload, {self(), Count}]),
+    {Sender, Receivers}.
+
+await(_What, [], _TimeoutMs) ->
+    ok;
+await(What, [{Pid, Ref} | Rest], TimeoutMs) ->
     receive
-        {all_received, Receiver} ->
-            erlang:demonitor(Ref, [flush]),
-            erlang:monotonic_time(microsecond) - Started;
-        {'DOWN', Ref, process, Receiver, Reason} ->
-            error({not_delivered, Reason})
+        {What, Pid} -> await(What, Rest, TimeoutMs);
+        {'DOWN', Ref, process, Pid, Reason} -> error({not_delivered, Reason})
+    after TimeoutMs ->
+        error({not_delivered, {What, timeout}})
     end.
 
-send_numbered(_Receiver, _Filler, Messages, Messages) ->
-    ok;
-send_numbered(Receiver, Filler, Number, Messages) ->
-    Receiver ! {<<Number:64>>, Filler},
-    send_numbered(Receiver, Filler, Number + 1, Messages).
+-spec sender([pid()], binary(), {pid(), pos_integer()}) -> ok.
+sender(Receivers, Payload, {Coordinator, Count}) ->
+    Coordinator ! {ready, self()},
+    receive go -> ok end,
+    send(Receivers, Payload, 0, Count).
 
--spec receive_all(pid(), binary(), non_neg_integer(), pos_integer()) -> term().
-receive_all(From, _Filler, Messages, Messages) ->
-    From ! {all_received, self()};
-receive_all(From, Filler, Number, Messages) ->
+send(_Receivers, _Payload, Count, Count) ->
+    ok;
+send([Receiver] = Receivers, Payload, Number, Count) ->
+    Receiver ! {Number, Payload},
+    send(Receivers, Payload, Number + 1, Count);
+send(Receivers, Payload, Number, Count) ->
+    _ = [Receiver ! {Number, Payload} || Receiver <- Receivers],
+    send(Receivers, Payload, Number + 1, Count).
+
+-spec receiver(pid(), binary(), pos_integer()) -> term().
+receiver(Coordinator, Payload, Count) ->
+    Coordinator ! {ready, self()},
+    expect(Coordinator, Payload, 0, Count).
+
+expect(Coordinator, _Payload, Count, Count) ->
+    Coordinator ! {delivered, self()};
+expect(Coordinator, Payload, Number, Count) ->
     receive
-        {<<Number:64>>, Filler} -> receive_all(From, Filler, Number + 1, Messages);
+        {Number, Payload} -> expect(Coordinator, Payload, Number + 1, Count);
         Other -> exit({unexpected, Number, erlang:external_size(Other)})
     end.
-
-%% Median and 99th percentile of Count round trips of a small message, in microseconds.
--spec round_trips(node(), pos_integer()) -> {float(), float()}.
-round_trips(Node, Count) ->
-    Echo = spawn_link(Node, ?MODULE, echo, [self()]),
-    Sorted = lists:sort([round_trip(Echo) || _ <- lists:seq(1, Count)]),
-    unlink(Echo),
-    exit(Echo, kill),
-    {lists:nth(Count div 2, Sorted) / 1000, lists:nth(Count * 99 div 100, Sorted) / 1000}.
-
-round_trip(Echo) ->
-    Started = erlang:monotonic_time(nanosecond),
-    Echo ! ping,
-    receive pong -> erlang:monotonic_time(nanosecond) - Started end.
-
--spec echo(pid()) -> no_return().
-echo(From) ->
-    receive ping -> From ! pong end,
-    echo(From).
-
-%% The VM's memory and the resident memory of this node, in bytes, once garbage is collected and neither changes any more:
-%% the VM gives memory back to the system some time after it is free.
--spec memory() -> {non_neg_integer(), non_neg_integer()}.
-memory() ->
-    settle(reading(), 0, ?SETTLE_TRIES).
-
-settle(Reading, _Still, 0) ->
-    Reading;
-settle(Reading, ?SETTLED, _Tries) ->
-    Reading;
-settle({Vm, Resident}, Still, Tries) ->
-    _ = [erlang:garbage_collect(Pid) || Pid <- processes()],
-    receive after ?SETTLE_MS -> ok end,
-    case reading() of
-        {VmNow, ResidentNow} = Now when abs(VmNow - Vm) < ?SAME_BYTES, abs(ResidentNow - Resident) < ?SAME_BYTES ->
-            settle(Now, Still + 1, Tries - 1);
-        Now ->
-            settle(Now, 0, Tries - 1)
-    end.
-
-reading() ->
-    {ok, Status} = file:read_file("/proc/self/status"),
-    {match, [Kb]} = re:run(Status, "VmRSS:\\s+(\\d+)", [{capture, [1], list}]),
-    {erlang:memory(total), list_to_integer(Kb) * 1024}.

@@ -1,0 +1,54 @@
+//! `charts RESULTS PAGE CHARTS`: draws the results of full benchmark runs (`RESULTS/result-otpNN.json`) as SVG files in the
+//! folder CHARTS, and puts the tables of each release into the file PAGE, between `<!-- bench otpNN -->` and
+//! `<!-- /bench otpNN -->`. What stands elsewhere in the page is left alone.
+
+mod axis;
+mod bars;
+mod lines;
+mod page;
+mod pictures;
+mod result;
+mod tables;
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [results, page, charts] = arguments.as_slice() else {
+        eprintln!("usage: charts RESULTS PAGE CHARTS");
+        return ExitCode::FAILURE;
+    };
+    match publish(Path::new(results), Path::new(page), Path::new(charts)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("charts: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn publish(results: &Path, page: &Path, charts: &Path) -> Result<(), Box<dyn Error>> {
+    let outcomes = result::read_all(results)?;
+    if outcomes.is_empty() {
+        return Err(format!("{}: no result of a full run; `make bench` makes one", results.display()).into());
+    }
+    fs::create_dir_all(charts)?;
+    let mut text = fs::read_to_string(page)?;
+    for outcome in &outcomes {
+        let pictures = pictures::draw(outcome, charts)?;
+        text = page::replaced(&text, &outcome.machine.otp, &page::section(outcome, &pictures))?;
+        println!(
+            "OTP {}: {} and {} charts in {}",
+            outcome.machine.otp,
+            page.display(),
+            pictures.len(),
+            charts.display()
+        );
+    }
+    fs::write(page, text)?;
+    Ok(())
+}

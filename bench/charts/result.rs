@@ -1,0 +1,147 @@
+//! The JSON that the benchmark leaves, as far as it is shown.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+
+/// One run on one OTP release.
+#[derive(Deserialize)]
+pub struct Outcome {
+    pub rounds: u32,
+    pub machine: Machine,
+    pub throughput: Vec<Throughput>,
+    pub round_trip: Vec<RoundTrip>,
+    pub scheduler: Vec<Lateness>,
+    pub setup: Vec<Setup>,
+    pub at_once: Vec<AtOnce>,
+    pub idle_link: Vec<IdleLink>,
+    pub ratios: Vec<Ratio>,
+}
+
+/// What the figures were measured on.
+#[derive(Deserialize)]
+pub struct Machine {
+    pub cpu: String,
+    pub cores: u32,
+    pub memory_gib: u32,
+    pub kernel: String,
+    pub system: String,
+    pub otp: String,
+    pub erts: String,
+    pub ssl: String,
+    pub openssl: String,
+    pub rustc: String,
+    pub commit: String,
+    pub date: String,
+    /// Processes that wanted to run in the minute before the start.
+    pub load: f64,
+}
+
+/// One carrier in one situation. `size` is in bytes, `directions` 1 or 2.
+#[derive(Deserialize)]
+pub struct Throughput {
+    pub carrier: String,
+    pub size: u64,
+    pub senders: u32,
+    pub peers: u32,
+    pub directions: u32,
+    pub messages_per_s: f64,
+    pub mb_per_s: f64,
+    pub cpu_s_per_gb: f64,
+    pub cpu_s_per_million: f64,
+    /// Messages a second of each run.
+    pub runs: Vec<f64>,
+}
+
+impl Throughput {
+    /// One sender, one peer, one way: the situation that carriers are compared in.
+    pub fn is_main(&self) -> bool {
+        (self.senders, self.peers, self.directions) == (1, 1, 1)
+    }
+}
+
+/// `load` is `idle`, `same_link` or `other_link`.
+#[derive(Deserialize)]
+pub struct RoundTrip {
+    pub carrier: String,
+    pub load: String,
+    pub size: u64,
+    pub p50_us: f64,
+    pub p99_us: f64,
+    pub p999_us: f64,
+    pub samples: f64,
+}
+
+/// How late a process of the `sender` or `receiver` node runs.
+#[derive(Deserialize)]
+pub struct Lateness {
+    pub carrier: String,
+    pub node: String,
+    pub p50_us: f64,
+    pub p99_us: f64,
+    pub p999_us: f64,
+    pub max_us: f64,
+}
+
+/// Links one after the other.
+#[derive(Deserialize)]
+pub struct Setup {
+    pub carrier: String,
+    pub p50_us: f64,
+    pub p99_us: f64,
+}
+
+/// Links at the same moment.
+#[derive(Deserialize)]
+pub struct AtOnce {
+    pub carrier: String,
+    pub nodes: f64,
+    pub refused: f64,
+    pub p50_ms: f64,
+    pub all_ms: f64,
+}
+
+/// What one more idle link takes.
+#[derive(Deserialize)]
+pub struct IdleLink {
+    pub carrier: String,
+    pub vm_bytes: f64,
+    pub rss_bytes: f64,
+    pub processes: f64,
+}
+
+/// One row of the targets.
+#[derive(Deserialize)]
+pub struct Ratio {
+    pub figure: String,
+    pub against: String,
+    pub value: f64,
+    pub bound: f64,
+    /// `at_least` or `at_most`.
+    pub kind: String,
+    pub met: bool,
+}
+
+/// The results of full runs in `folder`, `result-otpNN.json`, by release.
+///
+/// # Errors
+/// When the folder cannot be read, or one of the files, or it is not such a result.
+pub fn read_all(folder: &Path) -> Result<Vec<Outcome>, Box<dyn Error>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with("result-otp") && name.ends_with(".json") && !name.contains("quick") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files.iter().map(|file| read(file)).collect()
+}
+
+fn read(file: &Path) -> Result<Outcome, Box<dyn Error>> {
+    let text = fs::read_to_string(file)?;
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()).into())
+}

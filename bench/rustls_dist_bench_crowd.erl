@@ -1,0 +1,97 @@
+%% One node and many small ones: how long it takes when all of them connect to it at the same moment, and what an idle link
+%% takes on it.
+-module(rustls_dist_bench_crowd).
+
+-export([measure/5]).
+-export([connect_at/2]).
+
+-define(CALL_MS, 120000).
+
+%% From the order to connect until the moment at which all do.
+-define(LEAD_MS, 500).
+
+%% Nodes are started by so many processes at a time.
+-define(STARTERS, 2).
+
+-type crowd() :: #{carrier := binary(), hub := fun(() -> rustls_dist_cluster:peer()), nodes := [rustls_dist_cluster:peer()]}.
+
+%% Gives two lists of maps, one a carrier: the set-up at once, and the idle link. Both empty without a crowd in the plan.
+-spec measure(rustls_dist_cluster:cluster(), file:filename(), [rustls_dist_bench_carriers:carrier()],
+              rustls_dist_bench_plan:plan(), fun((io:format(), [term()]) -> ok)) -> {AtOnce :: [map()], Idle :: [map()]}.
+measure(_Cluster, _Optfile, _Carriers, #{crowd := none}, _Progress) ->
+    {[], []};
+measure(Cluster, Optfile, Carriers, #{crowd := #{rounds := Rounds, at_once := Count, idle_links := Links}}, Progress) ->
+    Progress("starting ~w small nodes a carrier", [Count]),
+    Crowds = [crowd(Cluster, Optfile, Carrier, Count) || Carrier <- Carriers],
+    Progress("~w nodes connect at once; memory of an idle link", [Count]),
+    Contenders = [{Name, fun() -> run(Crowd, Links) end} || #{carrier := Name} = Crowd <- Crowds],
+    Runs = rustls_dist_bench_rounds:interleaved(Rounds, Contenders),
+    _ = [rustls_dist_cluster:stop_node(Node) || #{nodes := Nodes} <- Crowds, Node <- Nodes],
+    {medians(at_once, Runs), medians(idle_link, Runs)}.
+
+medians(Key, Runs) ->
+    [(rustls_dist_bench_stats:medians([maps:get(Key, Run) || Run <- Figures]))#{carrier => Name} || {Name, Figures} <- Runs].
+
+-spec crowd(rustls_dist_cluster:cluster(), file:filename(), rustls_dist_bench_carriers:carrier(), pos_integer()) -> crowd().
+crowd(Cluster, Optfile, #{name := Name} = Carrier, Count) ->
+    #{args := Args} = Options = rustls_dist_bench_carriers:node_options(Optfile, Carrier),
+    Small = Options#{args => Args ++ ["+S", "1", "+A", "1", "+SDcpu", "1", "+SDio", "1"]},
+    #{carrier => Name, hub => fun() -> rustls_dist_cluster:start(Cluster, Options) end,
+      nodes => start_many(Cluster, Small, Count)}.
+
+%% A node is linked to the process that starts it, so that those stay as long as this one.
+start_many(Cluster, Options, Count) ->
+    Self = self(),
+    Starters = [spawn_link(fun() ->
+                                   Shares = lists:seq(Nth, Count, ?STARTERS),
+                                   Self ! {self(), [rustls_dist_cluster:start(Cluster, Options) || _ <- Shares]},
+                                   receive stop -> ok end
+                           end) || Nth <- lists:seq(1, ?STARTERS)],
+    lists:append([receive {Starter, Nodes} -> Nodes end || Starter <- Starters]).
+
+%% The node in the middle is a fresh one each time: one that has had many links keeps memory that hides the next.
+run(#{hub := Start, nodes := Nodes}, {Fewer, More}) ->
+    Hub = Start(),
+    {First, Rest} = lists:split(Fewer, lists:sublist(Nodes, More)),
+    AtFewer = joined(Hub, First),
+    AtMore = joined(Hub, Rest),
+    Slope = maps:map(fun(Key, Value) -> (Value - maps:get(Key, AtFewer)) / (More - Fewer) end, AtMore),
+    part(Hub, lists:sublist(Nodes, More)),
+    AtOnce = at_once(Hub, Nodes),
+    rustls_dist_cluster:stop_node(Hub),
+    _ = [await_gone(Node, [Hub]) || Node <- Nodes],
+    #{idle_link => Slope, at_once => AtOnce}.
+
+joined(Hub, Nodes) ->
+    _ = [rustls_dist_cluster:join(Hub, Node) || Node <- Nodes],
+    rustls_dist_cluster:call(Hub, rustls_dist_bench_memory, settled, [], ?CALL_MS).
+
+part(Hub, Nodes) ->
+    _ = [rustls_dist_cluster:call(Hub, erlang, disconnect_node, [rustls_dist_cluster:name(Node)]) || Node <- Nodes],
+    await_gone(Hub, Nodes),
+    _ = [await_gone(Node, [Hub]) || Node <- Nodes],
+    ok.
+
+await_gone(Node, Others) ->
+    Names = [rustls_dist_cluster:name(Other) || Other <- Others],
+    ok = rustls_dist_cluster:call(Node, rustls_dist_bench_setup, await_gone, [Names], ?CALL_MS).
+
+%% all_ms: until the last one that came through was up.
+at_once(Hub, Nodes) ->
+    At = erlang:system_time(millisecond) + ?LEAD_MS,
+    Self = self(),
+    Callers = [spawn_link(fun() ->
+                                  Self ! {self(), rustls_dist_cluster:call(Node, ?MODULE, connect_at,
+                                                                           [rustls_dist_cluster:name(Hub), At], ?CALL_MS)}
+                          end) || Node <- Nodes],
+    Results = [receive {Caller, Result} -> Result end || Caller <- Callers],
+    Up = lists:sort([Ns / 1.0e6 || {true, Ns} <- Results]),
+    Up =/= [] orelse error({all_refused, Results}),
+    #{nodes => length(Nodes), refused => length(Nodes) - length(Up), p50_ms => rustls_dist_bench_stats:percentile(500, Up),
+      all_ms => lists:last(Up)}.
+
+%% Runs on a small node: connects to Hub at a moment of the system clock, in milliseconds.
+-spec connect_at(node(), integer()) -> {boolean() | ignored, non_neg_integer()}.
+connect_at(Hub, AtMs) ->
+    receive after max(0, AtMs - erlang:system_time(millisecond)) -> ok end,
+    rustls_dist_bench_setup:connect(Hub).
