@@ -5,17 +5,20 @@
 -export([start_link/4, go/1]).
 -export([init/5, loop/1]).
 
+%% Socket messages that may wait here at most; each holds up to `buffer` bytes. The credit is renewed before it is used up:
+%% a socket that fell silent would be taken out of the schedulers' own poll set (erts/emulator/sys/common/erl_check_io.c),
+%% and each of its next messages would have to wake a scheduler from another thread.
+-define(ACTIVE, 16).
+-define(RENEWED, 8).
+
 -record(link, {dhandle :: erlang:dist_handle(),
                socket :: inet:socket(),
                controller :: pid(),
                tls :: rustls_dist_handshake:tls(),
                rx :: rustls_dist_nif:rx(),
                hibernate_after :: timeout(),                   % of the ssl option of that name
+               unrenewed = 0 :: 0..?RENEWED,                   % socket messages handled since the credit was renewed
                sending :: atomics:atomics_ref()}).             % the controller's
-
-%% Socket messages before the socket falls silent until it is told to go on: enough that it never idles, few enough
-%% that what is not handled yet stays bounded.
--define(ACTIVE, 16).
 
 %% Packets that one call returns at most; there is no reason to leave any.
 -define(ALL_PACKETS, 16#ffffffff).
@@ -49,8 +52,10 @@ init(DHandle, #{socket := Socket, rx := Rx, hibernate_after := HibernateAfter} =
     ok = rustls_dist_nif:rx_established(Rx),
     %% Packets may have come with the last one of the distribution handshake.
     opened(Link, <<>>),
-    activate(Link),
-    loop(Link).
+    case grant(Link, ?ACTIVE) of
+        ok -> loop(Link);
+        {error, _} -> death_row(connection_closed)
+    end.
 
 %% Exported because a process that hibernates goes on in a call of its own.
 -spec loop(#link{}) -> no_return().
@@ -58,10 +63,7 @@ loop(#link{socket = Socket, hibernate_after = HibernateAfter} = Link) ->
     receive
         {tcp, Socket, Data} ->
             opened(Link, Data),
-            loop(Link);
-        {tcp_passive, Socket} ->
-            activate(Link),
-            loop(Link);
+            loop(renew_credit(Link));
         {tcp_closed, Socket} ->
             exit(connection_closed);
         {tcp_error, Socket, Reason} ->
@@ -74,11 +76,16 @@ loop(#link{socket = Socket, hibernate_after = HibernateAfter} = Link) ->
         erlang:hibernate(?MODULE, loop, [Link])
     end.
 
-activate(#link{socket = Socket}) ->
-    case inet:setopts(Socket, [{active, ?ACTIVE}]) of
-        ok -> ok;
-        {error, _} -> death_row(connection_closed)
-    end.
+%% Every message that was handled is granted again, so tcp_passive, when the peer was faster than this process, needs no
+%% answer. A socket that is closed by now left a message that says so, behind data that are still to be handled.
+renew_credit(#link{unrenewed = Unrenewed} = Link) when Unrenewed + 1 < ?RENEWED ->
+    Link#link{unrenewed = Unrenewed + 1};
+renew_credit(Link) ->
+    _ = grant(Link, ?RENEWED),
+    Link#link{unrenewed = 0}.
+
+grant(#link{socket = Socket}, Messages) ->
+    inet:setopts(Socket, [{active, Messages}]).
 
 opened(#link{rx = Rx} = Link, Data) ->
     case rustls_dist_nif:rx_open(Rx, Data, ?ALL_PACKETS) of

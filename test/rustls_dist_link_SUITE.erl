@@ -8,7 +8,7 @@
 
 -export([all/0, groups/0, init_per_suite/1, end_per_suite/1, init_per_group/2, end_per_group/2]).
 -export([messages/1, order/1, spawning/1, links/1, monitors/1, calls/1, global_names/1,
-         node_monitoring/1, disconnecting/1, reconnecting/1,
+         node_monitoring/1, disconnecting/1, last_messages/1, reconnecting/1,
          socket_options/1, node_info/1, controller/1, sockets_visible/1, protection_info/1,
          remote_shell/1, hidden/1, connect_all_false/1]).
 -export([link_to/1, add/2, crash/1, try_lock/1, inet_i/1]).
@@ -21,7 +21,7 @@ all() ->
 
 groups() ->
     Everything = [messages, order, spawning, links, monitors, calls, global_names, node_monitoring, disconnecting,
-                  reconnecting, socket_options, node_info, controller, sockets_visible, protection_info],
+                  last_messages, reconnecting, socket_options, node_info, controller, sockets_visible, protection_info],
     [{tls13, [], Everything}, {tls12, [], Everything}, {topology, [], [remote_shell, hidden, connect_all_false]}].
 
 init_per_suite(Config) ->
@@ -185,6 +185,34 @@ disconnecting(Config) ->
     ?assertEqual(false, call(A, net_kernel, disconnect, [name(B)])),
     %% The next message makes a new link.
     ?assertEqual(ok, call(B, rustls_dist_workload, round_trip, [name(A), 10])).
+
+%% What arrived before the link ended is delivered, however far behind the input handler is: by less than the socket
+%% messages it may have waiting, and by more.
+last_messages(Config) ->
+    {_, B} = joined(Config),
+    _ = call(B, rustls_dist_workload, start_collector, []),
+    lists:foreach(fun(Numbers) -> last_messages(Config, Numbers) end, [lists:seq(1, 12), lists:seq(13, 52)]),
+    ?assertEqual(lists:seq(1, 52), call(B, rustls_dist_workload, collected, [])).
+
+last_messages(Config, [First | _] = Numbers) ->
+    {A, B} = joined(Config),
+    Holder = call(B, rustls_dist_workload, hold_input, [name(A)]),
+    _ = [send_apart(A, B, Number, Number - First < 12) || Number <- Numbers],
+    ?assertEqual(First - 1, length(call(B, rustls_dist_workload, collected, []))),
+    true = call(A, erlang, disconnect_node, [name(B)]),
+    true = call(B, erlang, exit, [Holder, kill]),
+    rustls_dist_cluster:poll(fun() -> not rustls_dist_cluster:connected(B, A) end).
+
+%% With Await the next message is not sent before this one has come, so that each is a socket message of its own. Not for
+%% long: a socket that fell silent reads no more.
+send_apart(A, B, Number, Await) ->
+    Before = received(A, B),
+    _ = call(A, erlang, send, [{collector, name(B)}, Number]),
+    Await andalso rustls_dist_cluster:poll(fun() -> received(A, B) > Before end).
+
+received(A, B) ->
+    {ok, [{recv_cnt, Count}]} = on(B, fun() -> inet:getstat(port(name(A)), [recv_cnt]) end),
+    Count.
 
 reconnecting(Config) ->
     {A, B} = joined(Config),

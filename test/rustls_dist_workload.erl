@@ -5,7 +5,7 @@
 -export([start_echo/0, round_trip/2, stream/4, start_traffic/1, ping/1]).
 -export([flood_start/3, flood_status/0, flood_finish/0]).
 -export([watch_nodes/0, node_events/0, start_collector/0, collected/0]).
--export([connect_at/2, link_processes/1, link_socket/1, sockets/0, write_raw/2, census/0]).
+-export([connect_at/2, link_processes/1, hold_input/1, link_socket/1, sockets/0, write_raw/2, census/0]).
 -export([echo/0, stream_receiver/1]).
 
 -define(TIMEOUT_MS, 60000).
@@ -234,6 +234,18 @@ link_processes(Node) ->
     {ok, Supervisor} = net_kernel:node_info(Node, owner),
     {connected, Input} = erlang:port_info(link_socket(Node), connected),
     #{supervisor => Supervisor, controller => Controller, input => Input}.
+
+%% Suspends the input handler of the link to Node for as long as the process lives that this gives.
+-spec hold_input(node()) -> pid().
+hold_input(Node) ->
+    #{input := Input} = link_processes(Node),
+    Caller = self(),
+    Holder = spawn(fun() ->
+                           true = erlang:suspend_process(Input),
+                           Caller ! {held, self()},
+                           receive after infinity -> ok end
+                   end),
+    receive {held, Holder} -> Holder end.
 
 %% The socket of the link to Node: the one that is owned by a process which the link's controller is linked to, once it
 %% is not the supervisor any more, which a link that came up this moment may still have to do.
