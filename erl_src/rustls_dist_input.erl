@@ -100,10 +100,16 @@ opened(#link{rx = Rx} = Link, Data) ->
 
 put_packets(#link{dhandle = DHandle}, Packets) ->
     try
-        lists:foreach(fun(Packet) -> erlang:dist_ctrl_put_data(DHandle, Packet) end, Packets)
+        put_all(DHandle, Packets)
     catch
         error:badarg -> death_row(connection_closed)
     end.
+
+put_all(_DHandle, []) ->
+    ok;
+put_all(DHandle, [Packet | Packets]) ->
+    erlang:dist_ctrl_put_data(DHandle, Packet),
+    put_all(DHandle, Packets).
 
 handle_events(_Link, []) ->
     ok;
