@@ -70,14 +70,18 @@ check:
 	@$(MAKE) --no-print-directory all
 	@.ci/check
 
-# Compares carriers on every OTP release present, about 25 minutes, and writes doc/performance.md. BENCH_OTP=25 or 27
+# Compares carriers on every OTP release present, ten minutes each, and writes doc/performance.md. BENCH_OTP=25 or 27
 # measures that one alone.
-bench: all bench-programs
+bench:
+	@.ci/install-packages bench
+	@$(MAKE) --no-print-directory all bench-programs
 	@bench/run full
 	@$(MAKE) --no-print-directory bench-charts
 
 # A few of the figures, within two minutes.
-bench-quick: all bench-programs
+bench-quick:
+	@.ci/install-packages bench
+	@$(MAKE) --no-print-directory all bench-programs
 	@bench/run quick
 
 # The charts and tables of doc/performance.md, from what the last `make bench` left.
@@ -85,8 +89,8 @@ bench-charts: bench-programs
 	@$(CARGO_TARGET_DIR)/release/examples/charts _build/bench doc/performance.md doc/performance
 
 bench-programs:
-	cargo build --release --example charts
-	[ ! -e bench/floor.rs ] || cargo build --release --example floor
+	cargo build --release --example charts --example floor
+	@install -D $(CARGO_TARGET_DIR)/release/examples/floor _build/bench/floor
 
 # What Rust alone costs, without the VM.
 bench-rust:

@@ -2,7 +2,7 @@
 //!
 //! A sender and a receiver, each a thread with a blocking socket, over loopback: mutual TLS by this crate's
 //! handshake, then TOTAL_BYTES (rounded up to whole packets) in distribution packets with contents of
-//! PACKET_BYTES, sealed by `RecordTx` in batches of the size that a link uses and opened by `RecordRx`. SUITE
+//! PACKET_BYTES, sealed by `RecordTx` in batches and opened by `RecordRx`. SUITE
 //! is a cipher suite in OTP's or OpenSSL's spelling (`TLS_AES_256_GCM_SHA384`). erts cuts a message of more
 //! than 64 KiB into packets of 64 KiB; this does not.
 //!

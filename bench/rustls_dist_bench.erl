@@ -48,10 +48,11 @@ measured(Cluster, Mode) ->
     Progress("OTP ~ts: starting the nodes", [erlang:system_info(otp_release)]),
     Optfile = rustls_dist_bench_carriers:optfile(Cluster),
     Figures = with_stars(Cluster, Optfile, Plan, Progress),
+    Calls = rustls_dist_bench_nif:measure(rustls_dist_cluster:dir(Cluster), Progress),
     {AtOnce, Idle} = rustls_dist_bench_crowd:measure(Cluster, Optfile, rustls_dist_bench_carriers:untuned(), Plan, Progress),
     Progress("done", []),
     Result = Figures#{mode => Mode, rounds => Rounds, machine => Machine,
-                      at_once => AtOnce, idle_link => Idle},
+                      nif_calls => Calls, at_once => AtOnce, idle_link => Idle},
     Result#{ratios => rustls_dist_bench_targets:ratios(list_to_integer(erlang:system_info(otp_release)), Result)}.
 
 %% The figures that the same nodes give. They end before the crowd starts, which needs the memory.

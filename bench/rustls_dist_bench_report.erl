@@ -5,7 +5,7 @@
 
 -spec print(#{atom() => term()}) -> ok.
 print(#{throughput := Points, round_trip := Trips, setup := Setup, at_once := AtOnce, idle_link := Links,
-        scheduler := Late, ratios := Ratios}) ->
+        scheduler := Late, nif_calls := Calls, ratios := Ratios}) ->
     table("throughput", ["bytes", "senders", "peers", "ways", "carrier", "messages/s", "MB/s", "CPU s/GB", "CPU s/1e6"],
           [[Size, Senders, Peers, Ways, Name, Rate, Mb, Cpu, CpuMillion]
            || #{size := Size, senders := Senders, peers := Peers, directions := Ways, carrier := Name,
@@ -26,6 +26,9 @@ print(#{throughput := Points, round_trip := Trips, setup := Setup, at_once := At
           ["carrier", "node", "p50", "p99", "p99.9", "max"],
           [[Name, Node, P50, P99, P999, Max]
            || #{carrier := Name, node := Node, p50_us := P50, p99_us := P99, p999_us := P999, max_us := Max} <- Late]),
+    table("calls into Rust on a normal scheduler, microseconds", ["call", "cipher", "p50", "p99", "longest", "calls"],
+          [[Call, Cipher, P50, P99, Max, Samples]
+           || #{call := Call, cipher := Cipher, p50_us := P50, p99_us := P99, max_us := Max, samples := Samples} <- Calls]),
     table("rustls beside the others", ["figure", "against", "is", "wanted", ""],
           [[Figure, Against, Value, wanted(Kind, Bound), met(Met)]
            || #{figure := Figure, against := Against, value := Value, kind := Kind, bound := Bound, met := Met} <- Ratios]).

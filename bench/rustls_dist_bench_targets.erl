@@ -7,7 +7,7 @@
 
 %% One row: rustls' figure by the other carrier's, or for memory the difference in bytes, and the bound it is to keep.
 -type ratio() :: #{figure := binary(), against := binary(), value := float(), bound := number(),
-                   kind := at_least | at_most, unit := times | bytes | links, met := boolean()}.
+                   kind := at_least | at_most, unit := times | bytes | links | us, met := boolean()}.
 
 -define(OURS, <<"rustls">>).
 -define(TLS, <<"inet_tls">>).
@@ -17,12 +17,13 @@
 -define(FLOOR, <<"floor">>).
 
 -define(IDLE_LINK_BYTES, 32000).
+-define(NIF_CALL_US, 1000).
 
 %% The rows for which Result has both figures. Release is OTP's: inet_tls is faster from 26 on, and the bounds differ.
 -spec ratios(pos_integer(), #{atom() => term()}) -> [ratio()].
 ratios(Release, Result) ->
     lists:append([messages(Release, Result), bytes(Release, Result), cpu(Release, Result), round_trips(Release, Result),
-                  setup(Result), idle_link(Result)]).
+                  setup(Result), idle_link(Result), nif_calls(Result)]).
 
 messages(Release, #{throughput := Points}) ->
     [Row || Size <- [64, 1024],
@@ -61,6 +62,10 @@ setup(#{setup := Setup, at_once := AtOnce}) ->
 idle_link(#{idle_link := Links}) ->
     [row("idle link, VM memory, more than", ?TCP, Ours - Theirs, {at_most, ?IDLE_LINK_BYTES}, bytes)
      || #{carrier := ?OURS, vm_bytes := Ours} <- Links, #{carrier := ?TCP, vm_bytes := Theirs} <- Links].
+
+nif_calls(#{nif_calls := Calls}) ->
+    Longest = lists:max([Max || #{max_us := Max} <- Calls]),
+    [row("longest call into Rust on a normal scheduler, us", <<"none">>, Longest, {at_most, ?NIF_CALL_US}, us)].
 
 main(Points, Size) ->
     [Point || #{size := S, senders := 1, peers := 1, directions := 1} = Point <- Points, S =:= Size].

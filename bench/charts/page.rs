@@ -42,6 +42,7 @@ pub fn section(outcome: &Outcome, pictures: &[Picture]) -> String {
         part("Set-up of links", &tables::setup(outcome)),
         part("An idle link", &tables::idle_links(outcome)),
         part("How late a process runs on a node whose link is saturated", &tables::lateness(outcome)),
+        part("Calls into Rust on a normal scheduler", &tables::nif_calls(outcome)),
         folded("Several senders and peers, and both directions: MB/s", outcome, |point| point.mb_per_s),
         folded("The same: messages per second", outcome, |point| point.messages_per_s),
         folded("The same: CPU seconds per GB", outcome, |point| point.cpu_s_per_gb),

@@ -17,6 +17,7 @@ pub struct Outcome {
     pub setup: Vec<Setup>,
     pub at_once: Vec<AtOnce>,
     pub idle_link: Vec<IdleLink>,
+    pub nif_calls: Vec<NifCall>,
     pub ratios: Vec<Ratio>,
 }
 
@@ -110,6 +111,17 @@ pub struct IdleLink {
     pub vm_bytes: f64,
     pub rss_bytes: f64,
     pub processes: f64,
+}
+
+/// How long a call into Rust holds a normal scheduler.
+#[derive(Deserialize)]
+pub struct NifCall {
+    pub call: String,
+    pub cipher: String,
+    pub p50_us: f64,
+    pub p99_us: f64,
+    pub max_us: f64,
+    pub samples: f64,
 }
 
 /// One row of the targets.

@@ -105,6 +105,15 @@ pub fn lateness(outcome: &Outcome) -> String {
     table(&["carrier", "node", "p50 us", "p99 us", "p99.9 us", "longest us"], rows)
 }
 
+/// How long calls into Rust take.
+pub fn nif_calls(outcome: &Outcome) -> String {
+    let rows = outcome.nif_calls.iter().map(|call| {
+        let figures = [call.p50_us, call.p99_us, call.max_us, call.samples].map(number);
+        [call.call.clone(), call.cipher.clone()].into_iter().chain(figures).collect()
+    });
+    table(&["call", "cipher suite", "p50 us", "p99 us", "longest us", "calls"], rows)
+}
+
 fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
