@@ -61,15 +61,23 @@ first_available({Module, Handle} = Source, [Point | Points], Issuer) ->
 lookup(Module, Point, Issuer, Handle) ->
     _ = code:ensure_loaded(Module),
     case erlang:function_exported(Module, lookup, 3) of
-        true -> Module:lookup(Point, Issuer, Handle);
-        false -> Module:lookup(Point, Handle)
+        true -> ask(Module, lookup, [Point, Issuer, Handle]);
+        false -> ask(Module, lookup, [Point, Handle])
+    end.
+
+%% A source that fails is no fault of the chain: this ends the process that judges, and rustls_dist_handshake names it.
+ask(Module, Function, Arguments) ->
+    try
+        apply(Module, Function, Arguments)
+    catch
+        _:Reason -> exit({crl_source, Module, Function, Reason})
     end.
 
 %% The lists of the certificate's issuer, whatever the distribution points say.
 by_issuer(Check, Sources, Cert, Options) ->
     #'DistributionPoint'{distributionPoint = {fullName, Names}} = Point = public_key:pkix_dist_point(Cert),
     Lists = usable([List || {directoryName, Issuer} <- Names, {Module, Handle} <- Sources,
-                            List <- logged(Module, Module:select(Issuer, Handle))]),
+                            List <- logged(Module, ask(Module, select, [Issuer, Handle]))]),
     case status(Cert, [{Point, List} || List <- Lists], Options) of
         {bad_cert, {revocation_status_undetermined, _}} when Check =:= best_effort -> valid;
         Status -> Status
@@ -103,17 +111,11 @@ validate(Cert, Lists, Options) ->
         error:_ -> {bad_cert, {revocation_status_undetermined, {bad_crls, malformed}}}
     end.
 
-%% A module may give a better list for one that is out of date, with its decoded form or without. If it crashes, that is
-%% no fault of the lists.
+%% A module may give a better list for one that is out of date, with its decoded form or without.
 fresh([], _Point, Crl) ->
     Crl;
 fresh([{Module, _Handle} | Sources], Point, {Der, _} = Crl) ->
-    Answer = try
-                 Module:fresh_crl(Point, Crl)
-             catch
-                 error:Reason -> exit({Module, fresh_crl, Reason})
-             end,
-    case logged(Module, Answer) of
+    case logged(Module, ask(Module, fresh_crl, [Point, Crl])) of
         {Fresh, #'CertificateList'{}} when Fresh =/= Der -> replacement(Fresh, Crl);
         Fresh when is_binary(Fresh), Fresh =/= Der -> replacement(Fresh, Crl);
         _ -> fresh(Sources, Point, Crl)

@@ -156,6 +156,8 @@ verdict(Policy, Chain, Webpki, TimeoutMs) ->
     _ = spawn(fun() -> end_with_owner(Pid, Owner) end),
     receive
         {'DOWN', Ref, process, Pid, {verdict, Answer}} -> Answer;
+        {'DOWN', Ref, process, Pid, {crl_source, Module, Function, Reason}} ->
+            refused("the source of revocation lists ~ts failed in ~ts: ~0tP", [Module, Function, Reason, 8]);
         {'DOWN', Ref, process, Pid, Reason} -> broken(Policy, "ended its process with ~0tP", [Reason, 8])
     after TimeoutMs ->
         exit(Pid, kill),
@@ -187,7 +189,10 @@ broken(#{verify_fun := VerifyFun, crl := Crl}, Format, Arguments) ->
               {{_Fun, _State, Label}, _} -> ["verify_fun ", Label, ", or a source of revocation lists,"];
               {none, _} -> "the verification"
           end,
-    {?CERTIFICATE_UNKNOWN, unicode:characters_to_binary([Who, " ", io_lib:format(Format, Arguments)])}.
+    refused("~ts " ++ Format, [Who | Arguments]).
+
+refused(Format, Arguments) ->
+    {?CERTIFICATE_UNKNOWN, unicode:characters_to_binary(io_lib:format(Format, Arguments))}.
 
 step(State, {continue, Send}) ->
     case send(State, Send) of

@@ -11,7 +11,8 @@
 
 -export([all/0, suite/0, init_per_suite/1, end_per_suite/1, init_per_testcase/2, end_per_testcase/2]).
 -export([check_true/1, check_peer/1, check_best_effort/1, check_false/1, missing_list/1, stale_list/1]).
--export([hash_dir/1, file_read_again/1, file_of_many/1, users_module/1, users_module_freshens/1]).
+-export([hash_dir/1, file_read_again/1, file_of_many/1, users_module/1, users_module_freshens/1,
+         users_module_fails/1]).
 -export([malformed_lists/1, several_lists/1]).
 -export([lookup/3, select/2, fresh_crl/2]).
 
@@ -20,7 +21,8 @@ suite() ->
 
 all() ->
     [check_true, check_peer, check_best_effort, check_false, missing_list, stale_list,
-     hash_dir, file_read_again, file_of_many, users_module, users_module_freshens, malformed_lists, several_lists].
+     hash_dir, file_read_again, file_of_many, users_module, users_module_freshens,
+     users_module_fails, malformed_lists, several_lists].
 
 init_per_suite(Config) ->
     rustls_dist_crl_world:start(Config).
@@ -171,6 +173,13 @@ users_module_freshens(Config) ->
     Der = rustls_dist_crls:der(Stale),
     ?assertMatch([{Der, #'CertificateList'{}} | _],
                  [Crl || {fresh_crl, [#'DistributionPoint'{}, Crl]} <- rustls_dist_crl_probe:calls(Record)]).
+
+%% The log names the module that failed, and its function: this one has nowhere to write down its calls.
+users_module_fails(Config) ->
+    Node = checking(Config, #{crl_check => true, crl_cache => {rustls_dist_crl_probe, {[], "/nowhere/calls"}}}),
+    refused(Node, peer(Config, good),
+            "the source of revocation lists rustls_dist_crl_probe failed in (lookup|select): {badmatch,{error,enoent}}"),
+    ?assertEqual({certificate_unknown, certificate_unknown}, both(Config, Node, pki(Config, good))).
 
 %% public_key crashes on some of these. A list that cannot be read tells nothing, and does not take others with it.
 malformed_lists(Config) ->
