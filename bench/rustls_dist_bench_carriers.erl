@@ -44,13 +44,15 @@ start(Cluster, Optfile, #{name := Name} = Carrier, Count) ->
     _ = [rustls_dist_cluster:join(First, Peer) || Peer <- Peers],
     #{carrier => Name, first => First, peers => Peers}.
 
-%% Options for rustls_dist_cluster:start/2.
+%% Options for rustls_dist_cluster:start/2. Only the benchmark makes links: kernel's rpc asks every new peer for its features,
+%% and an answer that comes when the link is gone would make a new one.
 -spec node_options(file:filename(), carrier()) -> map().
 node_options(Optfile, #{proto := Proto, socket := Socket}) ->
     Kernel = [["-kernel", atom_to_list(Key), lists:flatten(io_lib:format("~0p", [Socket]))]
               || Socket =/= [], Key <- [inet_dist_listen_options, inet_dist_connect_options]],
     #{proto => Proto, optfile => Optfile,
-      args => lists:append(Kernel) ++ ["-connect_all", "false", "-pa", filename:dirname(code:which(?MODULE))]}.
+      args => lists:append(Kernel) ++ ["-connect_all", "false", "-kernel", "dist_auto_connect", "never",
+                                       "-pa", filename:dirname(code:which(?MODULE))]}.
 
 -spec stop(star()) -> ok.
 stop(#{first := First, peers := Peers}) ->

@@ -10,7 +10,7 @@
 -export([run_until_exit/2, env/1]).
 -export([flags/1, fake_node/3, listening_port/1]).
 -export([keep/1, release/1]).
--export([start_undistributed/2, join/2, join_at_once/2, part/2, connected/2]).
+-export([start_undistributed/2, join/2, join_at_once/2, connect_at_once/2, part/2, connected/2]).
 -export([poll/1, poll/2]).
 
 -export_type([cluster/0, peer/0]).
@@ -144,11 +144,18 @@ join(From, To) ->
 %% Lets both connect to each other at the same moment. Both must succeed.
 -spec join_at_once(peer(), peer()) -> ok.
 join_at_once(A, B) ->
+    {true, true} = connect_at_once(A, B),
+    ok.
+
+%% The same. Gives what A's and B's attempts answered; whatever that was, the link is up on both sides when this returns.
+-spec connect_at_once(peer(), peer()) -> {boolean(), boolean()}.
+connect_at_once(A, B) ->
     At = erlang:system_time(microsecond) + ?AT_ONCE_US,
     Keys = [rpc:async_call(node(), ?MODULE, call, [From, rustls_dist_workload, connect_at, [name(To), At]])
             || {From, To} <- [{A, B}, {B, A}]],
-    [true, true] = [rpc:yield(Key) || Key <- Keys],
-    poll(fun() -> connected(A, B) andalso connected(B, A) andalso ok end).
+    Answers = [rpc:yield(Key) || Key <- Keys],
+    poll(fun() -> connected(A, B) andalso connected(B, A) andalso ok end),
+    list_to_tuple(Answers).
 
 %% Ends the link from From's side and waits until neither has it.
 -spec part(peer(), peer()) -> ok.
