@@ -40,7 +40,7 @@ calls(Cipher, {Tx, Rx}) ->
 
 %% Seals the batch again and again, and opens what came out in pieces as large as a read. Sealed is what was sealed before
 %% and not opened yet. Gives the durations in nanoseconds and what is left.
-exchange(_Tx, _Rx, _Batch, Sealed, Seals, Opens) when length(Seals) >= ?CALLS, length(Opens) >= ?CALLS ->
+exchange(_Tx, _Rx, _Batch, Sealed, Seals, Opens) when length(Opens) >= ?CALLS, length(Seals) >= ?CALLS ->
     {Seals, Opens, Sealed};
 exchange(Tx, Rx, Batch, <<Read:?OPEN_BYTES/binary, Rest/binary>>, Seals, Opens) ->
     {Ns, {ok, _Packets, []}} = timed(fun() -> rustls_dist_nif:rx_open(Rx, Read, 16#ffffffff) end),
@@ -71,12 +71,6 @@ link(Cert, Cipher) ->
     ok = rustls_dist_nif:rx_established(Rx),
     {Tx, Rx}.
 
-handshake(Socket, Role, #{cert := Cert, key := Key, ca := Ca}, Cipher) ->
-    Options = #{certfile => list_to_binary(Cert), keyfile => list_to_binary(Key), cacertfile => list_to_binary(Ca),
-                verify => verify_peer, fail_if_no_peer_cert => true, depth => 10, versions => ['tlsv1.3'],
-                ciphers => [list_to_binary(Cipher)], common_name_fallback => true, judged_by => webpki},
-    {ok, Native, _Own, _Trusted} = rustls_dist_nif:config_new(Role, Options),
-    Config = #{config => Native, policy => none, verify_node => false, hibernate_after => infinity,
-               verify => verify_peer, name => node_host},
-    Name = case Role of client -> <<"127.0.0.1">>; server -> any end,
-    rustls_dist_handshake:run(Socket, Role, {Config, Name}, ?HANDSHAKE_MS).
+handshake(Socket, Role, Cert, Cipher) ->
+    Options = #{versions => ['tlsv1.3'], ciphers => [list_to_binary(Cipher)]},
+    rustls_dist_bare_handshake:run(Socket, Role, Cert, Options, ?HANDSHAKE_MS).

@@ -43,7 +43,7 @@ not_tls_at_first(Config) ->
     {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, Port, [binary, {active, false}]),
     {ok, Accepted} = gen_tcp:accept(Listen),
     ok = gen_tcp:send(Accepted, "SSH-2.0-OpenSSH_9.2"),
-    ?assertEqual({error, {not_tls, <<"SSH-2.0-OpenSSH_">>}}, run(Socket, client, role(Config, client, 'tlsv1.3'))),
+    ?assertEqual({error, {not_tls, <<"SSH-2.0-OpenSSH_">>}}, run(Config, Socket, client, 'tlsv1.3')),
     [gen_tcp:close(S) || S <- [Listen, Socket, Accepted]].
 
 %% Client and server, and between them a relay that waits after each piece until it was read.
@@ -55,7 +55,7 @@ handshake(Config, Version, Bytes) ->
     Self = self(),
     _ = spawn_link(fun() ->
                            {ok, Socket} = gen_tcp:accept(Back),
-                           Self ! {server, run(Socket, server, role(Config, server, Version))},
+                           Self ! {server, run(Config, Socket, server, Version)},
                            receive done -> ok end
                    end),
     _ = spawn_link(fun() ->
@@ -65,7 +65,7 @@ handshake(Config, Version, Bytes) ->
                            relay(A, B, Bytes)
                    end),
     {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, FrontPort, options()),
-    Client = run(Socket, client, role(Config, client, Version)),
+    Client = run(Config, Socket, client, Version),
     Server = receive {server, Result} -> Result after ?TIMEOUT_MS -> timeout end,
     _ = [gen_tcp:close(S) || S <- [Front, Back, Socket]],
     {Client, Server}.
@@ -92,17 +92,5 @@ deliver(To, Data, _Bytes) ->
     _ = gen_tcp:send(To, Data),
     ok.
 
-run(Socket, Role, RoleConfig) ->
-    Name = case Role of
-               client -> <<"127.0.0.1">>;
-               server -> any
-           end,
-    rustls_dist_handshake:run(Socket, Role, {RoleConfig, Name}, ?TIMEOUT_MS).
-
-role(Config, Role, Version) ->
-    #{cert := Cert, key := Key, ca := Ca} = ?config(cert, Config),
-    Options = #{certfile => list_to_binary(Cert), keyfile => list_to_binary(Key), cacertfile => list_to_binary(Ca),
-                verify => verify_peer, fail_if_no_peer_cert => true, depth => 10, versions => [Version],
-                common_name_fallback => true, judged_by => webpki},
-    {ok, Native, [_ | _], _Trusted} = rustls_dist_nif:config_new(Role, Options),
-    #{config => Native, policy => none, verify_node => false, hibernate_after => infinity, verify => verify_peer, name => node_host}.
+run(Config, Socket, Role, Version) ->
+    rustls_dist_bare_handshake:run(Socket, Role, ?config(cert, Config), #{versions => [Version]}, ?TIMEOUT_MS).
