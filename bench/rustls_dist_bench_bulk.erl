@@ -2,15 +2,16 @@
 %% nodes that are measured.
 -module(rustls_dist_bench_bulk).
 
--export([start/2, stop/1]).
+-export([start/1, stop/1]).
 -export([send/3, receive_counted/3]).
 
+-define(BULK_BYTES, 65536).
 -define(STOP_MS, 60000).
 
-%% Sends messages with Size bytes of payload to a receiver on Node until stop/1. Gives the sender, once data flows.
--spec start(node(), pos_integer()) -> pid().
-start(Node, Size) ->
-    Payload = crypto:strong_rand_bytes(Size),
+%% Sends messages with 64 KiB of payload to a receiver on Node until stop/1. Gives the sender, once data flows.
+-spec start(node()) -> pid().
+start(Node) ->
+    Payload = crypto:strong_rand_bytes(?BULK_BYTES),
     Caller = self(),
     {Sender, Ref} = spawn_monitor(fun() ->
                                           Receiver = spawn_link(Node, ?MODULE, receive_counted, [self(), Payload, 0]),

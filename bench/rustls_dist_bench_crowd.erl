@@ -56,25 +56,15 @@ run(#{hub := Start, nodes := Nodes}, {Fewer, More}) ->
     AtFewer = joined(Hub, First),
     AtMore = joined(Hub, Rest),
     Slope = maps:map(fun(Key, Value) -> (Value - maps:get(Key, AtFewer)) / (More - Fewer) end, AtMore),
-    part(Hub, lists:sublist(Nodes, More)),
+    _ = [ok = rustls_dist_cluster:part(Hub, Node) || Node <- lists:sublist(Nodes, More)],
     AtOnce = at_once(Hub, Nodes),
     rustls_dist_cluster:stop_node(Hub),
-    _ = [await_gone(Node, [Hub]) || Node <- Nodes],
+    _ = [rustls_dist_cluster:poll(fun() -> not rustls_dist_cluster:connected(Node, Hub) end) || Node <- Nodes],
     #{idle_link => Slope, at_once => AtOnce}.
 
 joined(Hub, Nodes) ->
     _ = [rustls_dist_cluster:join(Hub, Node) || Node <- Nodes],
     rustls_dist_cluster:call(Hub, rustls_dist_bench_memory, settled, [], ?CALL_MS).
-
-part(Hub, Nodes) ->
-    _ = [rustls_dist_cluster:call(Hub, erlang, disconnect_node, [rustls_dist_cluster:name(Node)]) || Node <- Nodes],
-    await_gone(Hub, Nodes),
-    _ = [await_gone(Node, [Hub]) || Node <- Nodes],
-    ok.
-
-await_gone(Node, Others) ->
-    Names = [rustls_dist_cluster:name(Other) || Other <- Others],
-    ok = rustls_dist_cluster:call(Node, rustls_dist_bench_setup, await_gone, [Names], ?CALL_MS).
 
 %% all_ms: until the last one that came through was up.
 at_once(Hub, Nodes) ->

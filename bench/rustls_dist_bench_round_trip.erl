@@ -10,7 +10,6 @@
 -type load() :: idle | same_link | other_link.
 
 -define(CALL_MS, 120000).
--define(BULK_BYTES, 65536).
 -define(WARM_UP_PINGS, 200).
 -define(ECHO_MS, 30000).
 
@@ -53,7 +52,7 @@ pings(Node, Size, Count) ->
 -spec pings_beside(node(), non_neg_integer(), node(), pos_integer()) -> [pos_integer(), ...].
 pings_beside(Node, Size, BulkTo, Ms) ->
     with_echo(Node, fun(Echo) ->
-                            Bulk = rustls_dist_bench_bulk:start(BulkTo, ?BULK_BYTES),
+                            Bulk = rustls_dist_bench_bulk:start(BulkTo),
                             {Stopper, Ref} = spawn_monitor(fun() -> stop_after(Bulk, Ms) end),
                             Until = erlang:monotonic_time(millisecond) + Ms,
                             Durations = pings_until(Echo, crypto:strong_rand_bytes(Size), Until, []),

@@ -6,7 +6,6 @@
 -export([lateness/1]).
 
 -define(CALL_MS, 120000).
--define(BULK_BYTES, 65536).
 
 %% Measures each carrier's sending and receiving node under a bulk transfer, and a node with nothing to do, interleaved.
 %% Gives a map of latency figures a carrier and node.
@@ -28,8 +27,7 @@ quiet(Star, Ms) ->
 run(Star, Ms) ->
     First = rustls_dist_bench_carriers:first(Star),
     [Peer | _] = rustls_dist_bench_carriers:peers(Star),
-    Bulk = rustls_dist_cluster:call(First, rustls_dist_bench_bulk, start, [rustls_dist_cluster:name(Peer), ?BULK_BYTES],
-                                    ?CALL_MS),
+    Bulk = rustls_dist_cluster:call(First, rustls_dist_bench_bulk, start, [rustls_dist_cluster:name(Peer)], ?CALL_MS),
     Self = self(),
     Receiver = spawn_link(fun() -> Self ! {self(), late(Peer, Ms)} end),
     AtSender = late(First, Ms),

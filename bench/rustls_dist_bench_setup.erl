@@ -2,10 +2,9 @@
 -module(rustls_dist_bench_setup).
 
 -export([measure/3]).
--export([connect/1, await_gone/1]).
+-export([connect/1]).
 
 -define(CALL_MS, 60000).
--define(GONE_MS, 10000).
 
 %% Parts and connects reconnects times a run, all untuned carriers interleaved. Gives a map of latency figures a carrier.
 -spec measure([rustls_dist_bench_carriers:star()], rustls_dist_bench_plan:plan(), fun((io:format(), [term()]) -> ok)) ->
@@ -24,9 +23,7 @@ run(Star, Count) ->
 
 %% The old link is gone on both sides before the clock starts.
 reconnected(First, Peer) ->
-    true = rustls_dist_cluster:call(First, erlang, disconnect_node, [rustls_dist_cluster:name(Peer)], ?CALL_MS),
-    _ = [ok = rustls_dist_cluster:call(Node, ?MODULE, await_gone, [[rustls_dist_cluster:name(Other)]], ?CALL_MS)
-         || {Node, Other} <- [{First, Peer}, {Peer, First}]],
+    ok = rustls_dist_cluster:part(First, Peer),
     {true, Ns} = rustls_dist_cluster:call(First, ?MODULE, connect, [rustls_dist_cluster:name(Peer)], ?CALL_MS),
     Ns.
 
@@ -36,17 +33,3 @@ connect(Node) ->
     From = erlang:monotonic_time(nanosecond),
     Result = net_kernel:connect_node(Node),
     {Result, erlang:monotonic_time(nanosecond) - From}.
-
-%% Runs on a measured node: returns when it has a link to none of Nodes.
--spec await_gone([node()]) -> ok.
-await_gone(Nodes) ->
-    await_gone(Nodes, erlang:monotonic_time(millisecond) + ?GONE_MS).
-
-await_gone(Nodes, Deadline) ->
-    case [Node || Node <- nodes(connected), lists:member(Node, Nodes)] of
-        [] ->
-            ok;
-        Left ->
-            erlang:monotonic_time(millisecond) < Deadline orelse error({still_connected, Left}),
-            receive after 1 -> await_gone(Nodes, Deadline) end
-    end.

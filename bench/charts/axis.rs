@@ -1,6 +1,6 @@
 //! What all charts share: size, colours, the range of a logarithmic axis, and how numbers on it are written.
 
-use plotters::style::RGBColor;
+use plotters::prelude::*;
 
 /// Width and height in pixels.
 pub const PIXELS: (u32, u32) = (860, 480);
@@ -17,6 +17,11 @@ pub fn colour(carrier: &str) -> RGBColor {
         "inet_tcp tuned" => RGBColor(40, 130, 60),
         _ => RGBColor(110, 110, 110),
     }
+}
+
+/// Gives a chart its title and the room for both axes' labels.
+pub fn framed(chart: &mut ChartBuilder<'_, '_, SVGBackend<'_>>, title: &str) {
+    chart.caption(title, (FONT, 20)).margin(12).x_label_area_size(44).y_label_area_size(64);
 }
 
 /// The powers of ten around all values above zero. None when there is no such value.

@@ -6,7 +6,7 @@ use std::path::Path;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::axis::{FONT, PIXELS, colour, decades, short};
+use crate::axis::{FONT, PIXELS, colour, decades, framed, short};
 
 /// A situation and each carrier's figure in it.
 pub type Group<'a> = (String, Vec<(&'a str, f64)>);
@@ -23,12 +23,9 @@ pub fn draw(file: &Path, title: &str, unit: &str, groups: &[Group<'_>]) -> Resul
     let (low, high) = decades(values).ok_or("nothing to draw")?;
     let root = SVGBackend::new(file, PIXELS).into_drawing_area();
     root.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&root)
-        .caption(title, (FONT, 20))
-        .margin(12)
-        .x_label_area_size(44)
-        .y_label_area_size(64)
-        .build_cartesian_2d(0.0..groups.len() as f64, (low..high * 3.0).log_scale())?;
+    let mut builder = ChartBuilder::on(&root);
+    framed(&mut builder, title);
+    let mut chart = builder.build_cartesian_2d(0.0..groups.len() as f64, (low..high * 3.0).log_scale())?;
     chart
         .configure_mesh()
         .disable_x_mesh()

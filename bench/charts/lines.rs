@@ -5,7 +5,7 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use crate::axis::{FONT, PIXELS, colour, decades, short, size};
+use crate::axis::{FONT, PIXELS, colour, decades, framed, short, size};
 
 /// A carrier's figure by message size in bytes.
 pub type Series<'a> = (&'a str, Vec<(u64, f64)>);
@@ -23,12 +23,10 @@ pub fn draw(file: &Path, title: &str, unit: &str, series: &[Series<'_>]) -> Resu
     let last = sizes.iter().copied().fold(first * 2.0, f64::max);
     let root = SVGBackend::new(file, PIXELS).into_drawing_area();
     root.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&root)
-        .caption(title, (FONT, 20))
-        .margin(12)
-        .x_label_area_size(44)
-        .y_label_area_size(64)
-        .build_cartesian_2d((first..last * 1.1).log_scale().base(4.0), (low..high).log_scale())?;
+    let mut builder = ChartBuilder::on(&root);
+    framed(&mut builder, title);
+    let mut chart =
+        builder.build_cartesian_2d((first..last * 1.1).log_scale().base(4.0), (low..high).log_scale())?;
     chart
         .configure_mesh()
         .x_desc("bytes of payload in a message")
