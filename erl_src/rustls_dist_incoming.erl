@@ -1,4 +1,5 @@
-%% One accepted connection until net_kernel takes it over: the address check, the TLS handshake, and handing the result on.
+%% One accepted connection until net_kernel takes it over: the address check, the first bytes, the TLS handshake, and
+%% handing the result on. The configuration is that of the moment when the first bytes are there.
 -module(rustls_dist_incoming).
 
 -export([start/2, go/2]).
@@ -32,12 +33,18 @@ serve(Family, Kernel, Socket) ->
 secure(Socket) ->
     case rustls_dist_check_ip:check(Socket) of
         ok ->
-            case rustls_dist_config:fetch(server) of
-                {ok, Config} -> rustls_dist_handshake:run(Socket, server, {Config, any}, net_kernel:connecttime());
-                {error, Text} -> {error, {configuration, Text}}
+            case rustls_dist_first_bytes:await(Socket, net_kernel:connecttime()) of
+                {ok, First, LeftMs} -> handshake(Socket, First, LeftMs);
+                {error, _} = Error -> Error
             end;
         {error, _} = Error ->
             Error
+    end.
+
+handshake(Socket, First, TimeoutMs) ->
+    case rustls_dist_config:fetch(server) of
+        {ok, Config} -> rustls_dist_handshake:accept(Socket, Config, First, TimeoutMs);
+        {error, Text} -> {error, {configuration, Text}}
     end.
 
 %% net_kernel's side of this is in accept_connection/5.
