@@ -21,7 +21,7 @@
 -define(MAX_PENDING, 4096).
 -define(SHARE, 2).
 
-%% After an accept error that dropping a handshake does not mend.
+%% After an accept error that dropping a handshake does not mend; and what one that is dropped is waited for at most.
 -define(RETRY_MS, 100).
 
 %% Log entries about accept errors and dropped handshakes.
