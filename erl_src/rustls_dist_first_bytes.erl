@@ -9,8 +9,7 @@
 -type failure() :: plain_distribution | {not_tls, binary()} | {timeout, Received :: false} | {socket, inet:posix() | closed}.
 
 %% What it takes to tell. Waiting for so many takes a buffer of that size; waiting for any number takes one of the socket's
-%% `buffer', 16 KiB for each silent peer, also where the socket is active (erts/emulator/drivers/common/inet_drv.c,
-%% tcp_recv).
+%% `buffer' for each silent peer, also where the socket is active (erts/emulator/drivers/common/inet_drv.c, tcp_recv).
 -define(TELLING_BYTES, 3).
 
 %% How much of something else is shown.
