@@ -25,16 +25,14 @@
 -type cluster() :: #{dir := file:filename(), epmd_port := inet:port_number(), epmd := port()}.
 -type peer() :: #{pid := pid(), node := node(), log := file:filename(), os_pid := string()}.
 
-%% Starts an epmd on a port that was free a moment ago, and another if it was taken meanwhile.
+%% Starts an epmd on a free port, and another if somebody who does not ask for free ports took it meanwhile.
 -spec new() -> cluster().
 new() ->
     Dir = string:trim(os:cmd("mktemp -d /tmp/rustls_dist.XXXXXX")),
     new(Dir, 10).
 
 new(Dir, Tries) when Tries > 0 ->
-    {ok, Probe} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
-    {ok, Port} = inet:port(Probe),
-    ok = gen_tcp:close(Probe),
+    [Port] = rustls_dist_listening:free_ports(inet, 1),
     Epmd = open_port({spawn_executable, epmd()},
                      [{args, ["-port", integer_to_list(Port), "-address", "127.0.0.1"]}, exit_status, binary]),
     case await_epmd(Epmd, Port, deadline()) of
