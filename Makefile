@@ -43,7 +43,7 @@ demo:
 	@$(MAKE) --no-print-directory all
 	@examples/demo/run
 
-# SUITE=name_SUITE, and with it CASE=name, runs just that.
+# SUITE=name_SUITE, and with it CASE=name, runs just that. RUSTLS_DIST_TEST_JOBS=1 runs suites one after the other.
 test:
 	@.ci/install-packages test
 	@$(MAKE) --no-print-directory all
