@@ -7,10 +7,10 @@
 
 -behaviour(gen_server).
 
--export([start_link/0, fetch/1, check/0]).
+-export([start_link/0, fetch/1, check/0, nobody_can_dial/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
--export_type([role_config/0]).
+-export_type([role_config/0, role/0]).
 
 %% What one role needs: the Rust side's configuration, what the server's certificate must name (client), whether the peer is
 %% verified, the policy where the user has a say in that, and when an idle link's processes hibernate (ms).
@@ -33,21 +33,24 @@
                              pubkey_pem, 'OTP-PUB-KEY']).
 
 -define(NEEDED_IN_TROUBLE, [rustls_dist_log, rustls_dist_log_limit, rustls_dist_failure, rustls_dist_rate,
-                            rustls_dist_acceptor, rustls_dist_incoming, rustls_dist_handshake, rustls_dist_check_ip,
-                            logger_formatter, logger_backend, erl_posix_msg, calendar, string, unicode_util, timer,
-                            io, io_lib, io_lib_format, io_lib_pretty]).
+                            rustls_dist_acceptor, rustls_dist_incoming, rustls_dist_refusal, rustls_dist_handshake,
+                            rustls_dist_check_ip, logger_formatter, logger_backend, erl_posix_msg, calendar, string,
+                            unicode_util, timer, io, io_lib, io_lib_format, io_lib_pretty]).
 
 -define(LOGGER_TRIES, 100).
 -define(LOGGER_POLL_MS, 100).
 
--type state() :: #{server | client => {ok, role_config()} | {error, binary()}}.
+%% What became of a role's options: its configuration, or the sentence that says what is wrong with them. A server side
+%% without a certificate is no fault: the node dials, and lets nobody in.
+-type role() :: {ok, role_config()} | no_certificate | {error, binary()}.
+
+-type state() :: #{server | client => role()}.
 
 -spec start_link() -> {ok, pid()} | {error, term()}.
 start_link() ->
     gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 
-%% The configuration of a role, or the sentence that says what is wrong with it.
--spec fetch(server | client) -> {ok, role_config()} | {error, binary()}.
+-spec fetch(server) -> role(); (client) -> {ok, role_config()} | {error, binary()}.
 fetch(Role) ->
     try
         gen_server:call(?MODULE, {fetch, Role}, infinity)
@@ -56,9 +59,14 @@ fetch(Role) ->
     end.
 
 %% Whether both roles are usable; the first problem otherwise. What a node that only connects needs is the client role.
--spec check() -> #{server | client => {ok, role_config()} | {error, binary()}}.
+-spec check() -> #{server | client => role()}.
 check() ->
     #{server => fetch(server), client => fetch(client)}.
+
+%% Has the user told that this node listens in vain.
+-spec nobody_can_dial() -> ok.
+nobody_can_dial() ->
+    gen_server:cast(?MODULE, {log_notice, no_certificate}).
 
 -spec init([]) -> {ok, state()}.
 init([]) ->
@@ -81,6 +89,9 @@ handle_call({fetch, Role}, _From, State) ->
     {reply, maps:get(Role, State), State}.
 
 -spec handle_cast(term(), state()) -> {noreply, state()}.
+handle_cast({log_notice, Notice}, State) ->
+    self() ! {log_notices, [Notice], ?LOGGER_TRIES},
+    {noreply, State};
 handle_cast(_Cast, State) ->
     {noreply, State}.
 
@@ -140,7 +151,10 @@ sources() ->
 role(Role, Sources) ->
     case rustls_dist_opts:parse(Role, Sources) of
         {ok, #{options := Options, origins := Origins, notices := Notices}} ->
-            {build(Role, Options, Origins), Notices ++ unusable_crlfile(Role, Options)};
+            case Role =:= client orelse rustls_dist_opts:has_certificate(Options) of
+                true -> {build(Role, Options, Origins), Notices ++ unusable_crlfile(Role, Options)};
+                false -> {no_certificate, Notices}
+            end;
         {error, Problem} ->
             {{error, unicode:characters_to_binary(rustls_dist_opts:format_problem(Problem))}, []}
     end.

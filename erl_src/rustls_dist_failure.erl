@@ -112,6 +112,9 @@ text(_Direction, {timeout, true}) ->
     [timeout(), " in the middle of the handshake; the peer or the network is very slow, or gone"];
 text(_Direction, setup_timer_timeout) ->
     [timeout(), "; the peer or the network is very slow, or gone"];
+text(_Direction, no_certificate) ->
+    "this node has no certificate, so nobody can dial it: give its server side certfile and keyfile (the peer was sent the "
+        "alert handshake_failure)";
 text(_Direction, overloaded) ->
     "too many TLS handshakes wait on this node";
 text(_Direction, {socket, Reason}) ->
@@ -171,7 +174,7 @@ alert(Name, Code) ->
                   certificate_unknown -> "it does not accept this node's certificate";
                   bad_record_mac -> "it received damaged bytes";
                   handshake_failure -> "the options of the two nodes have nothing in common, "
-                                       "or it refused this node's certificate";
+                                       "or it refused this node's certificate, or has none of its own";
                   protocol_version -> "the two nodes have no TLS version in common";
                   _ -> "its log says more"
               end,

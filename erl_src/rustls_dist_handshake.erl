@@ -6,7 +6,7 @@
 %% then be ended, and the alert still be sent, within the deadline.
 -module(rustls_dist_handshake).
 
--export([run/4, verdict/4, close_gently/1]).
+-export([run/4, judge/1, verdict/4, close_gently/1]).
 
 -export_type([tls/0, failure/0]).
 
@@ -115,8 +115,9 @@ first_bytes(State, Before) ->
             Error
     end.
 
-%% A handshake record of TLS 1.x (RFC 8446 section 5.1), or distribution's first packet: 2 bytes of length, `N' or the
-%% old `n' (erts' distribution protocol, send_name).
+%% What a peer's first bytes are: a handshake record of TLS 1.x (RFC 8446 section 5.1), distribution's first packet (2 bytes
+%% of length, `N' or the old `n': erts' distribution protocol, send_name), something else, or too few to tell.
+-spec judge(binary()) -> {tls | more, binary()} | plain_distribution | {not_tls, binary()}.
 judge(<<22, 3, _, _/binary>> = Bytes) -> {tls, Bytes};
 judge(<<0, _, Tag, _/binary>>) when Tag =:= $N; Tag =:= $n -> plain_distribution;
 judge(Bytes) when byte_size(Bytes) < 3 ->

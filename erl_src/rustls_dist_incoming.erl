@@ -34,6 +34,7 @@ secure(Socket) ->
         ok ->
             case rustls_dist_config:fetch(server) of
                 {ok, Config} -> rustls_dist_handshake:run(Socket, server, {Config, any}, net_kernel:connecttime());
+                no_certificate -> rustls_dist_refusal:answer(Socket, net_kernel:connecttime());
                 {error, Text} -> {error, {configuration, Text}}
             end;
         {error, _} = Error ->
