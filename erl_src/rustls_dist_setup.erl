@@ -52,7 +52,7 @@ connect(Family, #{ip := Ip, port := Port}, SetupTime) ->
 
 secure(Link, Target, Socket, Config, SetupTime) ->
     Role = {Config, expected_name(Config, Target)},
-    case rustls_dist_handshake:run(Socket, client, Role, own_timeout(SetupTime)) of
+    case rustls_dist_handshake:connect(Socket, Role, own_timeout(SetupTime)) of
         {ok, Tls} ->
             Tls;
         {error, Reason} ->

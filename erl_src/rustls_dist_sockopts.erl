@@ -7,7 +7,11 @@
 %% sndbuf and recbuf are left to the kernel's autotuning.
 -define(LINK_BUFFER_BYTES, 262144).
 
-%% While a peer has shown nothing, what it can make us hold is kept small.
+%% While a peer has shown nothing, what it can make us hold is kept small: each read that waits takes that much. It is more
+%% than most clients send at once, certificates and all; a longer flight takes another read.
+-define(STRANGER_BUFFER_BYTES, 4096).
+
+%% Whom we dialled sends its certificates and those above them at once.
 -define(HANDSHAKE_BUFFER_BYTES, 16384).
 
 -define(BACKLOG, 1024).
@@ -21,7 +25,7 @@ listen(Family) ->
                 end,
     merge(env(inet_dist_listen_options),
           forced(Family) ++ Interface ++ handshake_send_timeout(net_kernel:connecttime()),
-          [{reuseaddr, true}, {backlog, ?BACKLOG}, {buffer, ?HANDSHAKE_BUFFER_BYTES}]).
+          [{reuseaddr, true}, {backlog, ?BACKLOG}, {buffer, ?STRANGER_BUFFER_BYTES}]).
 
 %% Options for an outgoing connection.
 -spec connect(inet | inet6) -> [gen_tcp:connect_option()].

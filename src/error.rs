@@ -207,6 +207,11 @@ pub enum Error {
         /// The most bytes that are accepted.
         limit_bytes: usize,
     },
+    /// A client hello is longer than is accepted.
+    HelloTooLarge {
+        /// The most bytes that are accepted.
+        limit_bytes: usize,
+    },
     /// A record is longer than the protocol allows (RFC 8446 section 5.2).
     RecordTooLong {
         /// The length field of the record.

@@ -27,6 +27,10 @@ use crate::verifier::{ExpectedName, Refusal};
 /// certificate message and room for the others.
 pub const MAX_HANDSHAKE_BYTES: usize = 128 * 1024;
 
+/// The most bytes a client may send before its hello is complete, with a second hello (RFC 8446 section 4.1.4) in it:
+/// many times what any client says there, and all that a stranger can make a server hold who says nothing to the point.
+pub const MAX_HELLO_BYTES: usize = 32 * 1024;
+
 /// A handshake under way.
 pub struct Handshake {
     connection: Connection,
@@ -111,8 +115,8 @@ impl Handshake {
     /// A [`Failure`], with the alert to send.
     pub fn advance(mut self: Box<Self>, input: &[u8]) -> Result<Step, Failure> {
         self.received_bytes += input.len();
-        if self.received_bytes > MAX_HANDSHAKE_BYTES {
-            return Err(self.too_large(Vec::new()));
+        if let Some(error) = self.excess() {
+            return Err(self.too_large(error, Vec::new()));
         }
         self.incoming.extend(input);
         let mut send = Vec::new();
@@ -128,7 +132,7 @@ impl Handshake {
             },
             // rustls answers this one with silence.
             Err(Error::Tls(rustls::Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge))) => {
-                Err(self.too_large(send))
+                Err(self.too_large(Error::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES }, send))
             }
             Err(error) => {
                 let error = self.refusal.take().unwrap_or(error);
@@ -137,12 +141,25 @@ impl Handshake {
         }
     }
 
+    /// Whether the peer has sent more than it may have by now.
+    fn excess(&self) -> Option<Error> {
+        let awaits_hello = self.connection.awaits_client_hello();
+        match self.received_bytes {
+            bytes if awaits_hello && bytes > MAX_HELLO_BYTES => {
+                Some(Error::HelloTooLarge { limit_bytes: MAX_HELLO_BYTES })
+            }
+            bytes if bytes > MAX_HANDSHAKE_BYTES => {
+                Some(Error::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES })
+            }
+            _ => None,
+        }
+    }
+
     /// The peer's messages are beyond the limits. Only where nothing is encrypted yet can it be told: afterwards the keys
     /// are rustls' own.
-    fn too_large(&self, mut send: Vec<u8>) -> Failure {
-        let error = Error::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES };
+    fn too_large(&self, error: Error, mut send: Vec<u8>) -> Failure {
         let alert = match self.connection.version() {
-            Some(ProtocolVersion::TLSv1_3) => None,
+            Some(ProtocolVersion::TLSv1_3) if !self.connection.awaits_client_hello() => None,
             _ => error.alert(),
         };
         if let Some(alert) = alert {
@@ -177,6 +194,18 @@ impl Connection {
         match self {
             Self::Client(connection) => connection.protocol_version(),
             Self::Server(connection) => connection.protocol_version(),
+        }
+    }
+
+    /// Whether a server has no hello yet that it can answer: with TLS 1.3 the key exchange is over when it does.
+    fn awaits_client_hello(&self) -> bool {
+        match self {
+            Self::Client(_) => false,
+            Self::Server(connection) => match connection.protocol_version() {
+                None => true,
+                Some(ProtocolVersion::TLSv1_3) => connection.negotiated_key_exchange_group().is_none(),
+                Some(_) => false,
+            },
         }
     }
 

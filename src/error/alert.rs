@@ -23,7 +23,7 @@ impl Error {
             // No trust anchor was found within the distance that is looked at, which is what
             // unknown_ca says ("the CA certificate could not be located").
             Self::ChainTooDeep { .. } => AlertDescription::UnknownCA,
-            Self::HandshakeTooLarge { .. } => AlertDescription::DecodeError,
+            Self::HandshakeTooLarge { .. } | Self::HelloTooLarge { .. } => AlertDescription::DecodeError,
             Self::RecordTooLong { .. } => AlertDescription::RecordOverflow,
             Self::BadRecord => AlertDescription::BadRecordMac,
             Self::UnexpectedRecord(_)

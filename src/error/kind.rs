@@ -45,6 +45,7 @@ impl Error {
             Self::RefusedByReferee { .. } => "refused_by_referee",
             Self::AlertReceived(_) => "alert_received",
             Self::HandshakeTooLarge { .. } => "handshake_too_large",
+            Self::HelloTooLarge { .. } => "hello_too_large",
             Self::RecordTooLong { .. } => "record_too_long",
             Self::BadRecord => "bad_record",
             Self::UnexpectedRecord(_) => "unexpected_record",

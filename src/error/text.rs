@@ -206,6 +206,11 @@ fn record_text(error: &Error) -> Option<String> {
                  is its certificate chain that long?"
             )
         }
+        Error::HelloTooLarge { limit_bytes } => {
+            format!(
+                "the peer's client hello is longer than {limit_bytes} bytes, which is more than any TLS node has to say"
+            )
+        }
         Error::RecordTooLong { length_bytes } => format!(
             "a record announces {length_bytes} bytes, more than TLS allows; is the peer speaking TLS at all?"
         ),
