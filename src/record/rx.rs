@@ -169,7 +169,9 @@ impl<B: Buffer> RecordRx<B> {
                 break None;
             }
         };
-        self.packets.settle();
+        if unopened_at.is_none() {
+            self.packets.settle();
+        }
         Ok(Opened { taken, events, unopened_at, work_bytes: work.done_bytes() })
     }
 

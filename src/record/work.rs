@@ -1,17 +1,19 @@
 //! How much one call does: whatever a peer sends, a scheduler of the VM is held for a fraction of a millisecond.
 
-/// What a call does at most, in bytes of the slowest cipher: [`Work::spend_record`] and its siblings say what else counts
-/// how much. ChaCha20 without vector instructions opens some 300 MB/s, so this is about 0.2 ms.
-const CALL_BYTES: usize = 1 << 16;
+use super::MAX_PLAINTEXT_BYTES;
 
-/// A record costs this besides its bytes.
+/// What a call does at most, in bytes of the slowest cipher: four records that are full. A machine without instructions
+/// for its cipher opens some 300 MB a second, and takes about 0.2 ms.
+const CALL_BYTES: usize = 4 * (MAX_PLAINTEXT_BYTES + RECORD_BYTES);
+
+/// What a record costs besides its bytes.
 const RECORD_BYTES: usize = 512;
 
-/// A renewal of keys: two expansions and a key schedule.
+/// What it costs to renew keys: two expansions and a key schedule.
 const KEY_UPDATE_BYTES: usize = 4096;
 
-/// Finding a packet and handing it over.
-const PACKET_BYTES: usize = 128;
+/// What it costs to find a packet and hand it over.
+const PACKET_BYTES: usize = 64;
 
 /// What a call may still do.
 pub(super) struct Work {
