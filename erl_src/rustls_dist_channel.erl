@@ -23,23 +23,29 @@ send(#{socket := Socket, tx := Tx}, Packet) ->
 recv(Tls, Timeout) ->
     recv(Tls, Timeout, <<>>).
 
-recv(#{socket := Socket, rx := Rx} = Tls, Timeout, Data) ->
+recv(#{rx := Rx} = Tls, Timeout, Data) ->
     case rustls_dist_nif:rx_open(Rx, Data, 1) of
-        {ok, [Packet], _Events} ->
-            {ok, Packet};
-        {ok, [], Events} ->
+        {ok, Packets, Events} ->
             case answer(Tls, Events) of
-                ok ->
-                    case gen_tcp:recv(Socket, 0, Timeout) of
-                        {ok, More} -> recv(Tls, Timeout, More);
-                        {error, _} = Error -> Error
-                    end;
-                Error ->
-                    Error
+                ok -> packet_or_more(Tls, Timeout, Packets);
+                Error -> Error
+            end;
+        {more, [], Events, Rest} ->
+            case answer(Tls, Events) of
+                ok -> recv(Tls, Timeout, Rest);
+                Error -> Error
             end;
         {error, Error} ->
             send_alert(Tls, Error),
             {error, {tls, Error}}
+    end.
+
+packet_or_more(_Tls, _Timeout, [Packet]) ->
+    {ok, Packet};
+packet_or_more(#{socket := Socket} = Tls, Timeout, []) ->
+    case gen_tcp:recv(Socket, 0, Timeout) of
+        {ok, More} -> recv(Tls, Timeout, More);
+        {error, _} = Error -> Error
     end.
 
 %% Tells the peer what is wrong with what it sent, if anything is owed.

@@ -20,7 +20,7 @@
                unrenewed = 0 :: 0..?RENEWED,                   % socket messages handled since the credit was renewed
                sending :: atomics:atomics_ref()}).             % the controller's
 
-%% Packets that one call returns at most; there is no reason to leave any.
+%% Packets that are wanted of one call; there is no reason to leave any.
 -define(ALL_PACKETS, 16#ffffffff).
 
 -define(DEATH_ROW_MS, 5000).
@@ -92,6 +92,11 @@ opened(#link{rx = Rx} = Link, Data) ->
         {ok, Packets, Events} ->
             put_packets(Link, Packets),
             handle_events(Link, Events);
+        %% One call is over before it holds the scheduler for long, whatever the peer sends.
+        {more, Packets, Events, Rest} ->
+            put_packets(Link, Packets),
+            handle_events(Link, Events),
+            opened(Link, Rest);
         {error, #{kind := Kind} = Error} ->
             rustls_dist_log:broken_link(Link#link.socket, {tls, Error}),
             exit(Link#link.controller, {tls_error, Kind}),

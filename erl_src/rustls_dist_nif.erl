@@ -94,7 +94,8 @@ tx_refuse_renegotiation(_Tx) ->
 tx_info(_Tx) ->
     erlang:nif_error(not_loaded).
 
--spec rx_open(rx(), binary(), non_neg_integer()) -> {ok, [binary()], [event()]} | {error, error_map()}.
+-spec rx_open(rx(), binary(), MaxPackets :: non_neg_integer()) ->
+          {ok, [binary()], [event()]} | {more, [binary()], [event()], Rest :: binary()} | {error, error_map()}.
 rx_open(_Rx, _Input, _MaxPackets) ->
     erlang:nif_error(not_loaded).
 

@@ -223,6 +223,8 @@ pub enum Error {
     UnexpectedRecord(ContentType),
     /// Too many records without content in a row.
     TooManyEmptyRecords,
+    /// Too many key updates without data between them.
+    TooManyKeyUpdates,
     /// A handshake message after the handshake is malformed or not allowed.
     UnexpectedHandshakeMessage {
         /// The handshake message type (RFC 8446 section 4).

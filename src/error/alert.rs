@@ -28,6 +28,7 @@ impl Error {
             Self::BadRecord => AlertDescription::BadRecordMac,
             Self::UnexpectedRecord(_)
             | Self::TooManyEmptyRecords
+            | Self::TooManyKeyUpdates
             | Self::UnexpectedHandshakeMessage { .. } => AlertDescription::UnexpectedMessage,
             Self::RenegotiationRefused => AlertDescription::NoRenegotiation,
             // Everything sent so far is whole and nobody is at fault: an orderly end.

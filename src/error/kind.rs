@@ -50,6 +50,7 @@ impl Error {
             Self::BadRecord => "bad_record",
             Self::UnexpectedRecord(_) => "unexpected_record",
             Self::TooManyEmptyRecords => "too_many_empty_records",
+            Self::TooManyKeyUpdates => "too_many_key_updates",
             Self::UnexpectedHandshakeMessage { .. } => "unexpected_handshake_message",
             Self::RenegotiationRefused => "renegotiation_refused",
             Self::PacketTooLong { .. } => "packet_too_long",

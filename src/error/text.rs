@@ -221,6 +221,7 @@ fn record_text(error: &Error) -> Option<String> {
             format!("the peer sent a record of type {content_type:?}, which may not appear here")
         }
         Error::TooManyEmptyRecords => "the peer sent too many empty records in a row".to_owned(),
+        Error::TooManyKeyUpdates => "the peer renewed its keys too often without sending data".to_owned(),
         Error::UnexpectedHandshakeMessage { message_type } => format!(
             "the peer sent a handshake message of type {message_type} that is malformed or not allowed here"
         ),

@@ -20,6 +20,7 @@ rustler::atoms! {
     overloaded,
 
     // record events
+    more,
     key_update_requested,
     renegotiation_requested,
     close_notify,

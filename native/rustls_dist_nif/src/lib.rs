@@ -12,6 +12,7 @@ mod pool;
 mod rx;
 mod selftest;
 mod terms;
+mod timeslice;
 mod tx;
 mod verdict;
 
