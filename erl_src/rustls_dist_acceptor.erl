@@ -17,6 +17,9 @@
 %% Connections whose handshake is not over.
 -define(MAX_PENDING, 4096).
 
+%% So often, when nobody connects, whatever else came is dropped.
+-define(ACCEPT_MS, 60000).
+
 %% After an accept error, such as no file descriptors left.
 -define(RETRY_MS, 100).
 
@@ -37,9 +40,11 @@ init(Family, Listen, Kernel) ->
                 complaints = rustls_dist_rate:new(?MAX_COMPLAINTS, ?COMPLAINT_PERIOD_MS)}).
 
 loop(#state{listen = Listen} = State) ->
-    case gen_tcp:accept(Listen) of
+    case gen_tcp:accept(Listen, ?ACCEPT_MS) of
         {ok, Socket} ->
             loop(admit(forget_finished(State), Socket));
+        {error, timeout} ->
+            loop(forget_finished(State));
         {error, Reason} ->
             Next = complain(State, {accept_error, Reason}),
             receive after ?RETRY_MS -> ok end,
@@ -62,7 +67,8 @@ admit(#state{family = Family, kernel = Kernel, next = Age, pending = Pending} = 
 
 forget_finished(#state{pending = Pending} = State) ->
     receive
-        {'DOWN', _Ref, process, Pid, _Reason} -> forget_finished(State#state{pending = maps:remove(Pid, Pending)})
+        {'DOWN', _Ref, process, Pid, _Reason} -> forget_finished(State#state{pending = maps:remove(Pid, Pending)});
+        _Unknown -> forget_finished(State)
     after 0 ->
         State
     end.

@@ -17,7 +17,7 @@ go(Pid, Socket) ->
 
 -spec init(inet | inet6, pid()) -> ok.
 init(Family, Kernel) ->
-    receive {go, Socket} -> serve(Family, Kernel, Socket) end.
+    receive {go, Socket} -> rustls_dist_crash:without_terms(fun() -> serve(Family, Kernel, Socket) end) end.
 
 serve(Family, Kernel, Socket) ->
     Peer = rustls_dist_log:peer(Socket),
