@@ -13,7 +13,6 @@
 
 -define(NO_AUTO_CONNECT, ["-kernel", "dist_auto_connect", "never", "-connect_all", "false"]).
 -define(MARK, "Mark-of-a-secret").
--define(LAST_WORD, "that_was_all").
 -define(PARTINGS, 100).
 -define(LARGE_BYTES, 8 bsl 20).
 -define(LARGE_PARTINGS, 5).
@@ -142,7 +141,7 @@ processes_killed(Config) ->
     ?assert(call(A, rustls_dist_workload, ping, [name(B)])),
     %% Binaries in a term that is not all text are shown as numbers.
     Numbers = lists:join(",", [integer_to_list(Byte) || Byte <- ?MARK]),
-    ?assertEqual([], [Line || Peer <- [A, B], Line <- logged(Peer), Shown <- [?MARK, Numbers],
+    ?assertEqual([], [Line || Peer <- [A, B], Line <- rustls_dist_cluster:all_logged(Peer), Shown <- [?MARK, Numbers],
                               nomatch =/= string:find(Line, Shown)]).
 
 %% What is left of an error: its kind and the place.
@@ -232,13 +231,7 @@ exit_with(Name, Reason) ->
 %% Neither node logged anything.
 silent(Config) ->
     {A, B} = pair(Config),
-    ?assertEqual([[], []], [logged(Peer) || Peer <- [A, B]]).
-
-%% All that a node logged so far. A process that crashed is reported by way of the VM, so the last word goes that way, too.
-logged(Peer) ->
-    _ = call(Peer, erlang, spawn, [erlang, error, [list_to_atom(?LAST_WORD)]]),
-    _ = rustls_dist_cluster:await_log(Peer, ?LAST_WORD),
-    [Line || Line <- string:lexemes(rustls_dist_cluster:log(Peer), "\n"), nomatch =:= string:find(Line, ?LAST_WORD)].
+    ?assertEqual([[], []], [rustls_dist_cluster:all_logged(Peer) || Peer <- [A, B]]).
 
 nodedown_reason(Peer, Other, Count) ->
     rustls_dist_cluster:poll(fun() ->
