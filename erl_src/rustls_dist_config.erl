@@ -13,7 +13,7 @@
 -behaviour(gen_server).
 
 -export([start_link/0, fetch/1, check/0, nobody_can_dial/0]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 -export([erase_with/2]).
 
 -export_type([role_config/0, role/0]).
@@ -31,7 +31,8 @@
 %% a link's input handler were loaded, the peer's first messages would wait.
 -define(NEEDED_BY_LINKS, [rustls_dist_accept, rustls_dist_setup, rustls_dist_lookup, rustls_dist_discovery,
                           rustls_dist_sockopts, rustls_dist_channel, rustls_dist_hs_data, rustls_dist_controller,
-                          rustls_dist_input, rustls_dist_identity, rustls_dist_allow, dist_util]).
+                          rustls_dist_input, rustls_dist_turn, rustls_dist_tick, rustls_dist_crash, rustls_dist_identity,
+                          rustls_dist_allow, dist_util]).
 
 %% What judges certificates where webpki is not alone.
 -define(NEEDED_BY_REFEREES, [rustls_dist_verify, rustls_dist_path, rustls_dist_hostname, rustls_dist_pin, rustls_dist_crl,
@@ -83,7 +84,7 @@ init([]) ->
     {?MODULE, Run} = Key = key(),
     case persistent_term:get(Key, none) of
         none ->
-            Roles = load(),
+            Roles = rustls_dist_crash:without_terms(fun load/0),
             preload(maps:values(Roles)),
             ok = persistent_term:put(Key, Roles),
             _ = spawn(?MODULE, erase_with, [Run, Key]);
@@ -139,6 +140,10 @@ handle_info({log_notices, Notices, Tries}, State) ->
     {noreply, State};
 handle_info(_Other, State) ->
     {noreply, State}.
+
+-spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+format_status(Status) ->
+    rustls_dist_crash:format_status(Status).
 
 load() ->
     case rustls_dist_nif:load() of

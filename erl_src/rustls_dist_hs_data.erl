@@ -10,6 +10,8 @@
 %% Fills in what both directions have in common. Controller: the link's controller process, still waiting.
 -spec new(inet | inet6, rustls_dist_handshake:tls(), pid()) -> #hs_data{}.
 new(Family, #{socket := Socket, role := Role} = Tls, Controller) ->
+    Turn = rustls_dist_turn:new(),
+    Unheard = counters:new(1, []),
     #hs_data{socket = Controller,
              this_flags = 0,
              f_send = fun(_, Packet) -> noted(Controller, rustls_dist_channel:send(Tls, Packet)) end,
@@ -18,11 +20,11 @@ new(Family, #{socket := Socket, role := Role} = Tls, Controller) ->
              f_setopts_post_nodeup = fun(_) -> inet:setopts(Socket, rustls_dist_sockopts:established(Role)) end,
              f_getll = fun(_) -> getll(Controller, Tls) end,
              f_address = fun(_, Node) -> address(Family, Socket, Node) end,
-             f_handshake_complete = fun(_, Node, DHandle) -> rustls_dist_controller:up(Controller, Node, DHandle, Tls) end,
-             mf_tick = fun(_) -> rustls_dist_controller:tick(Controller) end,
-             mf_getstat = fun(_) -> getstat(Socket) end,
-             mf_setopts = fun(_, Options) -> setopts(Socket, Options) end,
-             mf_getopts = fun(_, Options) -> inet:getopts(Socket, Options) end}.
+             f_handshake_complete = fun(_, Node, DHandle) -> rustls_dist_controller:up(Controller, Node, DHandle, Tls, Turn) end,
+             mf_tick = fun(_) -> rustls_dist_tick:send(Controller, Tls, Turn) end,
+             mf_getstat = fun(_) -> rustls_dist_tick:getstat(Socket, Unheard) end,
+             mf_setopts = fun(_, Options) -> rustls_dist_sockopts:set(Socket, Options) end,
+             mf_getopts = fun(_, Options) -> rustls_dist_sockopts:get(Socket, Options) end}.
 
 recv(Tls, Controller, Timeout) ->
     case noted(Controller, rustls_dist_channel:recv(Tls, Timeout)) of
@@ -48,21 +50,4 @@ address(Family, Socket, Node) ->
             #net_address{address = Address, host = Host, protocol = tls, family = Family};
         _ ->
             ?shutdown2(Node, {no_peer_address, Node})
-    end.
-
-%% Counted at the socket, where dist_util's ticker looks for signs of life.
-getstat(Socket) ->
-    case inet:getstat(Socket, [recv_cnt, send_cnt, send_pend]) of
-        {ok, Stat} ->
-            #{recv_cnt := Received, send_cnt := Sent, send_pend := Pending} = maps:from_list(Stat),
-            {ok, Received, Sent, Pending};
-        {error, _} = Error ->
-            Error
-    end.
-
-%% What the carrier itself depends on is not the user's to set (inet_tcp_dist).
-setopts(Socket, Options) ->
-    case [Option || {Key, _} = Option <- Options, lists:member(Key, [active, deliver, packet, mode, header])] of
-        [] -> inet:setopts(Socket, Options);
-        Forbidden -> {error, {badopts, Forbidden}}
     end.

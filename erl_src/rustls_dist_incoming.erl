@@ -23,7 +23,7 @@ go(Pid, Socket) ->
 -spec init(inet | inet6, pid()) -> ok.
 init(Family, Kernel) ->
     receive
-        {go, Socket} -> serve(Family, Kernel, Socket)
+        {go, Socket} -> rustls_dist_crash:without_terms(fun() -> serve(Family, Kernel, Socket) end)
     after net_kernel:connecttime() ->
         ok
     end.
