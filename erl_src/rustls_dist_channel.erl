@@ -6,8 +6,8 @@
 
 -export_type([failure/0]).
 
--type failure() :: {tls, rustls_dist_nif:error_map()} | {tls_alert, rustls_dist_nif:alert()} | closed | inet:posix()
-                 | timeout.
+-type failure() :: {tls, rustls_dist_nif:error_map()} | {tls_alert, rustls_dist_nif:alert()} | close_notify | closed
+                 | inet:posix() | timeout.
 
 %% Seals and sends one packet.
 -spec send(rustls_dist_handshake:tls(), iodata()) -> ok | {error, failure()}.
@@ -67,7 +67,7 @@ answer(Tls, [renegotiation_requested | Events]) ->
     flush(Tls, rustls_dist_nif:tx_refuse_renegotiation(maps:get(tx, Tls))),
     answer(Tls, Events);
 answer(_Tls, [close_notify | _]) ->
-    {error, closed};
+    {error, close_notify};
 answer(_Tls, [{alert, Alert} | _]) ->
     {error, {tls_alert, Alert}}.
 

@@ -22,6 +22,7 @@
 
 -record(link, {dhandle :: erlang:dist_handle(),
                socket :: inet:socket(),
+               peer :: rustls_dist_log:peer(),
                tx :: rustls_dist_nif:tx(),
                hibernate_after :: timeout(),                   % of the ssl option of that name
                sending :: atomics:atomics_ref()}).             % 1 while records are sealed and not yet the socket's
@@ -48,8 +49,9 @@ start_link(Setup) ->
     Controller = spawn_opt(?MODULE, init, [Setup, self()], ?SPAWN_OPTIONS),
     receive {Controller, ready} -> Controller end.
 
-%% Says how far the supervisor got: the stage it enters, and the peer's address once it is known.
--spec note_progress(pid(), #{stage := rustls_dist_failure:stage(), address => rustls_dist_log:address()}) -> ok.
+%% Says how far the supervisor got: the stage it enters, and what it learned of the peer.
+-spec note_progress(pid(), #{stage := rustls_dist_failure:stage(), ip => inet:ip_address(),
+                             address => rustls_dist_log:address(), states => string()}) -> ok.
 note_progress(Controller, Progress) ->
     Controller ! {note_progress, Progress},
     ok.
@@ -62,9 +64,9 @@ note_failure(Controller, Reason) ->
 
 %% The distribution handshake is over: traffic begins. Called by the supervisor, which gives the socket away.
 -spec up(pid(), node(), erlang:dist_handle(), rustls_dist_handshake:tls()) -> ok.
-up(Controller, _Node, DHandle, #{socket := Socket} = Tls) ->
+up(Controller, Node, DHandle, #{socket := Socket} = Tls) ->
     Ref = erlang:monitor(process, Controller),
-    Controller ! {up, self(), Ref, DHandle, Tls},
+    Controller ! {up, self(), Ref, DHandle, Tls#{node => Node}},
     receive
         {Ref, Input} ->
             erlang:demonitor(Ref, [flush]),
@@ -123,7 +125,7 @@ start(DHandle, #{socket := Socket, tx := Tx, hibernate_after := HibernateAfter} 
     _ = erlang:dist_ctrl_set_opt(DHandle, get_size, true),
     From ! {Ref, Input},
     ok = erlang:dist_ctrl_get_data_notification(DHandle),
-    #link{dhandle = DHandle, socket = Socket, tx = Tx, hibernate_after = HibernateAfter, sending = Sending}.
+    #link{dhandle = DHandle, socket = Socket, peer = rustls_dist_log:established(Tls), tx = Tx, hibernate_after = HibernateAfter, sending = Sending}.
 
 %% Exported because a process that hibernates goes on in a call of its own.
 -spec loop(#link{}) -> no_return().
@@ -175,7 +177,7 @@ send_packets(Link, Packets, _Bytes) ->
 
 %% Records that are sealed and never sent leave a gap in their numbers, so that nothing sealed later can be read: whoever
 %% ends this process in between has to know (rustls_dist_input:last_words/3).
-transmit(#link{socket = Socket, tx = Tx, sending = Sending}, Seal) ->
+transmit(#link{socket = Socket, peer = Peer, tx = Tx, sending = Sending}, Seal) ->
     ok = atomics:put(Sending, 1, 1),
     case Seal(Tx) of
         {ok, Records} ->
@@ -187,7 +189,7 @@ transmit(#link{socket = Socket, tx = Tx, sending = Sending}, Seal) ->
             death_row(connection_closed);
         {error, #{kind := Kind} = Error} ->
             ok = atomics:put(Sending, 1, 0),
-            rustls_dist_log:broken_link(Socket, {tls, Error}),
+            rustls_dist_log:broken_link(Peer, {tls, Error}),
             exit({tls_error, Kind})
     end.
 
