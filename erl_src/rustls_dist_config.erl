@@ -12,9 +12,11 @@
 
 -export_type([role_config/0]).
 
-%% What one role needs: the Rust side's configuration, what the server's certificate must name (client), whether the peer is
-%% verified, the policy where the user has a say in that, and when an idle link's processes hibernate (ms).
+%% What one role needs: the Rust side's configuration, the chains that it may show, what the server's certificate must name
+%% (client), whether the peer is verified, the policy where the user has a say in that, and when an idle link's processes
+%% hibernate (ms).
 -type role_config() :: #{config := rustls_dist_nif:config(),
+                         own := [[rustls_dist_nif:certificate() | none]],
                          verify := verify_peer | verify_none,
                          verify_node := rustls_dist_identity:policy(),
                          policy := rustls_dist_verify:policy() | none,
@@ -163,8 +165,9 @@ merge_notices(Notices) ->
 
 build(Role, Options, Origins) ->
     case rustls_dist_nif:config_new(Role, native_options(Options, Origins)) of
-        {ok, Config, _OwnChain, Trusted} ->
+        {ok, Config, OwnChains, Trusted} ->
             {ok, #{config => Config,
+                   own => OwnChains,
                    policy => policy(Role, Options, Trusted),
                    verify_node => maps:get(verify_node, Options, false),
                    verify => maps:get(verify, Options),

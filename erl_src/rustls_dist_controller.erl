@@ -125,7 +125,8 @@ start(DHandle, #{socket := Socket, tx := Tx, hibernate_after := HibernateAfter} 
     _ = erlang:dist_ctrl_set_opt(DHandle, get_size, true),
     From ! {Ref, Input},
     ok = erlang:dist_ctrl_get_data_notification(DHandle),
-    #link{dhandle = DHandle, socket = Socket, peer = rustls_dist_log:established(Tls), tx = Tx, hibernate_after = HibernateAfter, sending = Sending}.
+    #link{dhandle = DHandle, socket = Socket, peer = rustls_dist_log:established(Tls), tx = Tx,
+          hibernate_after = HibernateAfter, sending = Sending}.
 
 %% Exported because a process that hibernates goes on in a call of its own.
 -spec loop(#link{}) -> no_return().

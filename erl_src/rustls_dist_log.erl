@@ -1,8 +1,8 @@
 %% The carrier's log entries: reports with domain [rustls_dist] that know how to become a readable line.
 -module(rustls_dist_log).
 
--export([peer/1, established/1, notice/1, configuration/1, failed_setup/3, failed_incoming/2, broken_link/2, listener/2,
-         crl_source/4, repeated/3]).
+-export([peer/1, established/1, notice/1, own_certificate/1, configuration/1, failed_setup/3, failed_incoming/2,
+         broken_link/2, listener/2, crl_source/4, repeated/3]).
 -export([format/1]).
 
 -export_type([address/0, setup/0, peer/0]).
@@ -42,6 +42,12 @@ established(#{node := Node, address := Address}) ->
 notice(Text) ->
     visible(),
     ?LOG_WARNING(#{event => configuration_notice, text => unicode:characters_to_binary(Text)}, ?META).
+
+%% Something that peers will refuse, or soon will, in a certificate of this node.
+-spec own_certificate(unicode:chardata()) -> ok.
+own_certificate(Text) ->
+    visible(),
+    ?LOG_WARNING(#{event => own_certificate, text => unicode:characters_to_binary(Text)}, ?META).
 
 %% Configuration that keeps the node from coming up.
 -spec configuration(unicode:chardata()) -> ok.

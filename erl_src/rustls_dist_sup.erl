@@ -24,5 +24,6 @@ init([]) ->
     Children = [#{id => rustls_dist_log_limit, start => {rustls_dist_log_limit, start_link, []}},
                 #{id => rustls_dist_links, start => {rustls_dist_links, start_link, []}},
                 #{id => rustls_dist_crl_store, start => {rustls_dist_crl_store, start_link, []}},
-                #{id => rustls_dist_config, start => {rustls_dist_config, start_link, []}}],
+                #{id => rustls_dist_config, start => {rustls_dist_config, start_link, []}},
+                #{id => rustls_dist_own_certificate, start => {rustls_dist_own_certificate, start_link, []}}],
     {ok, {#{strategy => one_for_one, intensity => 10, period => 3600}, Children}}.
