@@ -44,7 +44,8 @@ identify(#hs_data{socket = Controller, f_recv = Recv, f_send = Send} = HsData,
          #{verify_node := Policy, facts := #{peer_der := Der}} = Tls) ->
     case Recv(Controller, 0, infinity) of
         {ok, First} ->
-            case stated(Controller, Policy, list_to_binary(First), Der) of
+            Name = stated_name(Controller, Tls, list_to_binary(First)),
+            case rustls_dist_identity:check(Policy, Name, Der) of
                 ok ->
                     rustls_dist_negotiation:other_started(HsData#hs_data{f_recv = once_again(First, Recv)}, Tls);
                 {error, Reason} ->
@@ -56,13 +57,13 @@ identify(#hs_data{socket = Controller, f_recv = Recv, f_send = Send} = HsData,
             exit(shutdown)
     end.
 
-stated(Controller, Policy, Packet, Der) ->
+stated_name(Controller, Tls, Packet) ->
     case rustls_dist_packets:name(Packet) of
         {ok, Name} ->
             rustls_dist_controller:note_progress(Controller, #{stage => distribution_handshake, states => Name}),
-            rustls_dist_identity:check(Policy, Name, Der);
-        error ->
-            {error, {bad_packet, name, binary:part(Packet, 0, min(16, byte_size(Packet)))}}
+            Name;
+        {error, Fault} ->
+            refuse(Controller, Tls, Fault)
     end.
 
 %% dist_util shall find the packet that was looked at where it expects it.

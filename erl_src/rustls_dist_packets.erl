@@ -31,7 +31,7 @@ judge(_Direction, _MyNode, Packet) when byte_size(Packet) > ?MAX_BYTES ->
 judge(in, _MyNode, <<$N, _/binary>> = Packet) ->
     case name(Packet) of
         {ok, _Name} -> ok;
-        error -> fault(name, Packet)
+        {error, _} = Error -> Error
     end;
 judge(in, _MyNode, <<$n, _/binary>> = Packet) ->
     fault(name_of_old_release, Packet);
@@ -57,18 +57,18 @@ judge(_Direction, _MyNode, Packet) ->
     fault(unknown, Packet).
 
 %% The name in the first packet of a link (send_name): the node's, or its host's alone when it asks for a name.
--spec name(binary()) -> {ok, string()} | error.
-name(<<$N, Flags:64, _Creation:32, Length:16, Name:Length/binary, _/binary>>) ->
+-spec name(binary()) -> {ok, string()} | {error, fault()}.
+name(<<$N, Flags:64, _Creation:32, Length:16, Name:Length/binary, _/binary>> = Packet) ->
     IsGood = case Flags band ?DFLAG_NAME_ME of
                  0 -> is_full_name(Name);
                  _ -> is_part(Name)
              end,
     case IsGood of
         true -> {ok, binary_to_list(Name)};
-        false -> error
+        false -> fault(name, Packet)
     end;
-name(_Packet) ->
-    error.
+name(Packet) ->
+    fault(name, Packet).
 
 %% Only who asked for a name is given one, and it is of the host that asked.
 is_given_name(MyNode, <<Length:16, Name:Length/binary, _Creation:32, _/binary>>) ->
