@@ -25,7 +25,9 @@ recv(Tls, Timeout) ->
 
 recv(#{socket := Socket, rx := Rx} = Tls, Timeout, Data) ->
     case rustls_dist_nif:rx_open(Rx, Data, 1) of
-        {ok, [Packet], _Events} ->
+        {ok, [Packet], Events} ->
+            %% That the peer ended the connection behind the packet is told by the next call.
+            _ = answer(Tls, Events),
             {ok, Packet};
         {ok, [], Events} ->
             case answer(Tls, Events) of
@@ -37,6 +39,8 @@ recv(#{socket := Socket, rx := Rx} = Tls, Timeout, Data) ->
                 Error ->
                     Error
             end;
+        {error, #{kind := closed}} ->
+            {error, close_notify};
         {error, Error} ->
             send_alert(Tls, Error),
             {error, {tls, Error}}

@@ -317,7 +317,7 @@ undetermined(Other) -> io_lib:format("~0tP", [Other, 12]).
 
 subject(Cert) ->
     case public_key:pkix_subject_id(Cert) of
-        {Serial, {rdnSequence, Rdns}} -> io_lib:format("certificate ~ts, serial number ~.16B", [name(Rdns), Serial])
+        {Serial, {rdnSequence, Rdns}} -> ["certificate ", name(Rdns), " with the serial number ", binary:encode_hex(binary:encode_unsigned(Serial))]
     end.
 
 name(Rdns) ->
