@@ -2,7 +2,7 @@
 %% rustls_dist_failure_text.
 -module(rustls_dist_failure).
 
--export([reason/2, stage/2, bounded/1, headline/1, listener_text/2, repeated_text/3]).
+-export([reason/2, is_withdrawal/1, stage/2, bounded/1, headline/1, listener_text/2, repeated_text/3]).
 
 -export_type([stage/0]).
 
@@ -25,6 +25,14 @@ reason(none, killed) -> none;
 reason(none, disconnected) -> none;
 reason(none, normal) -> none;
 reason(none, Exit) -> Exit.
+
+%% Whether an incoming link looks as if its peer had given it up, as nodes do whose other attempt was taken: at any stage,
+%% with close_notify or without.
+-spec is_withdrawal(term()) -> boolean().
+is_withdrawal({socket, closed}) -> true;
+is_withdrawal({closed, _How, _Step}) -> true;
+is_withdrawal({tls_alert, {_Code, Name}}) -> Name =:= user_canceled orelse Name =:= close_notify;
+is_withdrawal(_Reason) -> false.
 
 %% The stage that a reason belongs to; Reached where the reason does not tell.
 -spec stage(stage(), term()) -> stage().

@@ -119,7 +119,7 @@ repeated(Key, Count, PeriodMs) ->
 
 %% The readable line of a report (logger's report_cb).
 -spec format(map()) -> {io:format(), [term()]}.
-format(#{event := link_failed, text := Text} = Report) ->
+format(#{event := Event, text := Text} = Report) when Event =:= link_failed; Event =:= link_withdrawn ->
     {"rustls_dist: ~ts: ~ts", [rustls_dist_failure:headline(Report), Text]};
 format(#{text := Text}) ->
     {"rustls_dist: ~ts", [Text]}.
@@ -138,17 +138,29 @@ await_boot_handler(Pid, Tries) ->
         _ -> receive after ?BOOT_HANDLER_POLL_MS -> await_boot_handler(Pid, Tries - 1) end
     end.
 
-failure(#{direction := Direction} = Setup, Reason) ->
+failure(#{direction := in, address := {Ip, _Port}} = Setup, Reason) ->
+    %% Of two nodes that connect to each other at once one withdraws; only a link that nothing takes the place of failed.
+    case rustls_dist_failure:is_withdrawal(Reason)
+        andalso rustls_dist_attempts:is_any_to(maps:get(states, Setup, unknown), Ip) of
+        true -> ?LOG_DEBUG(report(Setup#{event => link_withdrawn}, Reason), ?META);
+        false -> limited(Setup, Reason)
+    end;
+failure(Setup, Reason) ->
+    limited(Setup, Reason).
+
+limited(#{direction := Direction} = Setup, Reason) ->
     Stage = rustls_dist_failure:stage(maps:get(stage, Setup), Reason),
     case rustls_dist_log_limit:admit({Direction, who(Setup), Stage}) of
         true ->
             visible(),
-            Text = unicode:characters_to_binary(rustls_dist_failure_text:text(Setup#{stage := Stage}, Reason)),
-            ?LOG_ERROR(Setup#{event => link_failed, stage => Stage, reason => rustls_dist_failure:bounded(Reason),
-                              text => Text}, ?META);
+            ?LOG_ERROR(report(Setup#{event => link_failed, stage := Stage}, Reason), ?META);
         false ->
             ok
     end.
+
+report(Setup, Reason) ->
+    Setup#{reason => rustls_dist_failure:bounded(Reason),
+           text => unicode:characters_to_binary(rustls_dist_failure_text:text(Setup, Reason))}.
 
 who(#{node := Node}) -> Node;
 who(#{address := {Ip, _Port}}) -> Ip;

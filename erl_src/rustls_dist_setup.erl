@@ -25,6 +25,7 @@ init(Family, Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
     #{version := Version} = Target = succeed(Link, rustls_dist_lookup:port(Host)),
     dist_util:reset_timer(Timer),
     rustls_dist_controller:note_progress(Controller, #{stage => tcp, address => address(Target)}),
+    ok = rustls_dist_attempts:begun(Controller, Node, maps:get(ip, Target)),
     Socket = succeed(Link, connect(Family, Target, SetupTime)),
     dist_util:reset_timer(Timer),
     rustls_dist_controller:note_progress(Controller, #{stage => tls}),

@@ -21,7 +21,8 @@ start_link() ->
 
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
-    Children = [#{id => rustls_dist_log_limit, start => {rustls_dist_log_limit, start_link, []}},
+    Children = [#{id => rustls_dist_attempts, start => {rustls_dist_attempts, start_link, []}},
+                #{id => rustls_dist_log_limit, start => {rustls_dist_log_limit, start_link, []}},
                 #{id => rustls_dist_links, start => {rustls_dist_links, start_link, []}},
                 #{id => rustls_dist_crl_store, start => {rustls_dist_crl_store, start_link, []}},
                 #{id => rustls_dist_config, start => {rustls_dist_config, start_link, []}},

@@ -8,7 +8,7 @@
 -export([malformed_names/1, malformed_answers/1, malformed_challenge_replies/1, every_exit_of_dist_util/1,
          peer_text_is_cut_and_escaped/1,
          ended_or_cut_after_challenge/1, ended_or_cut_at_status/1, ended_or_cut_at_cookie/1, turned_away_in_order/1,
-         broken_after_reset/1,
+         broken_after_reset/1, simultaneous_connects/1, withdrawn_or_cut/1,
          expired_by_serial/1, expired_by_serial_with_function/1,
          epmd_answers/1, silent_epmd/1,
          health_checks/1]).
@@ -28,7 +28,7 @@ groups() ->
     [{packets, [], [malformed_names, malformed_answers, malformed_challenge_replies, every_exit_of_dist_util,
                     peer_text_is_cut_and_escaped]},
      {closing, [], [ended_or_cut_after_challenge, ended_or_cut_at_status, ended_or_cut_at_cookie, turned_away_in_order,
-                    broken_after_reset, health_checks]},
+                    broken_after_reset, simultaneous_connects, withdrawn_or_cut, health_checks]},
      {certificates, [], [expired_by_serial, expired_by_serial_with_function]},
      {epmd, [], [epmd_answers, silent_epmd]}].
 
@@ -264,6 +264,38 @@ broken_after_reset(Config) ->
                                                 ". broke in TLS"], [{capture, none}]), Line)
           end || #{event := link_failed, line := Line} = Report <- rustls_dist_reports:all(world(node, Config))]
      end || Nr <- lists:seq(1, 8)].
+
+%% Of two nodes that connect to each other at the same moment one gives its attempt up. Nothing failed.
+simultaneous_connects(Config) ->
+    A = world(node, Config),
+    B = start(world(cluster, Config), rustls_dist_certs:options(world(own, Config)),
+              #{args => ["-kernel", "prevent_overlapping_partitions", "false"]}),
+    [begin
+         _ = rustls_dist_cluster:connect_at_once(A, B),
+         ok = rustls_dist_cluster:part(A, B)
+     end || _ <- lists:seq(1, 40)],
+    ?assertEqual([], [Line || Node <- [A, B], #{line := Line} <- rustls_dist_reports:all(Node)]),
+    ok = rustls_dist_cluster:stop_node(B).
+
+%% A peer that is cut off while this node has an attempt of its own to that node, or to nobody knows whom on that host, has
+%% withdrawn; one that is cut off for nothing has not.
+withdrawn_or_cut(Config) ->
+    Node = world(node, Config),
+    Mute = lists:concat(["mute", erlang:unique_integer([positive])]),
+    Cut = fun(Name) ->
+                  Peer = challenged(Config, Name),
+                  ok = rustls_dist_scripted_peer:reset(Peer)
+          end,
+    _ = rustls_dist_scripted_peer:serve(
+          {world(cluster, Config), Node}, Mute, world(own, Config),
+          fun(Peer) ->
+                  {ok, <<$N, _/binary>>} = rustls_dist_scripted_peer:recv(Peer),
+                  ok = rustls_dist_scripted_peer:reset(dial(Config)),
+                  Cut("elsewhere@127.0.0.1"),
+                  line(Config, in, ["calls itself elsewhere@127.0.0.1", "was cut after"]),
+                  ok = rustls_dist_scripted_peer:close(Peer)
+          end),
+    [#{direction := out}] = rustls_dist_reports:await(Node, 1).
 
 nodes_of(Config) ->
     rustls_dist_cluster:call(world(node, Config), erlang, nodes, [connected]).
