@@ -6,8 +6,8 @@
 
 -export_type([failure/0]).
 
--type failure() :: {tls, rustls_dist_nif:error_map()} | {tls_alert, rustls_dist_nif:alert()} | closed | inet:posix()
-                 | timeout.
+-type failure() :: {tls, rustls_dist_nif:error_map()} | {tls_alert, rustls_dist_nif:alert()} | close_notify | closed
+                 | inet:posix() | timeout.
 
 %% Seals and sends one packet.
 -spec send(rustls_dist_handshake:tls(), iodata()) -> ok | {error, failure()}.
@@ -26,23 +26,25 @@ recv(Tls, Timeout) ->
 recv(#{rx := Rx} = Tls, Timeout, Data) ->
     case rustls_dist_nif:rx_open(Rx, Data, 1) of
         {ok, Packets, Events} ->
-            case answer(Tls, Events) of
-                ok -> packet_or_more(Tls, Timeout, Packets);
-                Error -> Error
+            case {Packets, answer(Tls, Events)} of
+                %% That the peer ended the connection behind the packet is told by the next call.
+                {[Packet], _} -> {ok, Packet};
+                {[], ok} -> recv_more(Tls, Timeout);
+                {[], Error} -> Error
             end;
         {more, [], Events, Rest} ->
             case answer(Tls, Events) of
                 ok -> recv(Tls, Timeout, Rest);
                 Error -> Error
             end;
+        {error, #{kind := closed}} ->
+            {error, close_notify};
         {error, Error} ->
             send_alert(Tls, Error),
             {error, {tls, Error}}
     end.
 
-packet_or_more(_Tls, _Timeout, [Packet]) ->
-    {ok, Packet};
-packet_or_more(#{socket := Socket} = Tls, Timeout, []) ->
+recv_more(#{socket := Socket} = Tls, Timeout) ->
     case gen_tcp:recv(Socket, 0, Timeout) of
         {ok, More} -> recv(Tls, Timeout, More);
         {error, _} = Error -> Error
@@ -73,7 +75,7 @@ answer(Tls, [renegotiation_requested | Events]) ->
     flush(Tls, rustls_dist_nif:tx_refuse_renegotiation(maps:get(tx, Tls))),
     answer(Tls, Events);
 answer(_Tls, [close_notify | _]) ->
-    {error, closed};
+    {error, close_notify};
 answer(_Tls, [{alert, Alert} | _]) ->
     {error, {tls_alert, Alert}}.
 

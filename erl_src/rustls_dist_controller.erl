@@ -23,6 +23,7 @@
 
 -record(link, {dhandle :: erlang:dist_handle(),
                socket :: inet:socket(),
+               peer :: rustls_dist_log:peer(),
                tx :: rustls_dist_nif:tx(),
                hibernate_after :: timeout(),                   % of the ssl option of that name
                turn :: rustls_dist_turn:turn()}).
@@ -53,8 +54,9 @@ start_link(Setup) ->
     Controller = spawn_opt(?MODULE, init, [Setup, self()], ?SPAWN_OPTIONS),
     receive {Controller, ready} -> Controller end.
 
-%% Says how far the supervisor got: the stage it enters, and the peer's address once it is known.
--spec note_progress(pid(), #{stage := rustls_dist_failure:stage(), address => rustls_dist_log:address()}) -> ok.
+%% Says how far the supervisor got: the stage it enters, and what it learned of the peer.
+-spec note_progress(pid(), #{stage := rustls_dist_failure:stage(), ip => inet:ip_address(),
+                             address => rustls_dist_log:address(), states => string()}) -> ok.
 note_progress(Controller, Progress) ->
     Controller ! {note_progress, Progress},
     ok.
@@ -67,9 +69,9 @@ note_failure(Controller, Reason) ->
 
 %% The distribution handshake is over: traffic begins. Called by the supervisor, which gives the socket away.
 -spec up(pid(), node(), erlang:dist_handle(), rustls_dist_handshake:tls(), rustls_dist_turn:turn()) -> ok.
-up(Controller, _Node, DHandle, #{socket := Socket} = Tls, Turn) ->
+up(Controller, Node, DHandle, #{socket := Socket} = Tls, Turn) ->
     Ref = erlang:monitor(process, Controller),
-    Controller ! {up, self(), Ref, DHandle, Tls, Turn},
+    Controller ! {up, self(), Ref, DHandle, Tls#{node => Node}, Turn},
     receive
         {Ref, Input} ->
             erlang:demonitor(Ref, [flush]),
@@ -130,7 +132,8 @@ start(DHandle, #{socket := Socket, tx := Tx, hibernate_after := HibernateAfter} 
     _ = alive(fun() -> erlang:dist_ctrl_set_opt(DHandle, get_size, true) end),
     From ! {Ref, Input},
     ok = alive(fun() -> erlang:dist_ctrl_get_data_notification(DHandle) end),
-    #link{dhandle = DHandle, socket = Socket, tx = Tx, hibernate_after = HibernateAfter, turn = Turn}.
+    #link{dhandle = DHandle, socket = Socket, peer = rustls_dist_log:established(Tls), tx = Tx,
+          hibernate_after = HibernateAfter, turn = Turn}.
 
 %% Goes on where a process that hibernated left off: hibernation discards the stack.
 -spec woken(#link{}) -> no_return().
@@ -190,7 +193,7 @@ send_packets(Link, Packets, _Bytes) ->
     transmit(Link, fun(Tx) -> rustls_dist_nif:tx_seal(Tx, Packets) end).
 
 %% While it has the turn the controller must not be overtaken for long, or it would keep the supervisor from ticking.
-transmit(#link{socket = Socket, tx = Tx, turn = Turn}, Seal) ->
+transmit(#link{socket = Socket, peer = Peer, tx = Tx, turn = Turn}, Seal) ->
     Before = process_flag(priority, max),
     ok = await_turn(Turn, ?TURN_TRIES),
     case Seal(Tx) of
@@ -207,7 +210,7 @@ transmit(#link{socket = Socket, tx = Tx, turn = Turn}, Seal) ->
             death_row(connection_closed);
         {error, #{kind := Kind} = Error} ->
             ok = rustls_dist_turn:give(Turn),
-            rustls_dist_log:broken_link(Socket, {tls, Error}),
+            rustls_dist_log:broken_link(Peer, {tls, Error}),
             exit({tls_error, Kind})
     end.
 

@@ -105,7 +105,7 @@ opened(#link{rx = Rx} = Link, Data) ->
             handle_events(Link, Events),
             opened(Link, Rest);
         {error, #{kind := Kind} = Error} ->
-            rustls_dist_log:broken_link(Link#link.socket, {tls, Error}),
+            rustls_dist_log:broken_link(rustls_dist_log:established(Link#link.tls), {tls, Error}),
             exit(Link#link.controller, {tls_error, Kind}),
             last_words(Link, {tls_error, Kind}, fun() -> rustls_dist_channel:send_alert(Link#link.tls, Error) end)
     end.
@@ -134,8 +134,8 @@ handle_events(#link{controller = Controller} = Link, [renegotiation_requested | 
     handle_events(Link, Events);
 handle_events(_Link, [close_notify | _]) ->
     exit(connection_closed);
-handle_events(#link{socket = Socket}, [{alert, {_Code, Name} = Alert} | _]) ->
-    rustls_dist_log:broken_link(Socket, {tls_alert, Alert}),
+handle_events(#link{tls = Tls}, [{alert, {_Code, Name} = Alert} | _]) ->
+    rustls_dist_log:broken_link(rustls_dist_log:established(Tls), {tls_alert, Alert}),
     exit({tls_alert, Name}).
 
 %% The link is ended from our side: say close_notify (RFC 8446 section 6.1).

@@ -27,8 +27,10 @@
 -type alert() :: {Code :: byte(), Name :: atom()}.
 -type error_map() :: #{kind := atom(), option := atom(), text := binary(),
                        alert := alert() | none, received := alert() | none}.
--type certificate() :: #{subject := binary(), issuer := binary(),
-                         dns_names := [binary()], ip_addresses := [binary()],
+%% common_names: those that stand for host names, when there are no alternative names.
+-type certificate() :: #{subject := binary(), serial := binary(), issuer := binary(),
+                         dns_names := [binary()], ip_addresses := [binary()], common_names := [binary()],
+                         usages := [digital_signature | server_auth | client_auth],
                          not_before := integer(), not_after := integer()}.  % Unix time, seconds
 -type facts() :: #{version := 'tlsv1.2' | 'tlsv1.3', cipher := binary(), group := binary() | nil,
                    peer := certificate() | none, peer_der := binary() | none,
@@ -54,7 +56,7 @@ load() ->
     end.
 
 -spec config_new(server | client, map()) ->
-          {ok, config(), Own :: [certificate() | none], Trusted :: [binary()]} | {error, error_map()}.
+          {ok, config(), OwnChains :: [[certificate() | none]], Trusted :: [binary()]} | {error, error_map()}.
 config_new(_Role, _Options) ->
     erlang:nif_error(not_loaded).
 

@@ -17,5 +17,6 @@ start_link() ->
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
     Services = [#{id => Module, start => {Module, start_link, []}, shutdown => 5000}
-                || Module <- [rustls_dist_log_limit, rustls_dist_links, rustls_dist_crl_store, rustls_dist_config]],
+                || Module <- [rustls_dist_attempts, rustls_dist_log_limit, rustls_dist_links, rustls_dist_crl_store,
+                              rustls_dist_config, rustls_dist_own_certificate]],
     {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, Services}}.

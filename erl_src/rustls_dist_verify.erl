@@ -35,6 +35,7 @@
 -record(notes, {user :: term(),
                 path = [] :: [rustls_dist_path:cert()],        % that was walked
                 accepted = [] :: [term()],                     % faults that the user's function let pass
+                blamed = none :: none | #'OTPCertificate'{},   % whose fault ended the walk
                 broken = none :: none | unicode:chardata()}).  % the user's function itself failed
 
 %% More than any chain needs; each costs signatures to check before anything of it is trusted.
@@ -57,10 +58,11 @@ judge(#{trusted := Trusted} = Policy, Chain, Webpki) ->
     %% public_key fails on names that are no text, and on more; whatever the peer sent, this one handshake is refused.
     try
         [Peer | _] = Decoded = [{Der, public_key:pkix_decode_cert(Der, otp)} || Der <- Chain],
-        case walk_paths(Policy, rustls_dist_path:candidates(Decoded, Trusted), unknown_ca) of
+        case walk_paths(Policy, rustls_dist_path:candidates(Decoded, Trusted), {unknown_ca, none}) of
             {ok, Notes} -> reconcile(Policy, Peer, Notes, Webpki);
             {broken, Text} -> {refused, ?CERTIFICATE_UNKNOWN, Text};
-            {error, Reason} -> refused(Peer, Reason)
+            {error, {Reason, none}} -> refused(Peer, Reason);
+            {error, {Reason, Blamed}} -> refused({none, Blamed}, Reason)
         end
     catch
         error:_ -> {refused, ?BAD_CERTIFICATE, "the peer sent a certificate that cannot be decoded, or names that are no text"}
@@ -74,8 +76,8 @@ walk_paths(#{trusted := Trusted} = Policy, [{Anchor, Path} | Others], _Reason) -
         {_, #notes{broken = Text}} when Text =/= none -> {broken, Text};
         {{ok, _}, _} -> {ok, Notes};
         {{error, {bad_cert, unknown_ca} = Reason}, _} when Anchor =:= unknown_ca ->
-            walk_paths(Policy, rustls_dist_path:shortened(Path, Trusted) ++ Others, Reason);
-        {{error, Reason}, _} -> walk_paths(Policy, Others, Reason)
+            walk_paths(Policy, rustls_dist_path:shortened(Path, Trusted) ++ Others, {Reason, none});
+        {{error, Reason}, #notes{blamed = Blamed}} -> walk_paths(Policy, Others, {Reason, Blamed})
     end.
 
 walk(#{depth := Depth} = Policy, Anchor, Path) ->
@@ -104,6 +106,7 @@ collect(Ref, Notes) ->
     receive
         {Ref, {user, State}} -> collect(Ref, Notes#notes{user = State});
         {Ref, {accepted, Fault}} -> collect(Ref, Notes#notes{accepted = [Fault | Notes#notes.accepted]});
+        {Ref, {blamed, Cert}} -> collect(Ref, Notes#notes{blamed = Cert});
         {Ref, {broken, Text}} -> collect(Ref, Notes#notes{broken = Text})
     after 0 ->
         Notes
@@ -160,7 +163,8 @@ is_named(Cert, #walk{policy = #{host := Host, host_check := How}}) -> rustls_dis
 %% Tells the user's function, if there is one, and takes its answer. Kind is what public_key waits to hear about.
 tell(_Cert, {extension, _}, _Kind, #walk{policy = #{verify_fun := none}} = Walk) ->
     {unknown, Walk};
-tell(_Cert, {bad_cert, _} = Event, _Kind, #walk{policy = #{verify_fun := none}}) ->
+tell(Cert, {bad_cert, Fault} = Event, _Kind, #walk{notes = Ref, policy = #{verify_fun := none}}) ->
+    _ = [self() ! {Ref, {blamed, Cert}} || Fault =:= cert_expired],
     {fail, Event};
 tell(_Cert, _Event, _Kind, #walk{policy = #{verify_fun := none}} = Walk) ->
     {valid, Walk};
@@ -174,6 +178,7 @@ tell(Cert, Event, _Kind, #walk{notes = Ref, user = State} = Walk) ->
             self() ! {Ref, {user, Next}},
             {unknown, Walk#walk{user = Next}};
         {fail, Reason} ->
+            _ = [self() ! {Ref, {blamed, Cert}} || Event =:= {bad_cert, cert_expired}],
             {fail, Reason};
         {broken, Text} ->
             self() ! {Ref, {broken, Text}},
@@ -312,15 +317,15 @@ undetermined(Other) -> io_lib:format("~0tP", [Other, 12]).
 
 subject(Cert) ->
     case public_key:pkix_subject_id(Cert) of
-        {_Serial, {rdnSequence, Rdns}} -> ["certificate ", name(Rdns)]
+        {Serial, {rdnSequence, Rdns}} -> ["certificate ", name(Rdns), " with the serial number ", binary:encode_hex(binary:encode_unsigned(Serial))]
     end.
 
 name(Rdns) ->
     case [Value || Rdn <- Rdns, #'AttributeTypeAndValue'{type = ?'id-at-commonName', value = Value} <- Rdn] of
-        [{_Kind, Text} | _] -> ["CN=", readable(unicode:characters_to_binary(Text), Text)];
+        [{_Kind, Text} | _] -> ["CN=", rustls_dist_peer_text:cut(readable(unicode:characters_to_binary(Text), Text))];
         _ -> "without a common name"
     end.
 
 %% A peer may call itself something that is no text.
 readable(Text, _Bytes) when is_binary(Text) -> Text;
-readable(_Invalid, Bytes) -> io_lib:format("~0tp", [Bytes]).
+readable(_Invalid, Bytes) -> io_lib:format("~0tP", [Bytes, 20]).

@@ -10,6 +10,7 @@ use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
 use crate::chain_rules;
 use crate::error::{ChainFault, Error};
+use crate::outdated;
 use crate::provider;
 use crate::trust::TrustStore;
 
@@ -61,7 +62,10 @@ pub fn verify(
     certificate
         .verify_for_usage(algorithms.all, trust.anchors(), &candidates, now, usage, None, Some(&rules))
         .map(|_path| ())
-        .map_err(|error| refusal.take().unwrap_or_else(|| webpki_error(error)))
+        .map_err(|error| {
+            let chain = std::iter::once(end_entity).chain(&candidates);
+            refusal.take().unwrap_or_else(|| outdated::named(webpki_error(error), chain))
+        })
 }
 
 /// What rustls itself makes of webpki's errors, for the alert and the text to be the same; ours where it has no name.

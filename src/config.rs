@@ -146,9 +146,9 @@ impl ServerSide {
         Ok(Arc::new(config))
     }
 
-    /// The certificate chain that is presented unless another one fits the peer better, leaf first.
-    pub fn own_chain(&self) -> &[CertificateDer<'static>] {
-        self.identities.first_chain()
+    /// The certificate chains of which one is presented, in the order of preference, each leaf first.
+    pub fn own_chains(&self) -> Vec<&[CertificateDer<'static>]> {
+        self.identities.chains()
     }
 }
 
@@ -190,10 +190,9 @@ impl ClientSide {
         })
     }
 
-    /// The certificate chain that is presented unless another one fits the peer better, leaf first; empty when there is
-    /// none.
-    pub fn own_chain(&self) -> &[CertificateDer<'static>] {
-        self.identities.first_chain()
+    /// The certificate chains of which one is presented, in the order of preference, each leaf first; none may be there.
+    pub fn own_chains(&self) -> Vec<&[CertificateDer<'static>]> {
+        self.identities.chains()
     }
 
     /// The certificates of `cacertfile`, when servers are verified.

@@ -11,6 +11,7 @@ use rustls::{AlertDescription, ContentType};
 mod alert;
 mod chain_fault;
 mod kind;
+mod peer_text;
 mod text;
 mod tls_text;
 
@@ -161,6 +162,28 @@ pub enum Error {
     },
     /// The TLS handshake failed in rustls; certificate verdicts arrive here too.
     Tls(rustls::Error),
+    /// A certificate of the peer's chain has expired.
+    CertificateExpired {
+        /// The certificate's subject.
+        subject: String,
+        /// Its serial number, in hexadecimal digits.
+        serial: String,
+        /// The end of its validity.
+        not_after_unix_s: i64,
+        /// The time of the verdict.
+        now_unix_s: i64,
+    },
+    /// A certificate of the peer's chain is not valid yet.
+    CertificateNotYetValid {
+        /// The certificate's subject.
+        subject: String,
+        /// Its serial number, in hexadecimal digits.
+        serial: String,
+        /// The beginning of its validity.
+        not_before_unix_s: i64,
+        /// The time of the verdict.
+        now_unix_s: i64,
+    },
     /// The peer's certificate chain does not fit the configured `depth`.
     ChainTooDeep {
         /// Intermediate certificates in the verified path.

@@ -21,6 +21,7 @@ pub mod handshake;
 pub mod hostname;
 pub mod identity;
 mod identity_choice;
+mod outdated;
 pub mod packet;
 pub mod pem;
 pub mod private_key;

@@ -180,3 +180,25 @@ fn alerts_have_the_names_of_the_rfc() {
     let known = (0..=255).map(AlertDescription::from).filter(|alert| alert.as_str().is_some());
     assert!(known.into_iter().all(|alert| alert_name(alert) != "unknown_alert"));
 }
+
+#[test]
+fn texts_of_a_peer_are_cut_and_escaped() {
+    let subject = format!("CN=\u{1b}[31mred\n\u{202e}{}", "x".repeat(60_000));
+    let error = Error::CertificateExpired {
+        subject,
+        serial: "01AB".into(),
+        not_after_unix_s: 1_600_000_000,
+        now_unix_s: 1_700_000_000,
+    };
+    let text = error.to_string();
+    assert!(text.len() < 500, "{text}");
+    assert!(text.contains("CN=\\u{1b}[31mred\\u{a}\\u{202e}xxx"), "{text}");
+    assert!(text.contains("serial number 01AB, expired on 2020-09-13 12:26:40 UTC"), "{text}");
+    assert_eq!(
+        (error.kind(), error.alert()),
+        ("certificate_expired", Some(AlertDescription::CertificateExpired))
+    );
+    let presented = (0..5000).map(|n| format!("DNS:{n}.example")).collect();
+    let mismatch = Error::NameMismatch { expected: "a".into(), presented }.to_string();
+    assert!(mismatch.len() < 400, "{mismatch}");
+}

@@ -18,7 +18,9 @@ impl Error {
             Self::NameMismatch { .. } | Self::SelfSignedPeer => AlertDescription::BadCertificate,
             Self::ChainRefused(fault) => fault.alert(),
             Self::AuthorityMayNotSign { .. } => AlertDescription::UnsupportedCertificate,
-            Self::TrustAnchorNotValid { .. } => AlertDescription::CertificateExpired,
+            Self::TrustAnchorNotValid { .. }
+            | Self::CertificateExpired { .. }
+            | Self::CertificateNotYetValid { .. } => AlertDescription::CertificateExpired,
             Self::RefusedByReferee { alert, .. } => *alert,
             // No trust anchor was found within the distance that is looked at, which is what
             // unknown_ca says ("the CA certificate could not be located").

@@ -36,6 +36,8 @@ impl Error {
             Self::OptionMissing { .. } => "option_missing",
             Self::AtOption { cause, .. } => cause.kind(),
             Self::Tls(error) => tls_kind(error),
+            Self::CertificateExpired { .. } => "certificate_expired",
+            Self::CertificateNotYetValid { .. } => "certificate_not_yet_valid",
             Self::ChainTooDeep { .. } => "chain_too_deep",
             Self::ChainRefused(fault) => fault.kind(),
             Self::SelfSignedPeer => "self_signed_peer",
