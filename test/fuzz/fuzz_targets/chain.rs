@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use rustls_dist::certificate::CertificateFacts;
-use rustls_dist::chain::{self, PeerRole};
+use rustls_dist::chain::{self, NameScope, PeerRole};
 use rustls_dist::hostname::{self, CommonNamePolicy};
 use rustls_dist::trust::{TrustSource, TrustStore};
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -19,7 +19,7 @@ fuzz_target!(|input: &[u8]| {
     for der in &certificates {
         if let Ok(facts) = CertificateFacts::from_der(der) {
             for host in ["localhost", "127.0.0.1", "a.example.org"] {
-                let _ = hostname::verify(&facts, host, CommonNamePolicy::Fallback);
+                let _ = hostname::verify(&facts, host, CommonNamePolicy::Fallback, NameScope::Free);
             }
         }
     }
