@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 
 use rustls::crypto::CipherSuiteCommon;
 use rustls::crypto::cipher::{
-    AeadKey, Iv, KeyBlockShape, MessageDecrypter, MessageEncrypter, OutboundOpaqueMessage, OutboundPlainMessage,
-    Tls12AeadAlgorithm, Tls13AeadAlgorithm, UnsupportedOperationError,
+    AeadKey, Iv, KeyBlockShape, MessageDecrypter, MessageEncrypter, OutboundOpaqueMessage,
+    OutboundPlainMessage, Tls12AeadAlgorithm, Tls13AeadAlgorithm, UnsupportedOperationError,
 };
 use rustls::{
     AlertDescription, ConnectionTrafficSecrets, ContentType, Error, SupportedCipherSuite, Tls12CipherSuite,
@@ -173,7 +173,8 @@ impl MessageEncrypter for Noting {
         sequence: u64,
     ) -> Result<OutboundOpaqueMessage, Error> {
         if message.typ == ContentType::Alert {
-            SEALED.set(message.payload.to_vec().get(1).map(|description| AlertDescription::from(*description)));
+            SEALED
+                .set(message.payload.to_vec().get(1).map(|description| AlertDescription::from(*description)));
         }
         self.0.encrypt(message, sequence)
     }

@@ -109,7 +109,8 @@ impl Findings {
         intermediates: &[CertificateDer<'_>],
         trust: &TrustStore,
     ) {
-        let of_any = |certificates| chain_rules::name_scope_of(certificates).unwrap_or(NameScope::Constrained);
+        let of_any =
+            |certificates| chain_rules::name_scope_of(certificates).unwrap_or(NameScope::Constrained);
         self.0.lock().names = Some(match verdict {
             Ok(names) => *names,
             Err(_) if of_any(trust.certificates()) == NameScope::Free => of_any(intermediates),

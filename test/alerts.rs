@@ -5,11 +5,11 @@ mod support;
 
 use std::sync::{Arc, LazyLock};
 
+use rustls::crypto::CipherSuiteCommon;
 use rustls::crypto::cipher::{
     AeadKey, Iv, KeyBlockShape, MessageDecrypter, MessageEncrypter, OutboundChunks, OutboundOpaqueMessage,
     OutboundPlainMessage, Tls12AeadAlgorithm, Tls13AeadAlgorithm, UnsupportedOperationError,
 };
-use rustls::crypto::{CipherSuiteCommon, CryptoProvider};
 use rustls::pki_types::ServerName;
 use rustls::{
     AlertDescription, ClientConfig, ClientConnection, ConnectionTrafficSecrets, ContentType, ProtocolVersion,
@@ -19,7 +19,7 @@ use rustls_dist::handshake::{Failure, Handshake, Progress};
 use rustls_dist::referee::LastWord;
 use rustls_dist::verifier::ExpectedName;
 use support::pki::{HOST, Spec};
-use support::raw::client_config;
+use support::raw::client_config_with;
 
 const BOTH: [ProtocolVersion; 2] = [ProtocolVersion::TLSv1_3, ProtocolVersion::TLSv1_2];
 
@@ -109,7 +109,11 @@ fn mutilated_client_hellos() {
             });
             for changed in [with_extensions(&hello, without(number)), twice] {
                 if let Err(failure) = our_server(version).advance(&changed) {
-                    assert_eq!(failure.alert, in_the_clear(&failure.send), "{version:?} {number}: {failure:?}");
+                    assert_eq!(
+                        failure.alert,
+                        in_the_clear(&failure.send),
+                        "{version:?} {number}: {failure:?}"
+                    );
                     assert!(failure.alert.is_some(), "{version:?} {number}");
                 }
             }
@@ -141,7 +145,8 @@ fn unoffered_extension() {
         let client = our_client(version);
         let step = client.advance(&[]).unwrap_or_else(|failure| panic!("{failure:?}"));
         let Progress::Continue(client) = step.progress else { panic!("done already") };
-        let flight = our_server(version).advance(&step.send).unwrap_or_else(|failure| panic!("{failure:?}")).send;
+        let flight =
+            our_server(version).advance(&step.send).unwrap_or_else(|failure| panic!("{failure:?}")).send;
         let end = 5 + usize::from(u16::from_be_bytes([flight[3], flight[4]]));
         let hello = match version {
             ProtocolVersion::TLSv1_3 => flight[..end].to_vec(),
@@ -194,11 +199,8 @@ fn records_out_of_place() {
 #[test]
 fn wrong_finished() {
     for version in BOTH {
-        let mut client = ClientConnection::new(
-            Arc::new(spoiling(client_config(version))),
-            ServerName::try_from(HOST).unwrap(),
-        )
-        .unwrap();
+        let mut client =
+            ClientConnection::new(Arc::new(spoiling(version)), ServerName::try_from(HOST).unwrap()).unwrap();
         let mut server = our_server(version);
         let failure = loop {
             let mut to_server = Vec::new();
@@ -220,20 +222,118 @@ fn wrong_finished() {
     }
 }
 
-fn spoiling(mut config: ClientConfig) -> ClientConfig {
-    let mut provider: CryptoProvider = config.crypto_provider().as_ref().clone();
+/// A client whose Finished is wrong.
+fn spoiling(version: ProtocolVersion) -> ClientConfig {
+    let mut provider = rustls::crypto::ring::default_provider();
     provider.cipher_suites.clone_from(&SPOILING);
-    let version = config.supports_version(ProtocolVersion::TLSv1_3);
-    let versions = match version {
-        true => [&rustls::version::TLS13],
-        false => [&rustls::version::TLS12],
-    };
-    let verifier = client_verifier();
-    config = ClientConfig::builder_with_provider(Arc::new(provider))
-        .with_protocol_versions(&versions)
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    config
+    client_config_with(version, provider)
+}
+
+static SPOILING: LazyLock<Vec<SupportedCipherSuite>> =
+    LazyLock::new(|| support::link::suites().into_iter().map(spoiled).collect());
+
+fn spoiled(suite: SupportedCipherSuite) -> SupportedCipherSuite {
+    match suite {
+        SupportedCipherSuite::Tls13(suite) => {
+            SupportedCipherSuite::Tls13(Box::leak(Box::new(Tls13CipherSuite {
+                common: common(&suite.common),
+                hkdf_provider: suite.hkdf_provider,
+                aead_alg: Box::leak(Box::new(Spoiled13(suite.aead_alg))),
+                quic: None,
+            })))
+        }
+        SupportedCipherSuite::Tls12(suite) => {
+            SupportedCipherSuite::Tls12(Box::leak(Box::new(Tls12CipherSuite {
+                common: common(&suite.common),
+                prf_provider: suite.prf_provider,
+                kx: suite.kx,
+                sign: suite.sign,
+                aead_alg: Box::leak(Box::new(Spoiled12(suite.aead_alg))),
+            })))
+        }
+    }
+}
+
+fn common(suite: &CipherSuiteCommon) -> CipherSuiteCommon {
+    CipherSuiteCommon {
+        suite: suite.suite,
+        hash_provider: suite.hash_provider,
+        confidentiality_limit: suite.confidentiality_limit,
+    }
+}
+
+struct Spoiled13(&'static dyn Tls13AeadAlgorithm);
+
+impl Tls13AeadAlgorithm for Spoiled13 {
+    fn encrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageEncrypter> {
+        Box::new(Spoiler(self.0.encrypter(key, iv)))
+    }
+
+    fn decrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageDecrypter> {
+        self.0.decrypter(key, iv)
+    }
+
+    fn key_len(&self) -> usize {
+        self.0.key_len()
+    }
+
+    fn extract_keys(
+        &self,
+        key: AeadKey,
+        iv: Iv,
+    ) -> Result<ConnectionTrafficSecrets, UnsupportedOperationError> {
+        self.0.extract_keys(key, iv)
+    }
+}
+
+struct Spoiled12(&'static dyn Tls12AeadAlgorithm);
+
+impl Tls12AeadAlgorithm for Spoiled12 {
+    fn encrypter(&self, key: AeadKey, iv: &[u8], extra: &[u8]) -> Box<dyn MessageEncrypter> {
+        Box::new(Spoiler(self.0.encrypter(key, iv, extra)))
+    }
+
+    fn decrypter(&self, key: AeadKey, iv: &[u8]) -> Box<dyn MessageDecrypter> {
+        self.0.decrypter(key, iv)
+    }
+
+    fn key_block_shape(&self) -> KeyBlockShape {
+        self.0.key_block_shape()
+    }
+
+    fn extract_keys(
+        &self,
+        key: AeadKey,
+        iv: &[u8],
+        explicit: &[u8],
+    ) -> Result<ConnectionTrafficSecrets, UnsupportedOperationError> {
+        self.0.extract_keys(key, iv, explicit)
+    }
+}
+
+/// Flips a bit of every handshake message that it seals. A client without certificate seals one: Finished.
+struct Spoiler(Box<dyn MessageEncrypter>);
+
+impl MessageEncrypter for Spoiler {
+    fn encrypt(
+        &mut self,
+        message: OutboundPlainMessage<'_>,
+        sequence: u64,
+    ) -> Result<OutboundOpaqueMessage, rustls::Error> {
+        let OutboundPlainMessage { typ, version, payload } = message;
+        let mut content = payload.to_vec();
+        if typ == ContentType::Handshake
+            && let Some(last) = content.last_mut()
+        {
+            *last ^= 1;
+        }
+        self.0.encrypt(
+            OutboundPlainMessage { typ, version, payload: OutboundChunks::Single(&content) },
+            sequence,
+        )
+    }
+
+    fn encrypted_payload_len(&self, payload_len: usize) -> usize {
+        self.0.encrypted_payload_len(payload_len)
+    }
 }

@@ -126,7 +126,8 @@ fn addresses_never_match_common_names() {
 fn the_error_lists_what_was_presented() {
     let mut with_names = facts(&["a.example.com"], &["10.0.0.1"], &["unseen"]);
     with_names.uris.push("https://c.example.com".into());
-    let error = verify(&with_names, "b.example.com", CommonNamePolicy::Fallback, NameScope::Free).unwrap_err();
+    let error =
+        verify(&with_names, "b.example.com", CommonNamePolicy::Fallback, NameScope::Free).unwrap_err();
     let presented = ["DNS:a.example.com", "IP:10.0.0.1", "URI:https://c.example.com"];
     assert_eq!(
         error,
@@ -135,6 +136,7 @@ fn the_error_lists_what_was_presented() {
             presented: presented.map(String::from).to_vec()
         }
     );
-    let error = verify(&facts(&[], &[], &["cn"]), "b", CommonNamePolicy::Ignore, NameScope::Free).unwrap_err();
+    let error =
+        verify(&facts(&[], &[], &["cn"]), "b", CommonNamePolicy::Ignore, NameScope::Free).unwrap_err();
     assert_eq!(error, Error::NameMismatch { expected: "b".into(), presented: vec!["CN:cn".into()] });
 }

@@ -7,7 +7,7 @@
 -include_lib("public_key/include/public_key.hrl").
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
--export([table/1, own_authority/1, unreadable/1, one_extension_is_not_all/1, constrained_common_names/1]).
+-export([table/1, signatures_are_of_what_was_sent/1, own_authority/1, unreadable/1, one_extension_is_not_all/1, constrained_common_names/1]).
 
 -import(rustls_dist_x509, [root/2, authority/2, authority/3, leaf/2, leaf/3, extension/2, extension/3, with/2, without/2,
                            new_key/0, new_key/1]).
@@ -17,7 +17,7 @@
 -define(POLICY, {1, 3, 6, 1, 4, 1, 99999, 2}).
 
 all() ->
-    [table, own_authority, unreadable, one_extension_is_not_all, constrained_common_names].
+    [table, signatures_are_of_what_was_sent, own_authority, unreadable, one_extension_is_not_all, constrained_common_names].
 
 init_per_suite(Config) ->
     ok = rustls_dist_nif:load(),
@@ -98,6 +98,30 @@ table(Config) ->
      end || Role <- [client, server],
             {Forgivable, Forgive, Accepted} <- forgivable(), Role =:= client orelse Forgivable =/= host,
             {Name, Hide, Names} <- Hidden, is_pair(Forgivable, Name)],
+    ok.
+
+%% webpki judges copies of certificates. No copy is taken for signed where the certificate itself was not, nor is a certificate
+%% that looks like a copy taken for the one that was signed.
+signatures_are_of_what_was_sent(_Config) ->
+    Root = #{der := RootDer} = root("root", #{}),
+    Judge = fun(Der, Consents) ->
+                    case rustls_dist_nif:chain_judge(client, 10, {RootDer, []}, [{Der, Consents}]) of
+                        ok -> ok;
+                        {error, #{kind := Kind}} -> Kind
+                    end
+            end,
+    #{der := Expired, otp := Otp} = leaf("leaf", Root, #{days => {-20, -10}}),
+    #{der := Forged} = leaf("leaf", Root, #{days => {-20, -10}, signed_with => new_key()}),
+    ?assertEqual(certificate_expired, Judge(Expired, [])),
+    ?assertEqual(ok, Judge(Expired, [validity])),
+    ?assertEqual(bad_signature, Judge(Forged, [validity])),
+    ?assertEqual(ok, Judge(Forged, [validity, signature])),
+    #'OTPCertificate'{tbsCertificate = Tbs} = Otp,
+    Always = #'Validity'{notBefore = {utcTime, "700101000000Z"}, notAfter = {generalTime, "99991231235959Z"}},
+    LooksLikeTheCopy = public_key:pkix_encode('OTPCertificate',
+                                              Otp#'OTPCertificate'{tbsCertificate = Tbs#'OTPTBSCertificate'{validity = Always}},
+                                              otp),
+    [?assertEqual(bad_signature, Judge(LooksLikeTheCopy, Consents)) || Consents <- [[], [validity], [purpose, validity]]],
     ok.
 
 %% A lone self-signed certificate: its version, and that it says to be an authority, mean nothing. Its key does.

@@ -6,7 +6,8 @@
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls_pki_types::{
-    AlgorithmIdentifier, CertificateDer, InvalidSignature, SignatureVerificationAlgorithm, TrustAnchor, UnixTime,
+    AlgorithmIdentifier, CertificateDer, InvalidSignature, SignatureVerificationAlgorithm, TrustAnchor,
+    UnixTime,
 };
 use webpki::{EndEntityCert, anchor_from_trusted_cert};
 
@@ -103,7 +104,7 @@ pub fn verify(
     } else {
         judge(path, anchor, role, now)?;
     }
-    rules(authorities, anchor, depth, now)
+    rules(path, anchor, depth, now)
 }
 
 /// A path that is longer than webpki follows is cut where it has to be; the certificate at a cut belongs to both parts. What
@@ -163,21 +164,20 @@ fn judge(
 
 /// OTP's rules, which webpki lacks: see [`chain_rules`].
 fn rules(
-    authorities: &[Forgiven<'_>],
+    path: &[Forgiven<'_>],
     anchor: Option<&Forgiven<'_>>,
     depth: usize,
     now: UnixTime,
 ) -> Result<(), Error> {
     let mut intermediates = 0;
-    for authority in authorities {
+    for authority in &path[1..] {
         let parsed = certificate::parse(&authority.certificate)?;
         if !authority.forgives(&Consent::MayNotSign) {
             chain_rules::may_sign(&parsed)?;
         }
         intermediates += usize::from(!certificate::is_self_issued(&parsed));
     }
-    let forgiven = authorities.iter().any(|authority| authority.forgives(&Consent::PathLength));
-    if intermediates > depth && !forgiven {
+    if intermediates > depth && !path.iter().any(|forgiven| forgiven.forgives(&Consent::PathLength)) {
         return Err(Error::ChainTooDeep { intermediates, depth });
     }
     let Some(anchor) = anchor else {
@@ -350,7 +350,12 @@ impl SignatureVerificationAlgorithm for AsSigned<'_> {
 struct NotChecked<'a>(&'a [Vec<u8>]);
 
 impl SignatureVerificationAlgorithm for NotChecked<'_> {
-    fn verify_signature(&self, _key: &[u8], message: &[u8], _signature: &[u8]) -> Result<(), InvalidSignature> {
+    fn verify_signature(
+        &self,
+        _key: &[u8],
+        message: &[u8],
+        _signature: &[u8],
+    ) -> Result<(), InvalidSignature> {
         match self.0.iter().any(|unsigned| unsigned == message) {
             true => Ok(()),
             false => Err(InvalidSignature),
