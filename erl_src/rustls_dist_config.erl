@@ -37,7 +37,7 @@
                           rustls_dist_negotiation, rustls_dist_attempts, rustls_dist_identity, rustls_dist_allow, dist_util]).
 
 %% What judges certificates where webpki is not alone.
--define(NEEDED_BY_REFEREES, [rustls_dist_verify, rustls_dist_path, rustls_dist_hostname, rustls_dist_pin, rustls_dist_crl,
+-define(NEEDED_BY_REFEREES, [rustls_dist_verify, rustls_dist_consent, rustls_dist_path, rustls_dist_hostname, rustls_dist_pin, rustls_dist_crl,
                              rustls_dist_raw_file, public_key, pubkey_cert, pubkey_cert_records, pubkey_crl,
                              pubkey_pem, 'OTP-PUB-KEY']).
 

@@ -195,8 +195,10 @@ step(#state{socket = Socket, role = Role} = State, {done, Send, Tx, Rx, Facts}) 
 step(_State, {failed, _Nothing, #{received := {_Code, _Name} = Alert}}) ->
     {error, {tls_alert, Alert}};
 step(State, {failed, Alert, Error}) ->
-    _ = send(State, Alert),
-    {error, {tls, Error}}.
+    case send(State, Alert) of
+        ok -> {error, {tls, Error}};
+        {error, _} -> {error, {tls, Error#{alert => none}}}
+    end.
 
 %% A client may have dialled something that is not TLS, too. Only the first bytes tell: later ones may begin anywhere in a
 %% record. Before: the state in which nothing of Data had arrived.

@@ -105,9 +105,10 @@ opened(#link{rx = Rx} = Link, Data) ->
             handle_events(Link, Events),
             opened(Link, Rest);
         {error, #{kind := Kind} = Error} ->
-            rustls_dist_log:broken_link(rustls_dist_log:established(Link#link.tls), {tls, Error}),
             exit(Link#link.controller, {tls_error, Kind}),
-            last_words(Link, {tls_error, Kind}, fun() -> rustls_dist_channel:send_alert(Link#link.tls, Error) end)
+            Sent = last_words(Link, Error#{alert => none}, fun() -> rustls_dist_channel:send_alert(Link#link.tls, Error) end),
+            rustls_dist_log:broken_link(rustls_dist_log:established(Link#link.tls), {tls, Sent}),
+            exit({tls_error, Kind})
     end.
 
 %% Whatever the VM raises (rustls_dist_controller:alive/1), and a stack trace would show the packet.
@@ -141,23 +142,23 @@ handle_events(#link{tls = Tls}, [{alert, {_Code, Name} = Alert} | _]) ->
 %% The link is ended from our side: say close_notify (RFC 8446 section 6.1).
 -spec farewell(#link{}, term()) -> no_return().
 farewell(#link{tls = #{socket := Socket, tx := Tx}} = Link, Reason) ->
-    last_words(Link, Reason, fun() -> close_notify(Socket, rustls_dist_nif:tx_close_notify(Tx)) end).
+    _ = last_words(Link, unsaid, fun() -> close_notify(Socket, rustls_dist_nif:tx_close_notify(Tx)) end),
+    exit(Reason).
 
 close_notify(Socket, {ok, Record}) -> rustls_dist_channel:send_now(Socket, Record);
-close_notify(_Socket, {error, _Closed}) -> ok.
+close_notify(_Socket, {error, _Closed} = Error) -> Error.
 
 %% Speaks to the peer a last time, if that can be done in order and without waiting: the controller, which does not trap
 %% exits and is on its way out, must be gone, everything that was sealed must have gone to the socket, and the socket must
-%% have sent it. Nobody seals after that: the turn is kept.
--spec last_words(#link{}, term(), fun(() -> ok)) -> no_return().
-last_words(#link{socket = Socket, controller = Controller, turn = Turn}, Reason, Speak) ->
+%% have sent it. Nobody seals after that: the turn is kept. Returns what Speak does, or Unsaid.
+-spec last_words(#link{}, Unsaid, fun(() -> Said)) -> Said | Unsaid.
+last_words(#link{socket = Socket, controller = Controller, turn = Turn}, Unsaid, Speak) ->
     Ref = erlang:monitor(process, Controller),
     Gone = receive {'DOWN', Ref, process, Controller, _} -> true after ?CONTROLLER_EXIT_MS -> false end,
     case Gone andalso rustls_dist_turn:take(Turn) andalso inet:getstat(Socket, [send_pend]) of
-        {ok, [{send_pend, 0}]} -> ok = Speak();
-        _ -> ok
-    end,
-    exit(Reason).
+        {ok, [{send_pend, 0}]} -> Speak();
+        _ -> Unsaid
+    end.
 
 %% Nothing can be delivered any more: the link is going down, and the first reason is to survive. Meanwhile nothing more is
 %% read, and what was read is dropped.

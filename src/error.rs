@@ -216,6 +216,11 @@ pub enum Error {
         /// The names in the certificate.
         presented: Vec<String>,
     },
+    /// The server's certificate names the host by its common name alone, below an authority that constrains names.
+    CommonNameConstrained {
+        /// The host part of the node name.
+        expected: String,
+    },
     /// The user's own rules refuse the peer's certificate (see [`crate::referee`]).
     RefusedByReferee {
         /// The alert that the peer is owed.

@@ -43,7 +43,7 @@ impl Error {
             Self::SelfSignedPeer => "self_signed_peer",
             Self::AuthorityMayNotSign { .. } => "authority_may_not_sign",
             Self::TrustAnchorNotValid { .. } => "trust_anchor_not_valid",
-            Self::NameMismatch { .. } => "name_mismatch",
+            Self::NameMismatch { .. } | Self::CommonNameConstrained { .. } => "name_mismatch",
             Self::RefusedByReferee { .. } => "refused_by_referee",
             Self::AlertReceived(_) => "alert_received",
             Self::HandshakeTooLarge { .. } => "handshake_too_large",

@@ -215,6 +215,10 @@ fn verdict_text(error: &Error) -> Option<String> {
             "the server's certificate does not name the host {expected:?}; it names {}",
             peer_text::cut(&presented.join(", "))
         ),
+        Error::CommonNameConstrained { expected } => format!(
+            "the server's certificate names the host {expected:?} by its common name alone, which does not count below an \
+             authority that constrains names (nameConstraints); issue one with the host in its subjectAltName"
+        ),
         Error::RefusedByReferee { reason, .. } => reason.clone(),
         Error::AlertReceived(alert) => tls_text::alert_received_text(*alert),
         _ => return None,

@@ -6,6 +6,7 @@
 mod atoms;
 mod bytes;
 mod census;
+mod chain;
 mod config;
 mod handshake;
 mod pool;
