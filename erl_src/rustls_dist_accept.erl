@@ -14,6 +14,9 @@ start(Family, Acceptor, Tls, MyNode, Allowed, SetupTime) ->
 
 -spec init(inet | inet6, pid(), pid(), rustls_dist_handshake:tls(), node(), list(), timeout()) -> no_return().
 init(Family, Kernel, Acceptor, Tls, MyNode, Allowed, SetupTime) ->
+    rustls_dist_crash:without_terms(fun() -> accept(Family, Kernel, Acceptor, Tls, MyNode, Allowed, SetupTime) end).
+
+accept(Family, Kernel, Acceptor, Tls, MyNode, Allowed, SetupTime) ->
     Ref = erlang:monitor(process, Acceptor),
     receive
         {Acceptor, controller} ->
@@ -25,41 +28,45 @@ init(Family, Kernel, Acceptor, Tls, MyNode, Allowed, SetupTime) ->
             ?shutdown2(MyNode, connection_setup_failed)
     end.
 
-handshake(Family, Kernel, #{socket := Socket} = Tls, MyNode, Allowed, SetupTime) ->
+handshake(Family, Kernel, #{address := Address} = Tls, MyNode, Allowed, SetupTime) ->
     Timer = dist_util:start_timer(SetupTime),
     Controller = rustls_dist_controller:start_link(#{direction => in, stage => distribution_handshake,
-                                                     address => rustls_dist_log:peer(Socket)}),
-    HsData = rustls_dist_hs_data:new(Family, Tls, Controller),
-    maybe_identify(HsData#hs_data{kernel_pid = Kernel, this_node = MyNode, timer = Timer}, Tls, Allowed).
+                                                     address => Address}),
+    HsData = rustls_dist_hs_data:new(Family, Tls, MyNode, Controller),
+    maybe_identify(HsData#hs_data{kernel_pid = Kernel, timer = Timer}, Tls, Allowed).
 
 %% Both rules are applied before dist_util lets the peer in.
 maybe_identify(#hs_data{socket = Controller} = HsData, Tls, Allowed) ->
     case rustls_dist_allow:nodes(Tls, Allowed) of
         {ok, Nodes} -> identify(HsData#hs_data{allowed = Nodes}, Tls);
-        {error, Reason} -> refuse(Controller, Reason)
+        {error, Reason} -> refuse(Controller, Tls, Reason)
     end.
 
-identify(HsData, #{verify_node := false}) ->
-    dist_util:handshake_other_started(HsData);
+%% The name is read here, too, since dist_util tells nobody who it was that it turned away.
 identify(#hs_data{socket = Controller, f_recv = Recv, f_send = Send} = HsData,
-         #{verify_node := Policy, facts := #{peer_der := Der}}) ->
+         #{verify_node := Policy, facts := #{peer_der := Der}} = Tls) ->
     case Recv(Controller, 0, infinity) of
         {ok, First} ->
-            case stated(Policy, list_to_binary(First), Der) of
+            Name = stated_name(Controller, Tls, list_to_binary(First)),
+            case rustls_dist_identity:check(Policy, Name, Der) of
                 ok ->
-                    dist_util:handshake_other_started(HsData#hs_data{f_recv = once_again(First, Recv)});
+                    rustls_dist_negotiation:other_started(HsData#hs_data{f_recv = once_again(First, Recv)}, Tls);
                 {error, Reason} ->
                     _ = Send(Controller, "snot_allowed"),
-                    refuse(Controller, Reason)
+                    refuse(Controller, Tls, Reason)
             end;
-        {error, Reason} ->
-            refuse(Controller, Reason)
+        {error, _Noted} ->
+            rustls_dist_negotiation:turn_away(Tls),
+            exit(shutdown)
     end.
 
-stated(Policy, Packet, Der) ->
-    case rustls_dist_identity:stated_name(Packet) of
-        {ok, Name} -> rustls_dist_identity:check(Policy, Name, Der);
-        error -> {error, {bad_name_packet, binary:part(Packet, 0, min(16, byte_size(Packet)))}}
+stated_name(Controller, Tls, Packet) ->
+    case rustls_dist_packets:name(Packet) of
+        {ok, Name} ->
+            rustls_dist_controller:note_progress(Controller, #{stage => distribution_handshake, states => Name}),
+            Name;
+        {error, Fault} ->
+            refuse(Controller, Tls, Fault)
     end.
 
 %% dist_util shall find the packet that was looked at where it expects it.
@@ -72,7 +79,8 @@ once_again(First, Recv) ->
             end
     end.
 
--spec refuse(pid(), term()) -> no_return().
-refuse(Controller, Reason) ->
+-spec refuse(pid(), rustls_dist_handshake:tls(), term()) -> no_return().
+refuse(Controller, Tls, Reason) ->
     rustls_dist_controller:note_failure(Controller, Reason),
+    rustls_dist_negotiation:turn_away(Tls),
     ?shutdown2(Controller, Reason).

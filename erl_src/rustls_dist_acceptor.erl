@@ -21,6 +21,9 @@
 -define(MAX_PENDING, 4096).
 -define(SHARE, 2).
 
+%% So often, when nobody connects, whatever else came is dropped.
+-define(ACCEPT_MS, 60000).
+
 %% After an accept error that dropping a handshake does not mend; and what one that is dropped is waited for at most.
 -define(RETRY_MS, 100).
 
@@ -52,8 +55,9 @@ max_pending(#state{limit = Limit, pending = Pending}) ->
     max(1, min(?MAX_PENDING, (Limit - Others) div ?SHARE)).
 
 loop(#state{listen = Listen} = State) ->
-    case gen_tcp:accept(Listen) of
+    case gen_tcp:accept(Listen, ?ACCEPT_MS) of
         {ok, Socket} -> loop(admit(forget_finished(State), Socket));
+        {error, timeout} -> loop(forget_finished(State));
         {error, Reason} -> loop(get_over(Reason, forget_finished(complain(State, {accept_error, Reason}))))
     end.
 

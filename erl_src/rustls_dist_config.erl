@@ -12,15 +12,17 @@
 
 -behaviour(gen_server).
 
--export([start_link/0, fetch/1, check/0]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([start_link/0, fetch/1, check/0, nobody_can_dial/0]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 -export([erase_with/2]).
 
--export_type([role_config/0]).
+-export_type([role_config/0, role/0]).
 
-%% What one role needs: the Rust side's configuration, what the server's certificate must name (client), whether the peer is
-%% verified, the policy where the user has a say in that, and when an idle link's processes hibernate (ms).
+%% What one role needs: the Rust side's configuration, the chains that it may show, what the server's certificate must name
+%% (client), whether the peer is verified, the policy where the user has a say in that, and when an idle link's processes
+%% hibernate (ms).
 -type role_config() :: #{config := rustls_dist_nif:config(),
+                         own := [[rustls_dist_nif:certificate() | none]],
                          verify := verify_peer | verify_none,
                          verify_node := rustls_dist_identity:policy(),
                          policy := rustls_dist_verify:policy() | none,
@@ -31,16 +33,18 @@
 %% a link's input handler were loaded, the peer's first messages would wait.
 -define(NEEDED_BY_LINKS, [rustls_dist_accept, rustls_dist_setup, rustls_dist_lookup, rustls_dist_discovery,
                           rustls_dist_sockopts, rustls_dist_channel, rustls_dist_hs_data, rustls_dist_controller,
-                          rustls_dist_input, rustls_dist_identity, rustls_dist_allow, dist_util]).
+                          rustls_dist_input, rustls_dist_turn, rustls_dist_tick, rustls_dist_crash, rustls_dist_packets,
+                          rustls_dist_negotiation, rustls_dist_attempts, rustls_dist_identity, rustls_dist_allow, dist_util]).
 
 %% What judges certificates where webpki is not alone.
--define(NEEDED_BY_REFEREES, [rustls_dist_verify, rustls_dist_path, rustls_dist_hostname, rustls_dist_pin, rustls_dist_crl,
+-define(NEEDED_BY_REFEREES, [rustls_dist_verify, rustls_dist_consent, rustls_dist_path, rustls_dist_hostname, rustls_dist_pin, rustls_dist_crl,
                              rustls_dist_raw_file, public_key, pubkey_cert, pubkey_cert_records, pubkey_crl,
                              pubkey_pem, 'OTP-PUB-KEY']).
 
--define(NEEDED_IN_TROUBLE, [rustls_dist_log, rustls_dist_log_limit, rustls_dist_failure, rustls_dist_rate,
-                            rustls_dist_acceptor, rustls_dist_incoming, rustls_dist_first_bytes, rustls_dist_handshake,
-                            rustls_dist_check_ip, logger_formatter, logger_backend, erl_posix_msg, calendar, string,
+-define(NEEDED_IN_TROUBLE, [rustls_dist_log, rustls_dist_log_limit, rustls_dist_failure, rustls_dist_failure_text,
+                            rustls_dist_peer_text, rustls_dist_epmd_answer, rustls_dist_rate, rustls_dist_acceptor,
+                            rustls_dist_incoming, rustls_dist_first_bytes, rustls_dist_handshake, rustls_dist_check_ip,
+                            logger_formatter, logger_backend, erl_posix_msg, calendar, string,
                             unicode_util, timer, io, io_lib, io_lib_format, io_lib_pretty]).
 
 -define(LOGGER_TRIES, 100).
@@ -49,15 +53,19 @@
 %% Whose run the configuration belongs to.
 -define(RUN, rustls_dist_sup).
 
--type roles() :: #{server | client => {ok, role_config()} | {error, binary()}}.
+%% What became of a role's options: its configuration, or the sentence that says what is wrong with them. A server side
+%% without a certificate is no fault: the node dials, and lets nobody in.
+-type role() :: {ok, role_config()} | no_certificate | {error, binary()}.
+
+-type roles() :: #{server | client => role()}.
 
 -spec start_link() -> {ok, pid()} | {error, term()}.
 start_link() ->
     gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 
-%% The configuration of a role, or the sentence that says what is wrong with it. What is fetched stays as it is: a handshake
-%% that fetches once works with one configuration from its beginning to its end.
--spec fetch(server | client) -> {ok, role_config()} | {error, binary()}.
+%% What became of a role's options. What is fetched stays as it is: a handshake that fetches once works with one
+%% configuration from its beginning to its end.
+-spec fetch(server) -> role(); (client) -> {ok, role_config()} | {error, binary()}.
 fetch(Role) ->
     case persistent_term:get(key(), none) of
         #{Role := Result} -> Result;
@@ -69,12 +77,17 @@ fetch(Role) ->
 check() ->
     #{server => fetch(server), client => fetch(client)}.
 
+%% Has the user told that this node listens in vain.
+-spec nobody_can_dial() -> ok.
+nobody_can_dial() ->
+    gen_server:cast(?MODULE, {log_notice, no_certificate}).
+
 -spec init([]) -> {ok, no_state, hibernate}.
 init([]) ->
     {?MODULE, Run} = Key = key(),
     case persistent_term:get(Key, none) of
         none ->
-            Roles = load(),
+            Roles = rustls_dist_crash:without_terms(fun load/0),
             preload(maps:values(Roles)),
             ok = persistent_term:put(Key, Roles),
             _ = spawn(?MODULE, erase_with, [Run, Key]);
@@ -111,6 +124,9 @@ handle_call(_Request, _From, State) ->
     {noreply, State}.
 
 -spec handle_cast(term(), no_state) -> {noreply, no_state}.
+handle_cast({log_notice, Notice}, State) ->
+    self() ! {log_notices, [Notice], ?LOGGER_TRIES},
+    {noreply, State};
 handle_cast(_Cast, State) ->
     {noreply, State}.
 
@@ -127,6 +143,10 @@ handle_info({log_notices, Notices, Tries}, State) ->
     {noreply, State};
 handle_info(_Other, State) ->
     {noreply, State}.
+
+-spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+format_status(Status) ->
+    rustls_dist_crash:format_status(Status).
 
 load() ->
     case rustls_dist_nif:load() of
@@ -170,7 +190,10 @@ sources() ->
 role(Role, Sources) ->
     case rustls_dist_opts:parse(Role, Sources) of
         {ok, #{options := Options, origins := Origins, notices := Notices}} ->
-            {build(Role, Options, Origins), Notices ++ unusable_crlfile(Role, Options)};
+            case Role =:= client orelse rustls_dist_opts:has_certificate(Options) of
+                true -> {build(Role, Options, Origins), Notices ++ unusable_crlfile(Role, Options)};
+                false -> {no_certificate, Notices}
+            end;
         {error, Problem} ->
             {{error, unicode:characters_to_binary(rustls_dist_opts:format_problem(Problem))}, []}
     end.
@@ -193,8 +216,9 @@ merge_notices(Notices) ->
 
 build(Role, Options, Origins) ->
     case rustls_dist_nif:config_new(Role, native_options(Options, Origins)) of
-        {ok, Config, _OwnChain, Trusted} ->
+        {ok, Config, OwnChains, Trusted} ->
             {ok, #{config => Config,
+                   own => OwnChains,
                    policy => policy(Role, Options, Trusted),
                    verify_node => maps:get(verify_node, Options, false),
                    verify => maps:get(verify, Options),

@@ -2,7 +2,7 @@
 %% of erts' guide to alternative node discovery, and of what inet_tcp_dist of OTP 25 and 27 calls.
 -module(rustls_dist_discovery).
 
--export([listen_port/2, register/3, address/3, port/2, is_answered/1]).
+-export([listen_port/2, register/3, address/3, port/2, why_no_port/2]).
 
 %% The port to listen on; 0 leaves the choice to the carrier.
 %% Name: this node's name before the @; Host: the part behind it.
@@ -37,12 +37,12 @@ port(Name, Ip) ->
         false -> Module:port_please(Name, Ip, infinity)
     end.
 
-%% Whether OTP's epmd answers at Ip; `unknown' where a module of the user's is asked instead of epmd.
--spec is_answered(inet:ip_address()) -> boolean() | unknown.
-is_answered(Ip) ->
+%% Why there was no port; a module of the user's, asked in the place of epmd, need not say.
+-spec why_no_port(string(), inet:ip_address()) -> rustls_dist_epmd_answer:why() | {no_port_from, module()}.
+why_no_port(Name, Ip) ->
     case module() of
-        erl_epmd -> erl_epmd:names(Ip) =/= {error, address};
-        _ -> unknown
+        erl_epmd -> rustls_dist_epmd_answer:why_no_port(Name, Ip);
+        Module -> {no_port_from, Module}
     end.
 
 %% What a module leaves out, OTP's does.

@@ -6,7 +6,7 @@
 
 -export_type([failure/0]).
 
--type failure() :: plain_distribution | {not_tls, binary()} | {timeout, Received :: false} | {socket, inet:posix() | closed}.
+-type failure() :: plain_distribution | {not_tls, binary()} | no_answer | {timeout, Received :: false} | {socket, inet:posix()}.
 
 %% What it takes to tell. Waiting for so many takes a buffer of that size; waiting for any number takes one of the socket's
 %% `buffer' for each silent peer, also where the socket is active (erts/emulator/drivers/common/inet_drv.c, tcp_recv).
@@ -31,6 +31,8 @@ await(Socket, TimeoutMs) ->
             end;
         {error, timeout} ->
             {error, {timeout, false}};
+        {error, closed} ->
+            {error, no_answer};
         {error, Reason} ->
             {error, {socket, Reason}}
     end.

@@ -12,6 +12,8 @@
 
 %% An established TLS connection.
 -type tls() :: #{socket := inet:socket(),
+                 address := rustls_dist_log:address(),      % of the peer, kept: a socket that was reset does not tell it
+                 node => node(),                            % once the link is up
                  role := client | server,
                  tx := rustls_dist_nif:tx(),
                  rx := rustls_dist_nif:rx(),
@@ -21,7 +23,7 @@
                  hibernate_after := timeout(),
                  handshake_us := non_neg_integer()}.
 
-%% Why there is none. `no_answer' is a server that took our hello in silence.
+%% Why there is none. `no_answer' is a peer that closed before its first byte.
 -type failure() :: {tls, rustls_dist_nif:error_map()}
                  | {tls_alert, rustls_dist_nif:alert()}
                  | plain_distribution
@@ -62,6 +64,7 @@ accept(Socket, RoleConfig, First, TimeoutMs) ->
 
 run(Socket, Role, #{config := Config, policy := Policy} = RoleConfig, Name, First, TimeoutMs) ->
     Started = erlang:monotonic_time(),
+    Address = rustls_dist_log:peer(Socket),
     State = #state{socket = Socket,
                    role = Role,
                    policy = for_connection(Policy, Role, Name, Socket),
@@ -71,7 +74,8 @@ run(Socket, Role, #{config := Config, policy := Policy} = RoleConfig, Name, Firs
     case advance(State, First) of
         {ok, Tls} ->
             Elapsed = erlang:convert_time_unit(erlang:monotonic_time() - Started, native, microsecond),
-            {ok, maps:merge(Tls#{handshake_us => Elapsed}, maps:with([verify, verify_node, hibernate_after], RoleConfig))};
+            {ok, maps:merge(Tls#{handshake_us => Elapsed, address => Address},
+                            maps:with([verify, verify_node, hibernate_after], RoleConfig))};
         Error ->
             Error
     end.
@@ -191,8 +195,10 @@ step(#state{socket = Socket, role = Role} = State, {done, Send, Tx, Rx, Facts}) 
 step(_State, {failed, _Nothing, #{received := {_Code, _Name} = Alert}}) ->
     {error, {tls_alert, Alert}};
 step(State, {failed, Alert, Error}) ->
-    _ = send(State, Alert),
-    {error, {tls, Error}}.
+    case send(State, Alert) of
+        ok -> {error, {tls, Error}};
+        {error, _} -> {error, {tls, Error#{alert => none}}}
+    end.
 
 %% A client may have dialled something that is not TLS, too. Only the first bytes tell: later ones may begin anywhere in a
 %% record. Before: the state in which nothing of Data had arrived.
@@ -210,13 +216,13 @@ send(#state{socket = Socket}, Bytes) ->
         {error, Reason} -> {error, {socket, Reason}}
     end.
 
-receive_bytes(#state{socket = Socket, received = Received, role = Role} = State) ->
+receive_bytes(#state{socket = Socket, received = Received} = State) ->
     %% Each read takes a buffer, however little arrives: a peer that sends byte after byte is not to fill the memory.
     true = erlang:garbage_collect(),
     case gen_tcp:recv(Socket, 0, left_ms(State)) of
         {ok, Data} -> {ok, Data, State#state{received = true}};
         {error, timeout} -> {error, {timeout, Received}};
-        {error, closed} when Role =:= client, not Received -> {error, no_answer};
+        {error, closed} when not Received -> {error, no_answer};
         {error, Reason} -> {error, {socket, Reason}}
     end.
 

@@ -2,7 +2,7 @@
 %% of a valid certificate may call itself any node.
 -module(rustls_dist_identity).
 
--export([check/3, stated_name/1]).
+-export([check/3]).
 
 -export_type([policy/0]).
 
@@ -26,14 +26,6 @@ check(Policy, Stated, Der) ->
         true -> ok;
         false -> {error, {verify_node, Policy, Stated, [text(Name) || Name <- Names]}}
     end.
-
-%% The name in a distribution handshake's first packet (erts' distribution protocol, send_name): the node's, or just its
-%% host's when it asks for a name.
--spec stated_name(binary()) -> {ok, string()} | error.
-stated_name(<<$N, _Flags:64, _Creation:32, Length:16, Name:Length/binary, _/binary>>) ->
-    {ok, binary_to_list(Name)};
-stated_name(_) ->
-    error.
 
 carries(host, {node, _Name, Host}, Names) -> has_host(Host, Names);
 carries(host, {host, Host}, Names) -> has_host(Host, Names);

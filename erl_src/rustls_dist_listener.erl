@@ -17,7 +17,9 @@ listen(Family, Name, Host) ->
     case configured([server, client]) of
         ok ->
             case open_one(Family, rustls_dist_discovery:listen_port(Name, Host)) of
-                {ok, Socket} -> register(Family, Name, Host, Socket);
+                {ok, Socket} ->
+                    rustls_dist_config:fetch(server) =:= no_certificate andalso rustls_dist_config:nobody_can_dial(),
+                    register(Family, Name, Host, Socket);
                 {error, _} = Error -> Error
             end;
         {error, _} = Error ->
@@ -25,6 +27,9 @@ listen(Family, Name, Host) ->
     end.
 
 %% The address of a node that does not listen (-dist_listen false); such a node only needs the client's configuration.
+%%
+%% net_kernel knows no error here. At boot it ends a node that cannot listen (net_kernel:start_protos/4), and so does this:
+%% an exception would be told in crash reports of net_kernel, its supervisor and kernel, with the sentence above them.
 -spec address(inet | inet6) -> #net_address{}.
 address(Family) ->
     case configured([client]) of
@@ -32,12 +37,15 @@ address(Family) ->
             {ok, Host} = inet:gethostname(),
             #net_address{host = Host, protocol = tls, family = Family};
         {error, Reason} ->
-            error(Reason)
+            case init:get_status() of
+                {starting, _} -> halt(1);
+                _ -> exit({shutdown, Reason})
+            end
     end.
 
 configured(Roles) ->
     Checked = rustls_dist_config:check(),
-    case lists:usort([Text || Role <- Roles, {error, Text} <- [maps:get(Role, Checked)]]) of
+    case rustls_dist_problems:merged([Text || Role <- Roles, {error, Text} <- [maps:get(Role, Checked)]]) of
         [] ->
             ok;
         Problems ->
@@ -47,7 +55,13 @@ configured(Roles) ->
 
 %% Which port to open: the epmd module's wish, else one of the kernel parameters, else any.
 open_one(Family, {ok, 0}) ->
-    open(Family, port_range());
+    {First, Last} = Range = port_range(),
+    Result = open(Family, Range),
+    Result =:= {error, eaddrinuse} andalso
+        rustls_dist_log:configuration(
+          io_lib:format("all ports from ~w to ~w, which kernel's inet_dist_listen_min and inet_dist_listen_max leave to this "
+                        "node, are in use on this host: widen the range, or end what listens there", [First, Last])),
+    Result;
 open_one(Family, {ok, Port}) ->
     Result = open(Family, {Port, Port}),
     Result =:= {error, eaddrinuse} andalso
@@ -97,5 +111,32 @@ register(Family, Name, Host, Socket) ->
             {ok, {Socket, NetAddress, Creation}};
         Error ->
             ok = gen_tcp:close(Socket),
-            Error
+            unregistered(Name, Family, Error)
     end.
+
+%% net_kernel has a sentence of its own for a name that is taken.
+unregistered(_Name, _Family, {error, duplicate_name} = Error) ->
+    Error;
+unregistered(Name, Family, Error) ->
+    case net_kernel:epmd_module() of
+        erl_epmd ->
+            Ip = case Family of
+                     inet -> {127, 0, 0, 1};
+                     inet6 -> {0, 0, 0, 0, 0, 0, 0, 1}
+                 end,
+            rustls_dist_log:configuration(
+              io_lib:format("this node cannot be made known as ~ts: epmd on ~ts port ~w ~ts; start it with: epmd -daemon, or "
+                            "do without it (-start_epmd false -epmd_module rustls_dist_epmd)",
+                            [Name, inet:ntoa(Ip), rustls_dist_epmd_answer:epmd_port(), no_registration(Error)]));
+        _Other ->
+            ok
+    end,
+    Error.
+
+%% The errors of erl_epmd:register_node/3.
+no_registration({error, epmd_close}) -> "closed the connection without an answer";
+no_registration({error, no_reg_reply_from_epmd}) -> "did not answer";
+no_registration({error, {garbage_from_epmd, _Bytes}}) -> "gave an answer that makes no sense; something else may listen there";
+no_registration({error, already_registered}) -> "knows this node already";
+no_registration({error, Reason}) -> ["cannot be reached (", rustls_dist_failure_text:posix(Reason), ")"];
+no_registration(Other) -> ["gave no answer (", rustls_dist_failure_text:brief(Other), ")"].

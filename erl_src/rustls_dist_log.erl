@@ -1,19 +1,23 @@
 %% The carrier's log entries: reports with domain [rustls_dist] that know how to become a readable line.
 -module(rustls_dist_log).
 
--export([peer/1, notice/1, configuration/1, failed_setup/3, failed_incoming/2, broken_link/2, listener/2, crl_source/4,
-         repeated/3]).
+-export([peer/1, established/1, notice/1, own_certificate/1, configuration/1, failed_setup/3, failed_incoming/2,
+         broken_link/2, listener/2, crl_source/4, repeated/3]).
 -export([format/1]).
 
--export_type([address/0, setup/0]).
+-export_type([address/0, setup/0, peer/0]).
 
 -include_lib("kernel/include/logger.hrl").
 
 -type address() :: {inet:ip_address(), inet:port_number()} | none.
 
 %% A link under way: who opened it, to which node and address as far as known, and how far it got.
+%% states: the name that the peer of an incoming link gave itself.
 -type setup() :: #{direction := in | out, stage := rustls_dist_failure:stage(),
-                   node => node(), address => address(), atom() => term()}.
+                   node => node(), states => string(), ip => inet:ip_address(), address => address()}.
+
+%% Who is on the other side of a link that is up.
+-type peer() :: #{node := node(), address := address()}.
 
 -define(BOOT_HANDLER_TRIES, 100).
 -define(BOOT_HANDLER_POLL_MS, 10).
@@ -28,11 +32,22 @@ peer(Socket) ->
         _ -> none
     end.
 
+%% The peer of a link that is up, as it was known when the link came up.
+-spec established(rustls_dist_handshake:tls()) -> peer().
+established(#{node := Node, address := Address}) ->
+    #{node => Node, address => Address}.
+
 %% Something the user ought to know about accepted options.
 -spec notice(unicode:chardata()) -> ok.
 notice(Text) ->
     visible(),
     ?LOG_WARNING(#{event => configuration_notice, text => unicode:characters_to_binary(Text)}, ?META).
+
+%% Something that peers will refuse, or soon will, in a certificate of this node.
+-spec own_certificate(unicode:chardata()) -> ok.
+own_certificate(Text) ->
+    visible(),
+    ?LOG_WARNING(#{event => own_certificate, text => unicode:characters_to_binary(Text)}, ?META).
 
 %% Configuration that keeps the node from coming up.
 -spec configuration(unicode:chardata()) -> ok.
@@ -45,21 +60,31 @@ configuration(Text) ->
 -spec failed_setup(setup(), {noted, term()} | none, term()) -> ok.
 failed_setup(Setup, Noted, Exit) ->
     case rustls_dist_failure:reason(Noted, Exit) of
-        none ->
-            ok;
-        Reason ->
-            failure(maps:with([direction, node, address, stage], Setup), Reason)
+        none -> ok;
+        Reason -> failure(Setup, Reason)
     end.
 
 %% A connection that was accepted and did not get as far as the distribution handshake.
 -spec failed_incoming(address(), term()) -> ok.
+failed_incoming(Address, no_answer) ->
+    probe(Address);
 failed_incoming(Address, Reason) ->
     failure(#{direction => in, address => Address, stage => tls}, Reason).
 
 %% A link that was up and broke for a reason that TLS knows.
--spec broken_link(inet:socket(), term()) -> ok.
-broken_link(Socket, Reason) ->
-    failure(#{direction => established, address => peer(Socket), stage => link}, Reason).
+-spec broken_link(peer(), term()) -> ok.
+broken_link(Peer, Reason) ->
+    failure(Peer#{direction => established, stage => link}, Reason).
+
+%% A connection that ended before its first byte is no failure: load balancers and port scanners do that. It is counted,
+%% apart from the failures, and the count is logged once in a while, below what is logged by default.
+probe(Address) ->
+    Ip = case Address of
+             {Known, _Port} -> Known;
+             none -> unknown
+         end,
+    _ = rustls_dist_log_limit:admit({probe, Ip}),
+    ok.
 
 %% Trouble of the accept loop. Suppressed: entries that were left out before this one.
 -spec listener(term(), non_neg_integer()) -> ok.
@@ -85,12 +110,16 @@ crl_source(Module, Level, Report, Meta) ->
 -spec repeated(rustls_dist_log_limit:key() | others, pos_integer(), pos_integer()) -> ok.
 repeated(Key, Count, PeriodMs) ->
     visible(),
-    ?LOG_ERROR(#{event => link_failures_repeated, key => Key, count => Count,
-                 text => unicode:characters_to_binary(rustls_dist_failure:repeated_text(Key, Count, PeriodMs))}, ?META).
+    Report = #{event => link_failures_repeated, key => Key, count => Count,
+               text => unicode:characters_to_binary(rustls_dist_failure:repeated_text(Key, Count, PeriodMs))},
+    case Key of
+        {probe, _Ip} -> ?LOG_INFO(Report#{event => connections_without_a_word}, ?META);
+        _ -> ?LOG_ERROR(Report, ?META)
+    end.
 
 %% The readable line of a report (logger's report_cb).
 -spec format(map()) -> {io:format(), [term()]}.
-format(#{event := link_failed, text := Text} = Report) ->
+format(#{event := Event, text := Text} = Report) when Event =:= link_failed; Event =:= link_withdrawn ->
     {"rustls_dist: ~ts: ~ts", [rustls_dist_failure:headline(Report), Text]};
 format(#{text := Text}) ->
     {"rustls_dist: ~ts", [Text]}.
@@ -109,16 +138,29 @@ await_boot_handler(Pid, Tries) ->
         _ -> receive after ?BOOT_HANDLER_POLL_MS -> await_boot_handler(Pid, Tries - 1) end
     end.
 
-failure(#{direction := Direction} = Setup, Reason) ->
+failure(#{direction := in, address := {Ip, _Port}} = Setup, Reason) ->
+    %% Of two nodes that connect to each other at once one withdraws; only a link that nothing takes the place of failed.
+    case rustls_dist_failure:is_withdrawal(Reason)
+        andalso rustls_dist_attempts:is_any_to(maps:get(states, Setup, unknown), Ip) of
+        true -> ?LOG_DEBUG(report(Setup#{event => link_withdrawn}, Reason), ?META);
+        false -> limited(Setup, Reason)
+    end;
+failure(Setup, Reason) ->
+    limited(Setup, Reason).
+
+limited(#{direction := Direction} = Setup, Reason) ->
     Stage = rustls_dist_failure:stage(maps:get(stage, Setup), Reason),
     case rustls_dist_log_limit:admit({Direction, who(Setup), Stage}) of
         true ->
             visible(),
-            Text = unicode:characters_to_binary(rustls_dist_failure:text(Direction, Reason)),
-            ?LOG_ERROR(Setup#{event => link_failed, stage => Stage, reason => Reason, text => Text}, ?META);
+            ?LOG_ERROR(report(Setup#{event => link_failed, stage := Stage}, Reason), ?META);
         false ->
             ok
     end.
+
+report(Setup, Reason) ->
+    Setup#{reason => rustls_dist_failure:bounded(Reason),
+           text => unicode:characters_to_binary(rustls_dist_failure_text:text(Setup, Reason))}.
 
 who(#{node := Node}) -> Node;
 who(#{address := {Ip, _Port}}) -> Ip;

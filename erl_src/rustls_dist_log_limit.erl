@@ -6,12 +6,13 @@
 -behaviour(gen_server).
 
 -export([start_link/0, admit/1]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 
 -export_type([key/0]).
 
 %% What makes two failures the same: direction, peer, stage; or the module that finds revocation lists.
 -type key() :: {in | out | established, Peer :: term(), rustls_dist_failure:stage()}
+             | {probe, inet:ip_address() | unknown | others}
              | {crl_source, module()}.
 
 -type state() :: #{key() | others => non_neg_integer()}.   % entries in the current period
@@ -39,26 +40,41 @@ admit(Key) ->
 init([]) ->
     {ok, #{}}.
 
--spec handle_call({admit, key()}, gen_server:from(), state()) -> {reply, boolean(), state()}.
+-spec handle_call(term(), gen_server:from(), state()) -> {reply, boolean(), state()} | {noreply, state()}.
 handle_call({admit, Given}, _From, State) ->
     Key = case map_size(State) >= ?MAX_KEYS andalso not is_map_key(Given, State) of
-              true -> others;
+              true -> shared(Given);
               false -> Given
           end,
     case State of
         #{Key := Count} ->
-            {reply, Count < ?ENTRIES, State#{Key := Count + 1}};
+            {reply, Count < entries(Key), State#{Key := Count + 1}};
         #{} ->
             _ = erlang:send_after(?PERIOD_MS, self(), {period_over, Key}),
-            {reply, true, State#{Key => 1}}
-    end.
+            {reply, entries(Key) > 0, State#{Key => 1}}
+    end;
+handle_call(_Unknown, _From, State) ->
+    {noreply, State}.
 
 -spec handle_cast(term(), state()) -> {noreply, state()}.
 handle_cast(_Cast, State) ->
     {noreply, State}.
 
--spec handle_info({period_over, key() | others}, state()) -> {noreply, state()}.
-handle_info({period_over, Key}, State) ->
+-spec handle_info(term(), state()) -> {noreply, state()}.
+handle_info({period_over, Key}, State) when is_map_key(Key, State) ->
     {Count, Rest} = maps:take(Key, State),
-    Count > ?ENTRIES andalso rustls_dist_log:repeated(Key, Count - ?ENTRIES, ?PERIOD_MS),
-    {noreply, Rest}.
+    Count > entries(Key) andalso rustls_dist_log:repeated(Key, Count - entries(Key), ?PERIOD_MS),
+    {noreply, Rest};
+handle_info(_Unknown, State) ->
+    {noreply, State}.
+
+-spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+format_status(Status) ->
+    rustls_dist_crash:format_status(Status).
+
+%% Connections without a word are no failures. They are counted, and only the count is logged.
+entries({probe, _Ip}) -> 0;
+entries(_Failure) -> ?ENTRIES.
+
+shared({probe, _Ip}) -> {probe, others};
+shared(_Failure) -> others.

@@ -1,10 +1,12 @@
 %% From a node name to an address and port: the resolver and the epmd module.
 -module(rustls_dist_lookup).
 
--export([is_node_name/1, select/2, resolve/3]).
+-export([is_node_name/1, select/2, host/3, port/1]).
 
--export_type([target/0, failure/0]).
+-export_type([host/0, target/0, failure/0]).
 
+%% Where a node's host is. target: where the node is, from an epmd module that tells both at once.
+-type host() :: #{name := string(), host := string(), ip := inet:ip_address(), target => target()}.
 -type target() :: #{host := string(), ip := inet:ip_address(), port := inet:port_number(), version := integer()}.
 -type failure() :: {name_lookup | epmd, Reason :: term()}.
 
@@ -25,19 +27,31 @@ select(Family, Node) ->
         _ -> false
     end.
 
-%% Finds where Node listens.
--spec resolve(inet | inet6, node(), longnames | shortnames) -> {ok, target()} | {error, failure()}.
-resolve(Family, Node, LongOrShortNames) ->
-    case host(Family, Node, LongOrShortNames) of
+%% Finds the host that Node is on.
+-spec host(inet | inet6, node(), longnames | shortnames) -> {ok, host()} | {error, failure()}.
+host(Family, Node, LongOrShortNames) ->
+    case parts(Family, Node, LongOrShortNames) of
         {ok, Name, Host} ->
             case rustls_dist_discovery:address(Name, Host, Family) of
-                {ok, Ip} -> port(Name, Host, Ip);
-                {ok, Ip, Port, Version} -> {ok, target(Host, Ip, Port, Version)};
+                {ok, Ip} -> {ok, #{name => Name, host => Host, ip => Ip}};
+                {ok, Ip, Port, Version} ->
+                    {ok, #{name => Name, host => Host, ip => Ip, target => target(Host, Ip, Port, Version)}};
                 {error, Reason} -> {error, {name_lookup, {Host, Reason}}};
                 Other -> {error, {name_lookup, {Host, Other}}}
             end;
         {error, Reason} ->
             {error, {name_lookup, Reason}}
+    end.
+
+%% Finds the port that the node listens on.
+-spec port(host()) -> {ok, target()} | {error, failure()}.
+port(#{target := Target}) ->
+    {ok, Target};
+port(#{name := Name, host := Host, ip := Ip}) ->
+    case rustls_dist_discovery:port(Name, Ip) of
+        {port, Port, Version} -> {ok, target(Host, Ip, Port, Version)};
+        noport -> {error, {epmd, {Name, Host, Ip, rustls_dist_discovery:why_no_port(Name, Ip)}}};
+        Other -> {error, {epmd, {Name, Host, Ip, Other}}}
     end.
 
 sole_carrier() ->
@@ -50,26 +64,11 @@ is_address({ok, _Ip}) -> true;
 is_address({ok, _Ip, _Port, _Version}) -> true;
 is_address(_Other) -> false.
 
-port(Name, Host, Ip) ->
-    case rustls_dist_discovery:port(Name, Ip) of
-        {port, Port, Version} -> {ok, target(Host, Ip, Port, Version)};
-        noport -> {error, {epmd, {Name, Host, Ip, why_no_port(Ip)}}};
-        Other -> {error, {epmd, {Name, Host, Ip, Other}}}
-    end.
-
-%% erl_epmd has one answer for a name that epmd does not know and for an epmd that is not there.
-why_no_port(Ip) ->
-    case rustls_dist_discovery:is_answered(Ip) of
-        true -> noport;
-        false -> no_answer;
-        unknown -> {no_port_from, net_kernel:epmd_module()}
-    end.
-
 target(Host, Ip, Port, Version) ->
     #{host => Host, ip => Ip, port => Port, version => Version}.
 
 %% Long names need a dot or an address, short names must have none (inet_tcp_dist).
-host(Family, Node, LongOrShortNames) ->
+parts(Family, Node, LongOrShortNames) ->
     case dist_util:split_node(Node) of
         {node, Name, Host} ->
             Dotted = lists:member($., Host),

@@ -15,28 +15,35 @@ start(Family, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
 
 -spec init(inet | inet6, pid(), node(), atom(), node(), longnames | shortnames, timeout()) -> no_return().
 init(Family, Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
+    rustls_dist_crash:without_terms(fun() -> set_up(Family, Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) end).
+
+set_up(Family, Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
     Timer = dist_util:start_timer(SetupTime),
     Controller = rustls_dist_controller:start_link(#{direction => out, node => Node, stage => name_lookup}),
     Link = #{node => Node, controller => Controller},
     Config = succeed(Link, configuration()),
-    #{version := Version} = Target = succeed(Link, rustls_dist_lookup:resolve(Family, Node, LongOrShortNames)),
+    Host = succeed(Link, rustls_dist_lookup:host(Family, Node, LongOrShortNames)),
+    dist_util:reset_timer(Timer),
+    rustls_dist_controller:note_progress(Controller, (maps:with([ip], Host))#{stage => epmd}),
+    #{version := Version} = Target = succeed(Link, rustls_dist_lookup:port(Host)),
     dist_util:reset_timer(Timer),
     rustls_dist_controller:note_progress(Controller, #{stage => tcp, address => address(Target)}),
+    ok = rustls_dist_attempts:begun(Controller, Node, maps:get(ip, Target)),
     Socket = succeed(Link, connect(Family, Target, SetupTime)),
     dist_util:reset_timer(Timer),
     rustls_dist_controller:note_progress(Controller, #{stage => tls}),
     Tls = secure(Link, Target, Socket, Config, SetupTime),
-    ok = identified(Link, rustls_dist_identity:check(maps:get(verify_node, Config), atom_to_list(Node),
-                                                     maps:get(peer_der, maps:get(facts, Tls)))),
+    ok = identified(Link, Tls, rustls_dist_identity:check(maps:get(verify_node, Config), atom_to_list(Node),
+                                                          maps:get(peer_der, maps:get(facts, Tls)))),
     dist_util:reset_timer(Timer),
     rustls_dist_controller:note_progress(Controller, #{stage => distribution_handshake}),
-    HsData = rustls_dist_hs_data:new(Family, Tls, Controller),
-    dist_util:handshake_we_started(HsData#hs_data{kernel_pid = Kernel,
-                                                  other_node = Node,
-                                                  this_node = MyNode,
-                                                  timer = Timer,
-                                                  other_version = Version,
-                                                  request_type = Type}).
+    HsData = rustls_dist_hs_data:new(Family, Tls, MyNode, Controller),
+    rustls_dist_negotiation:we_started(HsData#hs_data{kernel_pid = Kernel,
+                                                      other_node = Node,
+                                                      timer = Timer,
+                                                      other_version = Version,
+                                                      request_type = Type},
+                                       Tls).
 
 configuration() ->
     case rustls_dist_config:fetch(client) of
@@ -72,8 +79,11 @@ address(#{ip := Ip, port := Port}) -> {Ip, Port}.
 succeed(_Link, {ok, Value}) -> Value;
 succeed(Link, {error, Reason}) -> give_up(Link, Reason).
 
-identified(_Link, ok) -> ok;
-identified(Link, {error, Reason}) -> give_up(Link, Reason).
+identified(_Link, _Tls, ok) ->
+    ok;
+identified(Link, Tls, {error, Reason}) ->
+    rustls_dist_negotiation:turn_away(Tls),
+    give_up(Link, Reason).
 
 -spec give_up(#{node := node(), controller := pid()}, term()) -> no_return().
 give_up(#{node := Node, controller := Controller}, Reason) ->

@@ -14,6 +14,8 @@ use crate::error::Error;
 /// The readable facts of one X.509 certificate (RFC 5280 section 4.1), of any version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateFacts {
+    /// The serial number, in hexadecimal digits as openssl prints it.
+    pub serial: String,
     /// The subject's name, as in `CN=node1.example.com, O=Example`.
     pub subject: String,
     /// The issuer's name, in the same form.
@@ -32,11 +34,25 @@ pub struct CertificateFacts {
     pub not_before_unix_s: i64,
     /// End of validity, in seconds since 1970-01-01 00:00 UTC.
     pub not_after_unix_s: i64,
+    /// What its key may be used for.
+    pub usages: Usages,
     /// The X.509 version: 1, 2 or 3.
     pub version: u8,
     /// Whether subject and issuer are the same name, which is what OTP calls self-signed
     /// (`public_key:pkix_is_self_signed/1`).
     pub self_issued: bool,
+}
+
+/// What a certificate allows its key to do (RFC 5280 sections 4.2.1.3 and 4.2.1.12). All is allowed by one that does not
+/// say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usages {
+    /// keyUsage: signatures such as those of a handshake.
+    pub digital_signature: bool,
+    /// Extended key usage: servers.
+    pub server_auth: bool,
+    /// Extended key usage: clients.
+    pub client_auth: bool,
 }
 
 impl CertificateFacts {
@@ -48,6 +64,7 @@ impl CertificateFacts {
     pub fn from_der(der: &[u8]) -> Result<Self, Error> {
         let certificate = parse(der)?;
         let mut facts = Self {
+            serial: serial(&certificate),
             subject: certificate.subject().to_string(),
             issuer: certificate.issuer().to_string(),
             has_alt_names: false,
@@ -57,6 +74,7 @@ impl CertificateFacts {
             common_names: common_names(certificate.subject()),
             not_before_unix_s: certificate.validity().not_before.timestamp(),
             not_after_unix_s: certificate.validity().not_after.timestamp(),
+            usages: usages(&certificate),
             version: version(&certificate)?,
             self_issued: is_self_issued(&certificate),
         };
@@ -73,10 +91,14 @@ impl CertificateFacts {
         let mut names: Vec<String> = self.dns_names.iter().map(|name| format!("DNS:{name}")).collect();
         names.extend(self.ip_addresses.iter().map(|address| format!("IP:{address}")));
         names.extend(self.uris.iter().map(|uri| format!("URI:{uri}")));
-        if !self.has_alt_names {
-            names.extend(self.common_names.iter().map(|name| format!("CN:{name}")));
-        }
+        names.extend(self.host_common_names().iter().map(|name| format!("CN:{name}")));
         names
+    }
+
+    /// The common names that stand for host names: those of a certificate without alternative names (RFC 6125 section
+    /// 6.4.4).
+    pub fn host_common_names(&self) -> &[String] {
+        if self.has_alt_names { &[] } else { &self.common_names }
     }
 
     fn add_alt_name(&mut self, name: &GeneralName<'_>) {
@@ -113,6 +135,31 @@ pub(crate) fn is_self_issued(certificate: &X509Certificate<'_>) -> bool {
 
 pub(crate) fn bad_encoding() -> Error {
     Error::Tls(rustls::Error::InvalidCertificate(CertificateError::BadEncoding))
+}
+
+/// anyExtendedKeyUsage allows neither role, as for webpki and OTP. An extension that cannot be read allows nothing.
+fn usages(certificate: &X509Certificate<'_>) -> Usages {
+    let (server_auth, client_auth) = match certificate.extended_key_usage() {
+        Ok(None) => (true, true),
+        Ok(Some(extended)) => (extended.value.server_auth, extended.value.client_auth),
+        Err(_) => (false, false),
+    };
+    let digital_signature = match certificate.key_usage() {
+        Ok(None) => true,
+        Ok(Some(usage)) => usage.value.digital_signature(),
+        Err(_) => false,
+    };
+    Usages { digital_signature, server_auth, client_auth }
+}
+
+fn serial(certificate: &X509Certificate<'_>) -> String {
+    let bytes = certificate.raw_serial();
+    // A DER integer begins with a zero byte where its first bit would make it negative.
+    let digits = match bytes {
+        [0, rest @ ..] if !rest.is_empty() => rest,
+        all => all,
+    };
+    digits.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
 fn version(certificate: &X509Certificate<'_>) -> Result<u8, Error> {

@@ -1,5 +1,8 @@
 //! The verdict on a certificate chain. webpki is the judge of record.
 
+pub mod again;
+mod copy;
+
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -10,6 +13,7 @@ use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
 use crate::chain_rules;
 use crate::error::{ChainFault, Error};
+use crate::outdated;
 use crate::provider;
 use crate::trust::TrustStore;
 
@@ -20,6 +24,15 @@ pub enum PeerRole {
     Server,
     /// The peer is the client.
     Client,
+}
+
+/// Whether the authorities of a path, the anchor among them, constrain the names below them (RFC 5280 section 4.2.1.10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameScope {
+    /// None does.
+    Free,
+    /// One does. Constraints are about alternative names: a common name escapes them, so it may not stand in for one.
+    Constrained,
 }
 
 /// Judges a chain: path building and validation by webpki (RFC 5280 section 6), with OTP's rules on top that webpki lacks.
@@ -41,11 +54,7 @@ pub fn verify(
     intermediates: &[CertificateDer<'_>],
     role: PeerRole,
     now: UnixTime,
-) -> Result<(), Error> {
-    let usage = match role {
-        PeerRole::Server => KeyUsage::server_auth(),
-        PeerRole::Client => KeyUsage::client_auth(),
-    };
+) -> Result<NameScope, Error> {
     let algorithms: WebPkiSupportedAlgorithms = provider::signature_algorithms();
     let certificate = EndEntityCert::try_from(end_entity).map_err(webpki_error)?;
     chain_rules::check_key(end_entity)?;
@@ -59,9 +68,19 @@ pub fn verify(
         })
     };
     certificate
-        .verify_for_usage(algorithms.all, trust.anchors(), &candidates, now, usage, None, Some(&rules))
-        .map(|_path| ())
-        .map_err(|error| refusal.take().unwrap_or_else(|| webpki_error(error)))
+        .verify_for_usage(algorithms.all, trust.anchors(), &candidates, now, usage(role), None, Some(&rules))
+        .map_err(|error| {
+            let chain = std::iter::once(end_entity).chain(&candidates);
+            refusal.take().unwrap_or_else(|| outdated::named(webpki_error(error), chain))
+        })
+        .and_then(|path| chain_rules::name_scope(&path))
+}
+
+fn usage(role: PeerRole) -> KeyUsage {
+    match role {
+        PeerRole::Server => KeyUsage::server_auth(),
+        PeerRole::Client => KeyUsage::client_auth(),
+    }
 }
 
 /// What rustls itself makes of webpki's errors, for the alert and the text to be the same; ours where it has no name.

@@ -11,6 +11,7 @@ use rustls::{AlertDescription, ContentType};
 mod alert;
 mod chain_fault;
 mod kind;
+mod peer_text;
 mod text;
 mod tls_text;
 
@@ -161,6 +162,28 @@ pub enum Error {
     },
     /// The TLS handshake failed in rustls; certificate verdicts arrive here too.
     Tls(rustls::Error),
+    /// A certificate of the peer's chain has expired.
+    CertificateExpired {
+        /// The certificate's subject.
+        subject: String,
+        /// Its serial number, in hexadecimal digits.
+        serial: String,
+        /// The end of its validity.
+        not_after_unix_s: i64,
+        /// The time of the verdict.
+        now_unix_s: i64,
+    },
+    /// A certificate of the peer's chain is not valid yet.
+    CertificateNotYetValid {
+        /// The certificate's subject.
+        subject: String,
+        /// Its serial number, in hexadecimal digits.
+        serial: String,
+        /// The beginning of its validity.
+        not_before_unix_s: i64,
+        /// The time of the verdict.
+        now_unix_s: i64,
+    },
     /// The peer's certificate chain does not fit the configured `depth`.
     ChainTooDeep {
         /// Intermediate certificates in the verified path.
@@ -193,6 +216,11 @@ pub enum Error {
         /// The names in the certificate.
         presented: Vec<String>,
     },
+    /// The server's certificate names the host by its common name alone, below an authority that constrains names.
+    CommonNameConstrained {
+        /// The host part of the node name.
+        expected: String,
+    },
     /// The user's own rules refuse the peer's certificate (see [`crate::referee`]).
     RefusedByReferee {
         /// The alert that the peer is owed.
@@ -223,6 +251,8 @@ pub enum Error {
     UnexpectedRecord(ContentType),
     /// Too many records without content in a row.
     TooManyEmptyRecords,
+    /// Too many key updates without data between them.
+    TooManyKeyUpdates,
     /// A handshake message after the handshake is malformed or not allowed.
     UnexpectedHandshakeMessage {
         /// The handshake message type (RFC 8446 section 4).

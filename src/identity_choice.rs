@@ -41,9 +41,9 @@ impl Identities {
         Ok(Self { all, suites })
     }
 
-    /// The chain of the first one, the node's own certificate first; empty when there is none.
-    pub(crate) fn first_chain(&self) -> &[CertificateDer<'static>] {
-        self.all.first().map(|candidate| candidate.key.cert.as_slice()).unwrap_or_default()
+    /// The chain of each, the node's own certificate first.
+    pub(crate) fn chains(&self) -> Vec<&[CertificateDer<'static>]> {
+        self.all.iter().map(|candidate| candidate.key.cert.as_slice()).collect()
     }
 
     /// Whether a client that offers these cipher suites leaves one for a key of this kind, which in TLS 1.2 belongs to the

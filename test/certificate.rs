@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use rcgen::{
-    CertificateParams, CustomExtension, DistinguishedName, DnType, Issuer, KeyPair, PublicKeyData, SanType,
-    date_time_ymd,
+    CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair,
+    KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, date_time_ymd,
 };
 use rustls::CertificateError;
-use rustls_dist::certificate::{CertificateFacts, spki_der};
+use rustls_dist::certificate::{CertificateFacts, Usages, spki_der};
 use rustls_dist::error::Error;
 
 const ALT_NAMES: &[u64] = &[2, 5, 29, 17];
@@ -98,5 +98,34 @@ fn bytes_that_are_no_certificate() {
     for bytes in [&[][..], &[0x30, 0], &good[..good.len() - 1], &trailing] {
         assert_eq!(CertificateFacts::from_der(bytes), Err(bad_encoding()));
         assert_eq!(spki_der(bytes).unwrap_err(), bad_encoding());
+    }
+}
+
+#[test]
+fn a_certificate_says_what_its_key_is_for() {
+    let usages = |key: &[KeyUsagePurpose], extended: &[ExtendedKeyUsagePurpose]| {
+        let mut params = CertificateParams::default();
+        params.key_usages = key.to_vec();
+        params.extended_key_usages = extended.to_vec();
+        let Usages { digital_signature, server_auth, client_auth } =
+            CertificateFacts::from_der(&self_signed(&params)).unwrap().usages;
+        [digital_signature, server_auth, client_auth]
+    };
+    assert_eq!(usages(&[], &[]), [true, true, true]);
+    assert_eq!(usages(&[KeyUsagePurpose::KeyAgreement], &[]), [false, true, true]);
+    assert_eq!(
+        usages(&[KeyUsagePurpose::DigitalSignature], &[ExtendedKeyUsagePurpose::ClientAuth]),
+        [true, false, true]
+    );
+    assert_eq!(usages(&[], &[ExtendedKeyUsagePurpose::ServerAuth]), [true, true, false]);
+    assert_eq!(usages(&[], &[ExtendedKeyUsagePurpose::Any]), [true, false, false]);
+}
+
+#[test]
+fn serial_numbers_are_printed_as_openssl_does() {
+    for (bytes, text) in [(&[1, 0xab][..], "01AB"), (&[0xff], "FF"), (&[0x7f], "7F")] {
+        let mut params = CertificateParams::default();
+        params.serial_number = Some(SerialNumber::from_slice(bytes));
+        assert_eq!(CertificateFacts::from_der(&self_signed(&params)).unwrap().serial, text);
     }
 }

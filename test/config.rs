@@ -35,7 +35,7 @@ fn a_server_needs_a_certificate() {
         let error = server_error(&spec);
         assert_eq!(error, Error::OptionMissing { option: "certfile", because: "a TLS server" });
         assert_eq!((error.kind(), error.option()), ("option_missing", Some("certfile")));
-        assert!(spec.client().unwrap().own_chain().is_empty());
+        assert!(spec.client().unwrap().own_chains().is_empty());
     }
 }
 
@@ -67,9 +67,9 @@ fn errors_name_the_option() {
 fn the_chain_that_is_presented() {
     let spec = Spec::default();
     let server = spec.server().unwrap();
-    assert_eq!(server.own_chain().len(), 2);
-    assert_eq!(server.own_chain()[1], *CA.der());
-    assert_eq!(spec.client().unwrap().own_chain(), server.own_chain());
+    assert_eq!(server.own_chains()[0].len(), 2);
+    assert_eq!(server.own_chains()[0][1], *CA.der());
+    assert_eq!(spec.client().unwrap().own_chains(), server.own_chains());
 }
 
 #[test]
@@ -138,8 +138,8 @@ fn the_password_reaches_the_key_and_no_one_else() {
     folder.openssl("pkcs8 -topk8 -in key0 -v2 aes-256-cbc -passout pass:tr0ubador -out encrypted");
     options.identities[0].keyfile = Some(folder.path("encrypted"));
     let both = |options: &_| {
-        let client = ClientSide::new(options, clock(NOW_UNIX_S)).map(|side| side.own_chain().len());
-        let server = ServerSide::new(options, clock(NOW_UNIX_S)).map(|side| side.own_chain().len());
+        let client = ClientSide::new(options, clock(NOW_UNIX_S)).map(|side| side.own_chains()[0].len());
+        let server = ServerSide::new(options, clock(NOW_UNIX_S)).map(|side| side.own_chains()[0].len());
         assert_eq!(client, server);
         client
     };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
-use rustls::{AlertDescription, CertificateError, ContentType, InvalidMessage, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, ContentType};
 use rustls_dist::error::{Error, UnsupportedKey, alert_name};
 
 fn path() -> PathBuf {
@@ -65,6 +65,7 @@ fn about_the_rest() -> Vec<Error> {
         Error::BadRecord,
         Error::UnexpectedRecord(ContentType::Heartbeat),
         Error::TooManyEmptyRecords,
+        Error::TooManyKeyUpdates,
         Error::UnexpectedHandshakeMessage { message_type: 1 },
         Error::RenegotiationRefused,
         Error::PacketTooLong { length_bytes: 9, limit_bytes: 8 },
@@ -121,6 +122,7 @@ fn alerts_follow_the_rfc() {
         (Error::BadRecord, Some(A::BadRecordMac)),
         (Error::UnexpectedRecord(ContentType::Heartbeat), Some(A::UnexpectedMessage)),
         (Error::TooManyEmptyRecords, Some(A::UnexpectedMessage)),
+        (Error::TooManyKeyUpdates, Some(A::UnexpectedMessage)),
         (Error::UnexpectedHandshakeMessage { message_type: 1 }, Some(A::UnexpectedMessage)),
         (Error::RenegotiationRefused, Some(A::NoRenegotiation)),
         (Error::PacketTooLong { length_bytes: 9, limit_bytes: 8 }, Some(A::InternalError)),
@@ -133,10 +135,7 @@ fn alerts_follow_the_rfc() {
         (certificate(CertificateError::Revoked), Some(A::CertificateRevoked)),
         (certificate(CertificateError::NotValidForName), Some(A::BadCertificate)),
         (certificate(CertificateError::BadSignature), Some(A::DecryptError)),
-        (Error::Tls(rustls::Error::NoCertificatesPresented), Some(A::CertificateRequired)),
-        (Error::Tls(PeerIncompatible::NoCipherSuitesInCommon.into()), Some(A::HandshakeFailure)),
-        (Error::Tls(PeerIncompatible::Tls12NotOfferedOrEnabled.into()), Some(A::ProtocolVersion)),
-        (Error::Tls(InvalidMessage::InvalidContentType.into()), Some(A::DecodeError)),
+        (Error::CommonNameConstrained { expected: "a".into() }, Some(A::BadCertificate)),
     ];
     for (error, alert) in cases {
         assert_eq!(error.alert(), alert, "{error}");
@@ -177,4 +176,26 @@ fn alerts_have_the_names_of_the_rfc() {
     assert_eq!(alert_name(AlertDescription::from(200)), "unknown_alert");
     let known = (0..=255).map(AlertDescription::from).filter(|alert| alert.as_str().is_some());
     assert!(known.into_iter().all(|alert| alert_name(alert) != "unknown_alert"));
+}
+
+#[test]
+fn texts_of_a_peer_are_cut_and_escaped() {
+    let subject = format!("CN=\u{1b}[31mred\n\u{202e}{}", "x".repeat(60_000));
+    let error = Error::CertificateExpired {
+        subject,
+        serial: "01AB".into(),
+        not_after_unix_s: 1_600_000_000,
+        now_unix_s: 1_700_000_000,
+    };
+    let text = error.to_string();
+    assert!(text.len() < 500, "{text}");
+    assert!(text.contains("CN=\\u{1b}[31mred\\u{a}\\u{202e}xxx"), "{text}");
+    assert!(text.contains("serial number 01AB, expired on 2020-09-13 12:26:40 UTC"), "{text}");
+    assert_eq!(
+        (error.kind(), error.alert()),
+        ("certificate_expired", Some(AlertDescription::CertificateExpired))
+    );
+    let presented = (0..5000).map(|n| format!("DNS:{n}.example")).collect();
+    let mismatch = Error::NameMismatch { expected: "a".into(), presented }.to_string();
+    assert!(mismatch.len() < 400, "{mismatch}");
 }

@@ -10,6 +10,9 @@
 -type cert() :: #{cert := file:filename(), key := file:filename(), ca => file:filename()}.
 
 %% The address is there as a DNS name too, since inet_tls of OTP 25 looks for it there.
+%% Nodes say so when their certificate has 30 days left, or less.
+-define(DAYS, 90).
+
 -define(SAN, "DNS:localhost,DNS:127.0.0.1,IP:127.0.0.1,IP:::1").
 
 ca(Dir, Name) ->
@@ -22,7 +25,7 @@ ca(Dir, Name, Options) ->
     make_key(Key, Options),
     openssl("req -x509 -new -key ~ts -out ~ts -days ~w -subj '/CN=~ts' "
             "-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign",
-            [Key, Cert, maps:get(days, Options, 30), Name]),
+            [Key, Cert, maps:get(days, Options, ?DAYS), Name]),
     Files.
 
 %% A certificate issued by Ca. Options: key => p256 (default) | p384 | p521 | ed25519 | {rsa, Bits}; san => string() |
@@ -35,7 +38,7 @@ cert(Dir, #{cert := CaCert, key := CaKey}, Name, Options) ->
     openssl("req -new -key ~ts -out ~ts -subj '/CN=~ts'", [Key, Request, Name]),
     Extensions = Cert ++ ".ext",
     ok = file:write_file(Extensions, extensions(Options)),
-    {From, Until} = validity(maps:get(days, Options, 30)),
+    {From, Until} = validity(maps:get(days, Options, ?DAYS)),
     openssl("x509 -req -in ~ts -CA ~ts -CAkey ~ts -set_serial 0x~ts -out ~ts -extfile ~ts ~ts",
             [Request, CaCert, CaKey, serial(), Cert, Extensions, [From, Until]]),
     Files#{ca => CaCert}.
@@ -45,8 +48,8 @@ cert(Dir, #{cert := CaCert, key := CaKey}, Name, Options) ->
 self_signed(Dir, Name, Options) ->
     #{cert := Cert, key := Key} = Files = files(Dir, Name),
     make_key(Key, Options),
-    openssl("req -x509 -new -key ~ts -out ~ts -days 30 -subj '/CN=~ts' -addext basicConstraints=CA:FALSE "
-            "-addext subjectAltName=~ts", [Key, Cert, Name, maps:get(san, Options, ?SAN)]),
+    openssl("req -x509 -new -key ~ts -out ~ts -days ~w -subj '/CN=~ts' -addext basicConstraints=CA:FALSE "
+            "-addext subjectAltName=~ts", [Key, Cert, ?DAYS, Name, maps:get(san, Options, ?SAN)]),
     Files.
 
 %% A self-signed certificate of version 1, as `openssl x509 -req -signkey' makes it.
@@ -56,7 +59,7 @@ v1(Dir, Name, Options) ->
     make_key(Key, Options),
     Request = Cert ++ ".csr",
     openssl("req -new -key ~ts -out ~ts -subj '/CN=~ts'", [Key, Request, Name]),
-    openssl("x509 -req -in ~ts -signkey ~ts -days 30 -out ~ts", [Request, Key, Cert]),
+    openssl("x509 -req -in ~ts -signkey ~ts -days ~w -out ~ts", [Request, Key, ?DAYS, Cert]),
     Files.
 
 options(Cert) ->

@@ -4,7 +4,7 @@
 -export([collect/1, all/1, await/2]).
 
 %% run on the node
--export([install/0, collected/0, log/2]).
+-export([install/0, collected/0, own_certificates_every/1, log/2]).
 
 -define(HANDLER, ?MODULE).
 
@@ -34,7 +34,7 @@ install() ->
         undefined -> ok;
         Old -> exit(Old, kill)
     end,
-    restart_limit(whereis(rustls_dist_sup)),
+    restart_limit(whereis(rustls_dist_services)),
     Collector = spawn(fun() -> loop([]) end),
     ok = logger:add_handler(?HANDLER, ?MODULE, #{config => Collector, filter_default => log}),
     rustls_dist_cluster:poll(fun() -> whereis(?MODULE) =:= undefined end),
@@ -46,6 +46,16 @@ collected() ->
     Ref = make_ref(),
     ?MODULE ! {collected, self(), Ref},
     receive {Ref, Reports} -> Reports end.
+
+%% Has the node look at its own certificates with this period, in the place of a day.
+-spec own_certificates_every(pos_integer()) -> ok.
+own_certificates_every(PeriodMs) ->
+    Supervisor = whereis(rustls_dist_sup),
+    ok = supervisor:terminate_child(Supervisor, rustls_dist_own_certificate),
+    ok = supervisor:delete_child(Supervisor, rustls_dist_own_certificate),
+    {ok, _} = supervisor:start_child(Supervisor, #{id => rustls_dist_own_certificate,
+                                                   start => {rustls_dist_own_certificate, start_link, [PeriodMs]}}),
+    ok.
 
 %% logger's callback.
 -spec log(logger:log_event(), logger:handler_config()) -> ok.

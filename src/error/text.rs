@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use super::{Error, UnsupportedKey, tls_text};
+use super::{Error, UnsupportedKey, peer_text, tls_text};
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -14,7 +14,8 @@ impl fmt::Display for Error {
             other => file_text(other)
                 .or_else(|| key_text(other))
                 .or_else(|| option_text(other))
-                .or_else(|| peer_text(other))
+                .or_else(|| chain_text(other))
+                .or_else(|| verdict_text(other))
                 .or_else(|| record_text(other)),
         };
         f.write_str(text.as_deref().unwrap_or_else(|| self.kind()))
@@ -165,8 +166,23 @@ fn option_text(error: &Error) -> Option<String> {
     })
 }
 
-fn peer_text(error: &Error) -> Option<String> {
+fn chain_text(error: &Error) -> Option<String> {
     Some(match error {
+        Error::CertificateExpired { subject, serial, not_after_unix_s, now_unix_s } => format!(
+            "a certificate in the peer's chain, that of {} with the serial number {}, expired on {}, and it is {} now",
+            peer_text::cut(subject),
+            peer_text::cut(serial),
+            tls_text::date_of(*not_after_unix_s),
+            tls_text::date_of(*now_unix_s)
+        ),
+        Error::CertificateNotYetValid { subject, serial, not_before_unix_s, now_unix_s } => format!(
+            "a certificate in the peer's chain, that of {} with the serial number {}, is not valid before {}, \
+             and it is {} now",
+            peer_text::cut(subject),
+            peer_text::cut(serial),
+            tls_text::date_of(*not_before_unix_s),
+            tls_text::date_of(*now_unix_s)
+        ),
         Error::ChainTooDeep { intermediates, depth } => format!(
             "the peer's certificate chain has {intermediates} intermediate certificates, \
              and depth allows {depth}"
@@ -177,7 +193,8 @@ fn peer_text(error: &Error) -> Option<String> {
             .to_owned(),
         Error::AuthorityMayNotSign { subject } => {
             format!(
-                "the certificate of {subject} is not meant for signing certificates (keyUsage lacks keyCertSign)"
+                "the certificate of {} is not meant for signing certificates (keyUsage lacks keyCertSign)",
+                peer_text::cut(subject)
             )
         }
         Error::TrustAnchorNotValid { subject, not_before_unix_s, not_after_unix_s } => format!(
@@ -185,12 +202,22 @@ fn peer_text(error: &Error) -> Option<String> {
             tls_text::date_of(*not_before_unix_s),
             tls_text::date_of(*not_after_unix_s)
         ),
+        _ => return None,
+    })
+}
+
+fn verdict_text(error: &Error) -> Option<String> {
+    Some(match error {
         Error::NameMismatch { expected, presented } if presented.is_empty() => {
             format!("the server's certificate names no host at all, and {expected:?} was dialled")
         }
         Error::NameMismatch { expected, presented } => format!(
             "the server's certificate does not name the host {expected:?}; it names {}",
-            presented.join(", ")
+            peer_text::cut(&presented.join(", "))
+        ),
+        Error::CommonNameConstrained { expected } => format!(
+            "the server's certificate names the host {expected:?} by its common name alone, which does not count below an \
+             authority that constrains names (nameConstraints); issue one with the host in its subjectAltName"
         ),
         Error::RefusedByReferee { reason, .. } => reason.clone(),
         Error::AlertReceived(alert) => tls_text::alert_received_text(*alert),
@@ -221,6 +248,7 @@ fn record_text(error: &Error) -> Option<String> {
             format!("the peer sent a record of type {content_type:?}, which may not appear here")
         }
         Error::TooManyEmptyRecords => "the peer sent too many empty records in a row".to_owned(),
+        Error::TooManyKeyUpdates => "the peer renewed its keys too often without sending data".to_owned(),
         Error::UnexpectedHandshakeMessage { message_type } => format!(
             "the peer sent a handshake message of type {message_type} that is malformed or not allowed here"
         ),

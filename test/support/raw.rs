@@ -298,7 +298,7 @@ pub fn client_config(version: ProtocolVersion) -> ClientConfig {
     client_config_with(version, rustls::crypto::ring::default_provider())
 }
 
-/// The same with the cryptography of `provider`.
+/// The same with its own cryptography.
 pub fn client_config_with(version: ProtocolVersion, provider: CryptoProvider) -> ClientConfig {
     ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[supported(version)])

@@ -20,6 +20,7 @@ rustler::atoms! {
     overloaded,
 
     // record events
+    more,
     key_update_requested,
     renegotiation_requested,
     close_notify,
@@ -51,10 +52,19 @@ rustler::atoms! {
     peer,
     peer_der,
     own,
+    names,
+    free,
+    constrained,
     subject,
+    serial,
     issuer,
     dns_names,
     ip_addresses,
+    common_names,
+    usages,
+    digital_signature,
+    server_auth,
+    client_auth,
     not_before,
     not_after,
 

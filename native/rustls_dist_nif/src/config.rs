@@ -36,20 +36,20 @@ pub enum Side {
 #[rustler::resource_impl]
 impl Resource for Config {}
 
-/// Reads the files that `options` names: `{ok, Config, [OwnCertificate], [TrustedDer]} | {error, ErrorMap}`.
+/// Reads the files that `options` names: `{ok, Config, [OwnChain], [TrustedDer]} | {error, ErrorMap}`.
 #[rustler::nif(schedule = "DirtyIo")]
 fn config_new<'a>(env: Env<'a>, role: Atom, options: Term<'a>) -> NifResult<Term<'a>> {
     let judged_by = judged_by(options)?;
     match build(role, options)? {
         Ok(side) => {
-            let chain = match &side {
-                Side::Client(side) => side.own_chain(),
-                Side::Server(side) => side.own_chain(),
+            let chains = match &side {
+                Side::Client(side) => side.own_chains(),
+                Side::Server(side) => side.own_chains(),
             };
-            let own = chain
-                .iter()
-                .map(|certificate| terms::certificate_map(env, certificate))
-                .collect::<NifResult<Vec<_>>>()?;
+            let own = chains
+                .into_iter()
+                .map(|chain| chain.iter().map(|der| terms::certificate_map(env, der)).collect())
+                .collect::<NifResult<Vec<Vec<_>>>>()?;
             let trusted = match &side {
                 Side::Client(side) => side.trusted(),
                 Side::Server(side) => side.trusted(),

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use rustler::{
     Atom, Binary, Encoder, Env, Error as NifError, LocalPid, NifResult, OwnedEnv, Resource, ResourceArc, Term,
 };
+use rustls_dist::chain::NameScope;
 use rustls_dist::cipher_names;
 use rustls_dist::config::JudgedBy;
 use rustls_dist::handshake::{Failure, Handshake as Machine, Progress, Step};
@@ -225,6 +226,10 @@ fn facts_map<'a>(env: Env<'a>, facts: &Facts) -> NifResult<Term<'a>> {
         Some(der) => terms::certificate_map(env, der)?,
         None => atoms::none().encode(env),
     };
+    let names = match facts.names {
+        NameScope::Free => atoms::free(),
+        NameScope::Constrained => atoms::constrained(),
+    };
     Term::map_from_term_arrays(
         env,
         &[
@@ -234,6 +239,7 @@ fn facts_map<'a>(env: Env<'a>, facts: &Facts) -> NifResult<Term<'a>> {
             atoms::peer().encode(env),
             atoms::peer_der().encode(env),
             atoms::own().encode(env),
+            atoms::names().encode(env),
         ],
         &[
             version_atom(env, facts)?.encode(env),
@@ -242,6 +248,7 @@ fn facts_map<'a>(env: Env<'a>, facts: &Facts) -> NifResult<Term<'a>> {
             peer,
             peer_der,
             own,
+            names.encode(env),
         ],
     )
 }

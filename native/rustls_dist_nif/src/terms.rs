@@ -55,19 +55,38 @@ pub fn certificate_map<'a>(env: Env<'a>, der: &[u8]) -> NifResult<Term<'a>> {
         env,
         &[
             atoms::subject().encode(env),
+            atoms::serial().encode(env),
             atoms::issuer().encode(env),
             atoms::dns_names().encode(env),
             atoms::ip_addresses().encode(env),
+            atoms::common_names().encode(env),
+            atoms::usages().encode(env),
             atoms::not_before().encode(env),
             atoms::not_after().encode(env),
         ],
         &[
             facts.subject.encode(env),
+            facts.serial.encode(env),
             facts.issuer.encode(env),
             facts.dns_names.encode(env),
             addresses.encode(env),
+            facts.host_common_names().encode(env),
+            usages(&facts).encode(env),
             facts.not_before_unix_s.encode(env),
             facts.not_after_unix_s.encode(env),
         ],
     )
+}
+
+/// What a certificate allows the node that holds it to do.
+fn usages(facts: &CertificateFacts) -> Vec<Atom> {
+    let usages = &facts.usages;
+    [
+        (usages.digital_signature, atoms::digital_signature()),
+        (usages.server_auth, atoms::server_auth()),
+        (usages.client_auth, atoms::client_auth()),
+    ]
+    .into_iter()
+    .filter_map(|(allowed, usage)| allowed.then_some(usage))
+    .collect()
 }

@@ -1,0 +1,49 @@
+%% The distribution handshake, which dist_util does, and what surrounds it: a peer that is turned away is told that this was
+%% meant, with TLS' close_notify, and whatever dist_util makes of a peer's packets ends in a reason for the one log
+%% entry, never in a crash report.
+%%
+%% dist_util goes on to tick when the link is up, so that these calls do not return.
+-module(rustls_dist_negotiation).
+
+-export([we_started/2, other_started/2, turn_away/1]).
+
+-include_lib("kernel/include/dist_util.hrl").
+
+-spec we_started(#hs_data{}, rustls_dist_handshake:tls()) -> no_return().
+we_started(HsData, Tls) ->
+    run(fun dist_util:handshake_we_started/1, HsData, Tls).
+
+-spec other_started(#hs_data{}, rustls_dist_handshake:tls()) -> no_return().
+other_started(HsData, Tls) ->
+    run(fun dist_util:handshake_other_started/1, HsData, Tls).
+
+%% Says close_notify (RFC 8446 section 6.1), as long as the link is not up and the socket still this process's.
+-spec turn_away(rustls_dist_handshake:tls()) -> ok.
+turn_away(#{socket := Socket, tx := Tx}) ->
+    case erlang:port_info(Socket, connected) =:= {connected, self()} andalso rustls_dist_nif:tx_close_notify(Tx) of
+        {ok, Record} -> rustls_dist_channel:send_now(Socket, Record);
+        _ -> ok
+    end.
+
+run(Handshake, #hs_data{socket = Controller} = HsData, Tls) ->
+    try
+        Handshake(HsData)
+    catch
+        exit:Reason ->
+            turn_away(Tls),
+            exit(Reason);
+        error:Reason:Stack ->
+            %% Not the reason itself, nor the arguments in the stack: they hold what the peer sent.
+            Failure = {dist_util_failed, where(Stack), kind(Reason)},
+            rustls_dist_controller:note_failure(Controller, Failure),
+            turn_away(Tls),
+            exit({rustls_dist, Failure})
+    end.
+
+where([{Module, Function, Arguments, _} | _]) when is_list(Arguments) -> {Module, Function, length(Arguments)};
+where([{Module, Function, Arity, _} | _]) -> {Module, Function, Arity};
+where(_NoStack) -> unknown.
+
+kind(Reason) when is_atom(Reason) -> Reason;
+kind(Reason) when is_tuple(Reason), is_atom(element(1, Reason)) -> element(1, Reason);
+kind(_Reason) -> unknown.
