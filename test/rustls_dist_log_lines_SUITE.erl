@@ -10,7 +10,7 @@
          ended_or_cut_after_challenge/1, ended_or_cut_at_status/1, ended_or_cut_at_cookie/1, turned_away_in_order/1,
          broken_after_reset/1, simultaneous_connects/1, withdrawn_or_cut/1,
          expired_by_serial/1, expired_by_serial_with_function/1,
-         epmd_answers/1, silent_epmd/1,
+         epmd_answers/1, silent_epmd/1, dropped_packets/1,
          health_checks/1]).
 
 %% a verify_fun that adds nothing to what OTP decides
@@ -30,7 +30,7 @@ groups() ->
      {closing, [], [ended_or_cut_after_challenge, ended_or_cut_at_status, ended_or_cut_at_cookie, turned_away_in_order,
                     broken_after_reset, simultaneous_connects, withdrawn_or_cut, health_checks]},
      {certificates, [], [expired_by_serial, expired_by_serial_with_function]},
-     {epmd, [], [epmd_answers, silent_epmd]}].
+     {epmd, [], [epmd_answers, silent_epmd, dropped_packets]}].
 
 init_per_suite(Config) ->
     {ok, Applications} = application:ensure_all_started(ssl),
@@ -416,6 +416,37 @@ silent_epmd(Config) ->
      || Said <- ["link to sought@127.0.0.16 .127.0.0.16. failed at epmd: net_setuptime .1 s. passed",
                  "a firewall drops the packets, or the host is down, or epmd hangs"]],
     ok = rustls_dist_cluster:stop_node(Impatient).
+
+%% A listener whose queue is full lets the packets of further connections fall, as a firewall does.
+dropped_packets(Config) ->
+    #{epmd_port := EpmdPort} = Cluster = world(cluster, Config),
+    Impatient = start(Cluster, rustls_dist_certs:options(world(own, Config)), #{args => ["-kernel", "net_setuptime", "1"]}),
+    {_, Epmd} = full(EpmdPort, {127, 0, 0, 18}),
+    {Port, Node} = full(0, {127, 0, 0, 1}),
+    Known = rustls_dist_cluster:fake_node(Cluster, "walled", Port),
+    [begin
+         false = rustls_dist_cluster:call(Impatient, net_kernel, connect_node, [Sought]),
+         [#{line := Line, stage := Stage}] = rustls_dist_reports:await(Impatient, 1),
+         [?assertEqual({match, Line}, {re:run(Line, Part, [{capture, none}]), Line})
+          || Part <- ["a firewall drops the packets, or the host is down", Said]],
+         ok = rustls_dist_reports:collect(Impatient)
+     end || {Sought, Stage, Said} <-
+                [{'sought@127.0.0.18', epmd, "link to sought@127.0.0.18 .127.0.0.18. failed at epmd"},
+                 {'walled@127.0.0.1', tcp,
+                  "link to walled@127.0.0.1 .127.0.0.1 port " ++ integer_to_list(Port) ++ ". failed at TCP"}]],
+    [ok = gen_tcp:close(Socket) || Socket <- [Known | Epmd ++ Node]],
+    ok = rustls_dist_cluster:stop_node(Impatient).
+
+full(Port, Ip) ->
+    {ok, Listen} = gen_tcp:listen(Port, [{ip, Ip}, {backlog, 0}]),
+    {ok, Bound} = inet:port(Listen),
+    {Bound, [Listen | fill(Bound, Ip)]}.
+
+fill(Port, Ip) ->
+    case gen_tcp:connect(Ip, Port, [], 200) of
+        {ok, Socket} -> [Socket | fill(Port, Ip)];
+        {error, timeout} -> []
+    end.
 
 %% ----------------------------------------------------------------------------------------------------------
 
