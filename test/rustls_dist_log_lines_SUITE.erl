@@ -356,7 +356,7 @@ expired(Config, Judge) ->
          false = rustls_dist_cluster:call(Peer, net_kernel, connect_node, [rustls_dist_cluster:name(Judge)]),
          [#{line := Line}] = rustls_dist_reports:await(Judge, 1),
          [?assertEqual({match, Line}, {re:run(Line, Said, [{capture, none}]), Line})
-          || Said <- ["CN=" ++ Name, "serial number 0*" ++ serial(Cert), "expired"]],
+          || Said <- ["CN=" ++ Name, "serial number (is )?" ++ serial(Cert), "expired"]],
          ok = rustls_dist_cluster:stop_node(Peer)
      end || {Presented, Name, Cert} <- [{Leaf, "expired_leaf", maps:get(cert, Leaf)},
                                         {Under#{cert => Chain}, "expired_between", maps:get(cert, Between)}]].
