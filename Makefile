@@ -29,6 +29,8 @@ all:
 
 # A running node has the library mapped: a new file is moved into place, the old one is never written to,
 # and an unchanged one is left alone.
+# rebar3 leaves .appup files behind, but tells its hook where this application is built: as the project itself or a
+# dependency, in _checkouts, or for Mix.
 nif:
 	$(if $(shell command -v cargo),,$(error rustls_dist is compiled with cargo, which is not on the PATH: install Rust \
 	    from https://rustup.rs))
@@ -36,6 +38,9 @@ nif:
 	    which this Erlang lacks: install it (Debian: apt-get install erlang-dev)))
 	cargo build --release --package rustls_dist_nif
 	@mkdir -p $(dir $(NIF))
+	@for app in "$$REBAR_DEPS_DIR/rustls_dist" "$$REBAR_CHECKOUTS_OUT_DIR/rustls_dist" "$$REBAR_BARE_COMPILER_OUTPUT_DIR"; do \
+	    [ ! -d "$$app" ] || { mkdir -p "$$app/ebin" && cp erl_src/rustls_dist.appup "$$app/ebin/"; } || exit; \
+	done
 	@cmp -s $(BUILT) $(NIF) || { cp $(BUILT) $(NIF).$$$$ && mv -f $(NIF).$$$$ $(NIF); }
 
 demo:
@@ -43,7 +48,7 @@ demo:
 	@$(MAKE) --no-print-directory all
 	@examples/demo/run
 
-# SUITE=name_SUITE, and with it CASE=name, runs just that.
+# SUITE=name_SUITE, and with it CASE=name, runs just that. RUSTLS_DIST_TEST_JOBS=1 runs suites one after the other.
 test:
 	@.ci/install-packages test
 	@$(MAKE) --no-print-directory all

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use rustls_dist::packet::LENGTH_BYTES;
+use rustls_dist::record::RecordRx;
 
 /// Bytes gathered for one call: the size at which the floor program is fastest. A link gathers half of it, which serves
 /// the VM's fragments of 64 KiB better (`BATCH_BYTES` in erl_src/rustls_dist_controller.erl).
@@ -54,16 +55,17 @@ impl Packets {
     }
 }
 
-/// A buffer that every call of `RecordRx::open` fills anew.
-#[derive(Default)]
-pub struct Scratch(Vec<u8>);
-
-impl Scratch {
-    /// Its first `bytes`; it grows when it is too small.
-    pub fn take(&mut self, bytes: usize) -> &mut [u8] {
-        if self.0.len() < bytes {
-            self.0.resize(bytes, 0);
+/// Opens all of `sealed`, with as many calls as that takes. Returns the number of packets and what they lie in.
+pub fn open_all(rx: &mut RecordRx, sealed: &[u8]) -> (u64, Vec<Vec<u8>>) {
+    let (mut packets, mut buffers) = (0, Vec::new());
+    let mut rest = sealed;
+    loop {
+        let opened = rx.open(rest, usize::MAX).unwrap();
+        packets += opened.taken.packets.len() as u64;
+        buffers.extend(opened.taken.buffers);
+        match opened.unopened_at {
+            Some(at) => rest = &rest[at..],
+            None => return (packets, buffers),
         }
-        &mut self.0[..bytes]
     }
 }

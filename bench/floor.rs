@@ -25,11 +25,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use batch::{Packets, Scratch, VARIANTS};
+use batch::{Packets, VARIANTS};
 use rustls::SupportedCipherSuite;
 use rustls_dist::cipher_names;
 use rustls_dist::handshake::{Handshake, Progress};
-use rustls_dist::packet::MAX_PACKET_BYTES;
+use rustls_dist::packet::{MAX_PACKET_BYTES, Taken};
 use rustls_dist::record::Event;
 use rustls_dist::referee::LastWord;
 use rustls_dist::session::Session;
@@ -147,20 +147,22 @@ fn receive(mut stream: &TcpStream, spec: &Spec, ready: Sender<()>) -> Received {
     let mut rx = shake(stream, handshake).rx;
     rx.set_max_packet_bytes(MAX_PACKET_BYTES);
     let mut input = vec![0; READ_BYTES];
-    let mut scratch = Scratch::default();
     let (mut packets, mut checksum) = (0, Checksum::default());
     ready.send(()).unwrap();
     let cpu_before = thread_cpu();
     loop {
         let read = stream.read(&mut input).unwrap();
         assert!(read > 0, "the connection ended without close_notify");
-        let opened = rx.open(&input[..read], usize::MAX, |bytes| scratch.take(bytes)).unwrap();
-        packets += opened.packets.len() as u64;
-        if let Some(data) = opened.data {
-            opened.packets.into_iter().for_each(|range| checksum.add(sum(&data[range])));
-        }
-        if opened.events.contains(&Event::CloseNotify) {
-            return Received { ended: Instant::now(), cpu: thread_cpu() - cpu_before, packets, checksum };
+        let mut next = Some(0);
+        while let Some(at) = next {
+            let opened = rx.open(&input[at..read], usize::MAX).unwrap();
+            let Taken { buffers, packets: taken } = opened.taken;
+            packets += taken.len() as u64;
+            taken.into_iter().for_each(|packet| checksum.add(sum(&buffers[packet.buffer][packet.content])));
+            if opened.events.contains(&Event::CloseNotify) {
+                return Received { ended: Instant::now(), cpu: thread_cpu() - cpu_before, packets, checksum };
+            }
+            next = opened.unopened_at.map(|behind| at + behind);
         }
     }
 }

@@ -1,6 +1,5 @@
 //! What sealing and opening cost, in memory: one packet a call, and calls of as many packets as a link
-//! gathers, by cipher suite. Throughput counts the contents of packets. `open` reads into a buffer that is
-//! used again.
+//! gathers, by cipher suite. Throughput counts the contents of packets. `open` makes the packets' memory, too.
 
 #[path = "batch.rs"]
 mod batch;
@@ -9,7 +8,7 @@ mod support;
 
 use std::time::Duration;
 
-use batch::{Packets, Scratch};
+use batch::{Packets, open_all};
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_main};
 use rustls_dist::cipher_names;
@@ -79,14 +78,13 @@ fn seal(group: &mut BenchmarkGroup<'_, WallTime>, suite: &str, shape: &Shape) {
 fn open(group: &mut BenchmarkGroup<'_, WallTime>, suite: &str, shape: &Shape) {
     let (mut client, mut server) = link(suite);
     let chunks = shape.chunks();
-    let mut scratch = Scratch::default();
     let stretch = BatchSize::NumIterations((READY_BYTES / shape.bytes()).clamp(1, 512));
     group.bench_function(shape.name(), |bencher| {
         let ready = || client.tx.seal(&chunks).unwrap().concat();
         let opens = |sealed: Vec<u8>| {
-            let opened = server.rx.open(&sealed, usize::MAX, |bytes| scratch.take(bytes)).unwrap();
-            assert_eq!(opened.packets.len() as u64, shape.count);
-            (sealed, opened.packets)
+            let (packets, buffers) = open_all(&mut server.rx, &sealed);
+            assert_eq!(packets, shape.count);
+            (sealed, buffers)
         };
         bencher.iter_batched(ready, opens, stretch);
     });

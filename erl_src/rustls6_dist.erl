@@ -3,7 +3,7 @@
 
 %% proto_dist callbacks
 -export([childspecs/0, select/1, address/0, is_node_name/1,
-         listen/1, listen/2, accept/1, accept_connection/5, setup/5, close/1]).
+         listen/1, listen/2, accept/1, accept_connection/5, setup/5, close/1, setopts/2, getopts/2]).
 
 -include_lib("kernel/include/net_address.hrl").
 
@@ -49,3 +49,12 @@ setup(Node, Type, MyNode, LongOrShortNames, SetupTime) ->
 -spec close(inet:socket()) -> ok.
 close(Listen) ->
     gen_tcp:close(Listen).
+
+%% For net_kernel:setopts(new, Options).
+-spec setopts(inet:socket(), [inet:socket_setopt()]) -> ok | {error, term()}.
+setopts(Listen, Options) ->
+    rustls_dist_sockopts:set_new(Listen, Options).
+
+-spec getopts(inet:socket(), [inet:socket_getopt()]) -> {ok, [inet:socket_setopt()]} | {error, term()}.
+getopts(Listen, Options) ->
+    rustls_dist_sockopts:get(Listen, Options).

@@ -6,7 +6,7 @@
 
 %% proto_dist callbacks
 -export([childspecs/0, select/1, address/0, is_node_name/1,
-         listen/1, listen/2, accept/1, accept_connection/5, setup/5, close/1]).
+         listen/1, listen/2, accept/1, accept_connection/5, setup/5, close/1, setopts/2, getopts/2]).
 
 -export([info/0, info/1]).
 
@@ -59,6 +59,15 @@ setup(Node, Type, MyNode, LongOrShortNames, SetupTime) ->
 close(Listen) ->
     gen_tcp:close(Listen).
 
+%% For net_kernel:setopts(new, Options).
+-spec setopts(inet:socket(), [inet:socket_setopt()]) -> ok | {error, term()}.
+setopts(Listen, Options) ->
+    rustls_dist_sockopts:set_new(Listen, Options).
+
+-spec getopts(inet:socket(), [inet:socket_getopt()]) -> {ok, [inet:socket_setopt()]} | {error, term()}.
+getopts(Listen, Options) ->
+    rustls_dist_sockopts:get(Listen, Options).
+
 %% What protects each link of this node.
 -spec info() -> #{node() => rustls_dist_links:info()}.
 info() ->
@@ -82,7 +91,7 @@ info(Node) ->
       Event :: {bad_cert, term()} | {extension, #'Extension'{}} | valid | valid_peer,
       State :: {[string()], inet:ip_address()}.
 verify_client(Cert, Event, State) ->
-    rustls_dist_allow:verify_client(Cert, Event, State).
+    rustls_dist_allow:verify_client(Cert, Event, State, free).
 
 %% A verify_fun that accepts exactly the certificates whose SHA-256 fingerprints are listed: in the state itself, or in the
 %% file that the state names. See rustls_dist_pin.

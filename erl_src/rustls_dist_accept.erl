@@ -14,6 +14,9 @@ start(Family, Acceptor, Tls, MyNode, Allowed, SetupTime) ->
 
 -spec init(inet | inet6, pid(), pid(), rustls_dist_handshake:tls(), node(), list(), timeout()) -> no_return().
 init(Family, Kernel, Acceptor, Tls, MyNode, Allowed, SetupTime) ->
+    rustls_dist_crash:without_terms(fun() -> accept(Family, Kernel, Acceptor, Tls, MyNode, Allowed, SetupTime) end).
+
+accept(Family, Kernel, Acceptor, Tls, MyNode, Allowed, SetupTime) ->
     Ref = erlang:monitor(process, Acceptor),
     receive
         {Acceptor, controller} ->

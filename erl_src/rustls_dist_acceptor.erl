@@ -1,7 +1,8 @@
 %% The accept loop: takes connections off the listening socket and gives each a process of its own for the handshake.
 %%
-%% Nothing a peer does or leaves undone holds the loop. Handshakes in flight are bounded: when there are too many the
-%% oldest is dropped, so that peers that say nothing cannot keep one out that does.
+%% Nothing a peer does or leaves undone holds the loop. Handshakes in flight are bounded, and so is their share of the file
+%% descriptors: when there are too many, or no descriptor is left for one more, the oldest is dropped, so that peers that
+%% say nothing cannot keep one out that does, nor keep the node from opening its files.
 -module(rustls_dist_acceptor).
 
 -export([start/2]).
@@ -10,14 +11,20 @@
 -record(state, {family :: inet | inet6,
                 listen :: inet:socket(),
                 kernel :: pid(),
+                limit :: pos_integer(),                            % of descriptors and ports that the node may have
                 next = 0 :: non_neg_integer(),
-                pending = #{} :: #{pid() => non_neg_integer()},   % by age
+                pending = #{} :: #{pid() => Age :: non_neg_integer()},
+                by_age = gb_trees:empty() :: gb_trees:tree(Age :: non_neg_integer(), {pid(), inet:socket()}),
                 complaints :: rustls_dist_rate:rate()}).
 
-%% Connections whose handshake is not over.
+%% Connections whose handshake is not over: at most so many, and at most this part of what the rest of the node leaves.
 -define(MAX_PENDING, 4096).
+-define(SHARE, 2).
 
-%% After an accept error, such as no file descriptors left.
+%% So often, when nobody connects, whatever else came is dropped.
+-define(ACCEPT_MS, 60000).
+
+%% After an accept error that dropping a handshake does not mend; and what one that is dropped is waited for at most.
 -define(RETRY_MS, 100).
 
 %% Log entries about accept errors and dropped handshakes.
@@ -34,37 +41,84 @@ init(Family, Listen, Kernel) ->
     loop(#state{family = Family,
                 listen = Listen,
                 kernel = Kernel,
+                limit = limit(),
                 complaints = rustls_dist_rate:new(?MAX_COMPLAINTS, ?COMPLAINT_PERIOD_MS)}).
 
+%% As it was when the node started.
+limit() ->
+    lists:min([erlang:system_info(port_limit)
+               | [Max || Set <- erlang:system_info(check_io), {max_fds, Max} <- Set]]).
+
+%% Nearly every descriptor that a node holds for long is a port's.
+max_pending(#state{limit = Limit, pending = Pending}) ->
+    Others = erlang:system_info(port_count) - map_size(Pending),
+    max(1, min(?MAX_PENDING, (Limit - Others) div ?SHARE)).
+
 loop(#state{listen = Listen} = State) ->
-    case gen_tcp:accept(Listen) of
-        {ok, Socket} ->
-            loop(admit(forget_finished(State), Socket));
-        {error, Reason} ->
-            Next = complain(State, {accept_error, Reason}),
-            receive after ?RETRY_MS -> ok end,
-            %% A closed listening socket stays closed; net_kernel decides what becomes of that.
-            Reason =:= closed andalso exit({listening_socket, closed}),
-            loop(forget_finished(Next))
+    case gen_tcp:accept(Listen, ?ACCEPT_MS) of
+        {ok, Socket} -> loop(admit(forget_finished(State), Socket));
+        {error, timeout} -> loop(forget_finished(State));
+        {error, Reason} -> loop(get_over(Reason, forget_finished(complain(State, {accept_error, Reason}))))
     end.
 
-admit(#state{pending = Pending} = State, Socket) when map_size(Pending) >= ?MAX_PENDING ->
-    {_Age, Oldest} = lists:min([{Age, Pid} || {Pid, Age} <- maps:to_list(Pending)]),
-    exit(Oldest, kill),
-    admit(complain(State#state{pending = maps:remove(Oldest, Pending)}, {too_many_handshakes, ?MAX_PENDING}), Socket);
-admit(#state{family = Family, kernel = Kernel, next = Age, pending = Pending} = State, Socket) ->
+%% A closed listening socket stays closed; net_kernel decides what becomes of that.
+get_over(closed, _State) ->
+    exit({listening_socket, closed});
+get_over(Reason, #state{pending = Pending} = State)
+  when map_size(Pending) > 0, (Reason =:= emfile orelse Reason =:= enfile orelse Reason =:= system_limit) ->
+    drop_oldest(State);
+get_over(_Reason, State) ->
+    receive after ?RETRY_MS -> State end.
+
+admit(#state{pending = Pending} = State, Socket) ->
+    case max_pending(State) of
+        Max when map_size(Pending) >= Max ->
+            admit(drop_oldest(complain(State, {too_many_handshakes, map_size(Pending)})), Socket);
+        _ ->
+            begin_handshake(State, Socket)
+    end.
+
+begin_handshake(#state{family = Family, kernel = Kernel, next = Age, pending = Pending, by_age = ByAge} = State, Socket) ->
     {Pid, _Ref} = rustls_dist_incoming:start(Family, Kernel),
     case gen_tcp:controlling_process(Socket, Pid) of
         ok -> rustls_dist_incoming:go(Pid, Socket);
         {error, _} -> exit(Pid, kill)
     end,
-    State#state{next = Age + 1, pending = Pending#{Pid => Age}}.
+    State#state{next = Age + 1, pending = Pending#{Pid => Age}, by_age = gb_trees:insert(Age, {Pid, Socket}, ByAge)}.
 
-forget_finished(#state{pending = Pending} = State) ->
+drop_oldest(#state{pending = Pending, by_age = ByAge} = State) ->
+    {_Age, {Pid, Socket}, Younger} = gb_trees:take_smallest(ByAge),
+    exit(Pid, kill),
     receive
-        {'DOWN', _Ref, process, Pid, _Reason} -> forget_finished(State#state{pending = maps:remove(Pid, Pending)})
+        {'DOWN', _Ref, process, Pid, _Reason} -> close(Socket, Pid)
+    after ?RETRY_MS ->
+        ok
+    end,
+    State#state{pending = maps:remove(Pid, Pending), by_age = Younger}.
+
+%% So that the descriptor is free when this returns: what a process leaves behind is closed at some later time. A link that
+%% took the socket over in the last moment keeps it.
+close(Socket, Pid) ->
+    try
+        erlang:port_info(Socket, connected) =:= {connected, Pid} andalso erlang:port_close(Socket)
+    catch
+        error:badarg -> true
+    end.
+
+%% Other messages are nobody's.
+forget_finished(State) ->
+    receive
+        {'DOWN', _Ref, process, Pid, _Reason} -> forget_finished(forget(Pid, State));
+        _Other -> forget_finished(State)
     after 0 ->
         State
+    end.
+
+%% One that was dropped is not there any more.
+forget(Pid, #state{pending = Pending, by_age = ByAge} = State) ->
+    case maps:take(Pid, Pending) of
+        {Age, Others} -> State#state{pending = Others, by_age = gb_trees:delete(Age, ByAge)};
+        error -> State
     end.
 
 complain(#state{complaints = Rate} = State, What) ->

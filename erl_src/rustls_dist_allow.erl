@@ -3,7 +3,7 @@
 %% list.
 -module(rustls_dist_allow).
 
--export([nodes/2, verify_client/3, connection_state/2]).
+-export([nodes/2, verify_client/4, connection_state/2]).
 
 -include_lib("public_key/include/public_key.hrl").
 
@@ -16,9 +16,10 @@ nodes(#{verify := verify_none}, Allowed) ->
     {ok, Allowed};
 nodes(#{facts := #{peer_der := none}}, _Allowed) ->
     {error, {not_allowed, no_certificate}};
-nodes(#{facts := #{peer_der := Der}}, Allowed) ->
+nodes(#{facts := #{peer_der := Der, names := Names}}, Allowed) ->
     Certificate = public_key:pkix_decode_cert(Der, otp),
-    case [Node || Node <- Allowed, names(Certificate, dist_util:split_node(Node))] of
+    Counts = rustls_dist_hostname:counts(Certificate, Names),
+    case [Node || Node <- Allowed, Counts, names(Certificate, dist_util:split_node(Node))] of
         [] -> {error, {not_allowed, certificate_names_no_allowed_node}};
         Named -> {ok, Named}
     end.
@@ -39,19 +40,20 @@ host({node, _Name, Host}) -> {ok, Host};
 host({host, Host}) -> {ok, Host};
 host(_NameOnly) -> none.
 
-%% See rustls_dist:verify_client/3.
--spec verify_client(#'OTPCertificate'{}, term(), State) -> {valid, State} | {unknown, State} | {fail, term()} when
+%% See rustls_dist:verify_client/3. Names: whether the peer's common name may stand in for alternative names.
+-spec verify_client(#'OTPCertificate'{}, term(), State, rustls_dist_hostname:names()) ->
+          {valid, State} | {unknown, State} | {fail, term()} when
       State :: {[string()], inet:ip_address()}.
-verify_client(_Cert, {bad_cert, _} = Fault, _State) ->
+verify_client(_Cert, {bad_cert, _} = Fault, _State, _Names) ->
     {fail, Fault};
-verify_client(_Cert, {extension, _}, State) ->
+verify_client(_Cert, {extension, _}, State, _Names) ->
     {unknown, State};
-verify_client(_Cert, valid, State) ->
+verify_client(_Cert, valid, State, _Names) ->
     {valid, State};
-verify_client(_Cert, valid_peer, {[], _PeerIp} = State) ->
+verify_client(_Cert, valid_peer, {[], _PeerIp} = State, _Names) ->
     {valid, State};
-verify_client(Cert, valid_peer, {Hosts, PeerIp} = State) ->
-    case public_key:pkix_verify_hostname(Cert, [{ip, PeerIp} | [{dns_id, Host} || Host <- Hosts]]) of
+verify_client(Cert, valid_peer, {Hosts, PeerIp} = State, Names) ->
+    case rustls_dist_hostname:counts(Cert, Names) andalso public_key:pkix_verify_hostname(Cert, [{ip, PeerIp} | [{dns_id, Host} || Host <- Hosts]]) of
         true -> {valid, State};
         false -> {fail, cert_no_hostname_nor_ip_match}
     end.

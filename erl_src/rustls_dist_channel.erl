@@ -23,44 +23,51 @@ send(#{socket := Socket, tx := Tx}, Packet) ->
 recv(Tls, Timeout) ->
     recv(Tls, Timeout, <<>>).
 
-recv(#{socket := Socket, rx := Rx} = Tls, Timeout, Data) ->
+recv(#{rx := Rx} = Tls, Timeout, Data) ->
     case rustls_dist_nif:rx_open(Rx, Data, 1) of
-        {ok, [Packet], Events} ->
-            %% That the peer ended the connection behind the packet is told by the next call.
-            _ = answer(Tls, Events),
-            {ok, Packet};
-        {ok, [], Events} ->
+        {ok, Packets, Events} ->
+            case {Packets, answer(Tls, Events)} of
+                %% That the peer ended the connection behind the packet is told by the next call.
+                {[Packet], _} -> {ok, Packet};
+                {[], ok} -> recv_more(Tls, Timeout);
+                {[], Error} -> Error
+            end;
+        {more, [], Events, Rest} ->
             case answer(Tls, Events) of
-                ok ->
-                    case gen_tcp:recv(Socket, 0, Timeout) of
-                        {ok, More} -> recv(Tls, Timeout, More);
-                        {error, _} = Error -> Error
-                    end;
-                Error ->
-                    Error
+                ok -> recv(Tls, Timeout, Rest);
+                Error -> Error
             end;
         {error, #{kind := closed}} ->
             {error, close_notify};
         {error, Error} ->
-            send_alert(Tls, Error),
-            {error, {tls, Error}}
+            {error, {tls, send_alert(Tls, Error)}}
     end.
 
-%% Tells the peer what is wrong with what it sent, if anything is owed.
--spec send_alert(rustls_dist_handshake:tls(), rustls_dist_nif:error_map()) -> ok.
-send_alert(#{socket := Socket, tx := Tx}, #{alert := {Code, _Name}}) ->
+recv_more(#{socket := Socket} = Tls, Timeout) ->
+    case gen_tcp:recv(Socket, 0, Timeout) of
+        {ok, More} -> recv(Tls, Timeout, More);
+        {error, _} = Error -> Error
+    end.
+
+%% Tells the peer what is wrong with what it sent, if anything is owed. The result says what was sent.
+-spec send_alert(rustls_dist_handshake:tls(), rustls_dist_nif:error_map()) -> rustls_dist_nif:error_map().
+send_alert(#{socket := Socket, tx := Tx}, #{alert := {Code, _Name}} = Error) ->
     case rustls_dist_nif:tx_alert(Tx, Code) of
-        {ok, Record} -> send_now(Socket, Record);
-        {error, _Closed} -> ok
+        {ok, Record} ->
+            case send_now(Socket, Record) of
+                ok -> Error;
+                {error, _} -> Error#{alert => none}
+            end;
+        {error, _Closed} ->
+            Error#{alert => none}
     end;
-send_alert(_Tls, #{alert := none}) ->
-    ok.
+send_alert(_Tls, #{alert := none} = Error) ->
+    Error.
 
 %% Sends last words, if that is possible without waiting: a peer that does not read must not keep its link from ending.
--spec send_now(inet:socket(), iodata()) -> ok.
+-spec send_now(inet:socket(), iodata()) -> ok | {error, term()}.
 send_now(Socket, Record) ->
-    _ = inet_tcp:send(Socket, Record, [nosuspend]),
-    ok.
+    inet_tcp:send(Socket, Record, [nosuspend]).
 
 answer(_Tls, []) ->
     ok;

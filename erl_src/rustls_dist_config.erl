@@ -1,16 +1,22 @@
 %% The configuration of both roles: read once from the command line and the options file, checked, and handed to each
 %% handshake as a value.
 %%
+%% The value of both roles is one persistent term: whoever fetches it refers to it and copies nothing, however many
+%% authorities are in it, and asks no process. It belongs to the run of rustls_dist_sup that made it. So this process may
+%% end at any time: the next one takes up what there is, reads no file again, and no link notices; and when distribution
+%% is stopped, the configuration and the private keys in it go.
+%%
 %% Bad configuration is kept as the sentence that explains it. listen/2 asks for it and refuses to come up; the
 %% supervisor stays alive so that this sentence, and not a crash of kernel, is what the user sees.
 -module(rustls_dist_config).
 
 -behaviour(gen_server).
 
--export([start_link/0, fetch/1, check/0]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([start_link/0, fetch/1, check/0, nobody_can_dial/0]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
+-export([erase_with/2]).
 
--export_type([role_config/0]).
+-export_type([role_config/0, role/0]).
 
 %% What one role needs: the Rust side's configuration, the chains that it may show, what the server's certificate must name
 %% (client), whether the peer is verified, the policy where the user has a say in that, and when an idle link's processes
@@ -27,46 +33,80 @@
 %% a link's input handler were loaded, the peer's first messages would wait.
 -define(NEEDED_BY_LINKS, [rustls_dist_accept, rustls_dist_setup, rustls_dist_lookup, rustls_dist_discovery,
                           rustls_dist_sockopts, rustls_dist_channel, rustls_dist_hs_data, rustls_dist_controller,
-                          rustls_dist_input, rustls_dist_identity, rustls_dist_allow, dist_util]).
+                          rustls_dist_input, rustls_dist_turn, rustls_dist_tick, rustls_dist_crash, rustls_dist_packets,
+                          rustls_dist_negotiation, rustls_dist_attempts, rustls_dist_identity, rustls_dist_allow, dist_util]).
 
 %% What judges certificates where webpki is not alone.
--define(NEEDED_BY_REFEREES, [rustls_dist_verify, rustls_dist_path, rustls_dist_hostname, rustls_dist_pin, rustls_dist_crl,
+-define(NEEDED_BY_REFEREES, [rustls_dist_verify, rustls_dist_consent, rustls_dist_path, rustls_dist_hostname, rustls_dist_pin, rustls_dist_crl,
                              rustls_dist_raw_file, public_key, pubkey_cert, pubkey_cert_records, pubkey_crl,
                              pubkey_pem, 'OTP-PUB-KEY']).
 
--define(NEEDED_IN_TROUBLE, [rustls_dist_log, rustls_dist_log_limit, rustls_dist_failure, rustls_dist_rate,
-                            rustls_dist_acceptor, rustls_dist_incoming, rustls_dist_handshake, rustls_dist_check_ip,
-                            logger_formatter, logger_backend, erl_posix_msg, calendar, string, unicode_util, timer,
-                            io, io_lib, io_lib_format, io_lib_pretty]).
+-define(NEEDED_IN_TROUBLE, [rustls_dist_log, rustls_dist_log_limit, rustls_dist_failure, rustls_dist_failure_text,
+                            rustls_dist_peer_text, rustls_dist_epmd_answer, rustls_dist_rate, rustls_dist_acceptor,
+                            rustls_dist_incoming, rustls_dist_first_bytes, rustls_dist_handshake, rustls_dist_check_ip,
+                            logger_formatter, logger_backend, erl_posix_msg, calendar, string,
+                            unicode_util, timer, io, io_lib, io_lib_format, io_lib_pretty]).
 
 -define(LOGGER_TRIES, 100).
 -define(LOGGER_POLL_MS, 100).
 
--type state() :: #{server | client => {ok, role_config()} | {error, binary()}}.
+%% Whose run the configuration belongs to.
+-define(RUN, rustls_dist_sup).
+
+%% What became of a role's options: its configuration, or the sentence that says what is wrong with them. A server side
+%% without a certificate is no fault: the node dials, and lets nobody in.
+-type role() :: {ok, role_config()} | no_certificate | {error, binary()}.
+
+-type roles() :: #{server | client => role()}.
 
 -spec start_link() -> {ok, pid()} | {error, term()}.
 start_link() ->
     gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 
-%% The configuration of a role, or the sentence that says what is wrong with it.
--spec fetch(server | client) -> {ok, role_config()} | {error, binary()}.
+%% What became of a role's options. What is fetched stays as it is: a handshake that fetches once works with one
+%% configuration from its beginning to its end.
+-spec fetch(server) -> role(); (client) -> {ok, role_config()} | {error, binary()}.
 fetch(Role) ->
-    try
-        gen_server:call(?MODULE, {fetch, Role}, infinity)
-    catch
-        exit:_ -> {error, <<"rustls_dist's supervisor is not running; is its ebin folder in the code path?">>}
+    case persistent_term:get(key(), none) of
+        #{Role := Result} -> Result;
+        none -> {error, <<"rustls_dist's supervisor is not running; is its ebin folder in the code path?">>}
     end.
 
 %% Whether both roles are usable; the first problem otherwise. What a node that only connects needs is the client role.
--spec check() -> #{server | client => {ok, role_config()} | {error, binary()}}.
+-spec check() -> roles().
 check() ->
     #{server => fetch(server), client => fetch(client)}.
 
--spec init([]) -> {ok, state()}.
+%% Has the user told that this node listens in vain.
+-spec nobody_can_dial() -> ok.
+nobody_can_dial() ->
+    gen_server:cast(?MODULE, {log_notice, no_certificate}).
+
+-spec init([]) -> {ok, no_state, hibernate}.
 init([]) ->
-    Roles = load(),
-    preload(maps:values(Roles)),
-    {ok, Roles}.
+    {?MODULE, Run} = Key = key(),
+    case persistent_term:get(Key, none) of
+        none ->
+            Roles = rustls_dist_crash:without_terms(fun load/0),
+            preload(maps:values(Roles)),
+            ok = persistent_term:put(Key, Roles),
+            _ = spawn(?MODULE, erase_with, [Run, Key]);
+        #{} ->
+            ok
+    end,
+    %% What was read and built is not to be held twice.
+    {ok, no_state, hibernate}.
+
+key() ->
+    {?MODULE, whereis(?RUN)}.
+
+%% A process of its own, since the supervisor's children come and go.
+-spec erase_with(pid(), term()) -> true.
+erase_with(Run, Key) ->
+    Ref = monitor(process, Run),
+    receive
+        {'DOWN', Ref, process, Run, _Reason} -> persistent_term:erase(Key)
+    end.
 
 %% When the file descriptors are used up it is too late to load the modules that say so.
 preload(Roles) ->
@@ -78,17 +118,21 @@ preload(Roles) ->
     _ = code:ensure_modules_loaded(?NEEDED_BY_LINKS ++ ?NEEDED_IN_TROUBLE ++ Referees),
     ok.
 
--spec handle_call({fetch, server | client}, gen_server:from(), state()) -> {reply, term(), state()}.
-handle_call({fetch, Role}, _From, State) ->
-    {reply, maps:get(Role, State), State}.
+%% Nobody has anything to ask here, and strangers get no answer.
+-spec handle_call(term(), gen_server:from(), no_state) -> {noreply, no_state}.
+handle_call(_Request, _From, State) ->
+    {noreply, State}.
 
--spec handle_cast(term(), state()) -> {noreply, state()}.
+-spec handle_cast(term(), no_state) -> {noreply, no_state}.
+handle_cast({log_notice, Notice}, State) ->
+    self() ! {log_notices, [Notice], ?LOGGER_TRIES},
+    {noreply, State};
 handle_cast(_Cast, State) ->
     {noreply, State}.
 
 %% What is logged before kernel has set up logger's default handler reaches the console of the boot, and not a log file:
 %% the notices wait for the handler, for a while.
--spec handle_info(term(), state()) -> {noreply, state()}.
+-spec handle_info(term(), no_state) -> {noreply, no_state}.
 handle_info({log_notices, Notices, Tries}, State) ->
     case logger:get_handler_config(default) of
         {error, _} when Tries > 0 ->
@@ -99,6 +143,10 @@ handle_info({log_notices, Notices, Tries}, State) ->
     {noreply, State};
 handle_info(_Other, State) ->
     {noreply, State}.
+
+-spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+format_status(Status) ->
+    rustls_dist_crash:format_status(Status).
 
 load() ->
     case rustls_dist_nif:load() of
@@ -142,7 +190,10 @@ sources() ->
 role(Role, Sources) ->
     case rustls_dist_opts:parse(Role, Sources) of
         {ok, #{options := Options, origins := Origins, notices := Notices}} ->
-            {build(Role, Options, Origins), Notices ++ unusable_crlfile(Role, Options)};
+            case Role =:= client orelse rustls_dist_opts:has_certificate(Options) of
+                true -> {build(Role, Options, Origins), Notices ++ unusable_crlfile(Role, Options)};
+                false -> {no_certificate, Notices}
+            end;
         {error, Problem} ->
             {{error, unicode:characters_to_binary(rustls_dist_opts:format_problem(Problem))}, []}
     end.

@@ -3,9 +3,10 @@
 %% Who there is on a link that is up, and how it ends:
 %%
 %% - The supervisor: the process that net_kernel knows as the link's owner and that dist_util runs in (started by
-%%   rustls_dist_setup or rustls_dist_accept). It ticks. It owns the socket until the link is up. Max priority.
-%% - The controller: this module. Holds the distribution handle's output side; the only process that seals. Blocks in
-%%   gen_tcp:send/2 when the peer is slow; the VM's queue then fills and senders are suspended.
+%%   rustls_dist_setup or rustls_dist_accept). It seals and sends ticks. It owns the socket until the link is up. Max priority.
+%% - The controller: this module. Holds the distribution handle's output side; seals and sends everything but ticks, by turns
+%%   with the supervisor (rustls_dist_turn). Blocks in gen_tcp:send/2 when the peer is slow; the VM's queue then fills and
+%%   senders are suspended.
 %% - The input handler: rustls_dist_input. Owns the socket, the only one that opens. Never waits for the controller.
 %%
 %% All three are linked. Only the input handler traps exits, to say goodbye to the peer: whoever ends first, the others
@@ -17,15 +18,15 @@
 %% whatever stage, the controller is the one left to report why, once.
 -module(rustls_dist_controller).
 
--export([start_link/1, note_progress/2, note_failure/2, up/4, tick/1, answer_key_update/1, refuse_renegotiation/1]).
--export([init/2, loop/1]).
+-export([start_link/1, note_progress/2, note_failure/2, up/5, tick/1, answer_key_update/1, refuse_renegotiation/1]).
+-export([init/2, woken/1]).
 
 -record(link, {dhandle :: erlang:dist_handle(),
                socket :: inet:socket(),
                peer :: rustls_dist_log:peer(),
                tx :: rustls_dist_nif:tx(),
                hibernate_after :: timeout(),                   % of the ssl option of that name
-               sending :: atomics:atomics_ref()}).             % 1 while records are sealed and not yet the socket's
+               turn :: rustls_dist_turn:turn()}).
 
 %% Gathered before it is sealed and sent: large enough to spread the cost of a system call, small enough for a
 %% NIF call on a normal scheduler to stay well below a millisecond. Twice as many bytes, two of the VM's fragments, made
@@ -39,6 +40,10 @@
 
 %% How long the first exit reason of a link is waited for.
 -define(DEATH_ROW_MS, 5000).
+
+%% The supervisor has the turn for microseconds, once in a quarter of net_ticktime at most.
+-define(TURN_MS, 1).
+-define(TURN_TRIES, 5000).
 
 -define(SPAWN_OPTIONS, [link, {message_queue_data, off_heap}, {fullsweep_after, 0}]).
 
@@ -63,10 +68,10 @@ note_failure(Controller, Reason) ->
     ok.
 
 %% The distribution handshake is over: traffic begins. Called by the supervisor, which gives the socket away.
--spec up(pid(), node(), erlang:dist_handle(), rustls_dist_handshake:tls()) -> ok.
-up(Controller, Node, DHandle, #{socket := Socket} = Tls) ->
+-spec up(pid(), node(), erlang:dist_handle(), rustls_dist_handshake:tls(), rustls_dist_turn:turn()) -> ok.
+up(Controller, Node, DHandle, #{socket := Socket} = Tls, Turn) ->
     Ref = erlang:monitor(process, Controller),
-    Controller ! {up, self(), Ref, DHandle, Tls#{node => Node}},
+    Controller ! {up, self(), Ref, DHandle, Tls#{node => Node}, Turn},
     receive
         {Ref, Input} ->
             erlang:demonitor(Ref, [flush]),
@@ -78,6 +83,7 @@ up(Controller, Node, DHandle, #{socket := Socket} = Tls) ->
             exit(Reason)
     end.
 
+%% A tick that could not be sealed is the controller's to look into.
 -spec tick(pid()) -> ok.
 tick(Controller) ->
     Controller ! tick,
@@ -99,7 +105,7 @@ refuse_renegotiation(Controller) ->
 init(Setup, Supervisor) ->
     process_flag(trap_exit, true),
     Supervisor ! {self(), ready},
-    wait(Setup, Supervisor, none).
+    rustls_dist_crash:without_terms(fun() -> wait(Setup, Supervisor, none) end).
 
 wait(Setup, Supervisor, Noted) ->
     receive
@@ -107,28 +113,33 @@ wait(Setup, Supervisor, Noted) ->
             wait(maps:merge(Setup, Progress), Supervisor, Noted);
         {note_failure, Reason} ->
             wait(Setup, Supervisor, {noted, Reason});
-        {up, From, Ref, DHandle, Tls} ->
-            Link = start(DHandle, Tls, Supervisor, {From, Ref}),
+        {up, From, Ref, DHandle, Tls, Turn} ->
+            Link = start(DHandle, Tls, Turn, Supervisor, {From, Ref}),
             process_flag(trap_exit, false),
             %% An exit that became a message just before must not be lost.
             receive {'EXIT', _Pid, Reason} -> exit(Reason) after 0 -> ok end,
             loop(Link);
         {'EXIT', _Pid, Reason} ->
             rustls_dist_log:failed_setup(Setup, Noted, Reason),
-            exit(Reason)
+            exit(Reason);
+        _Unknown ->
+            wait(Setup, Supervisor, Noted)
     end.
 
-start(DHandle, #{socket := Socket, tx := Tx, hibernate_after := HibernateAfter} = Tls, Supervisor, {From, Ref}) ->
-    Sending = atomics:new(1, []),
-    Input = rustls_dist_input:start_link(DHandle, Tls, Supervisor, Sending),
-    ok = erlang:dist_ctrl_input_handler(DHandle, Input),
-    _ = erlang:dist_ctrl_set_opt(DHandle, get_size, true),
+start(DHandle, #{socket := Socket, tx := Tx, hibernate_after := HibernateAfter} = Tls, Turn, Supervisor, {From, Ref}) ->
+    Input = rustls_dist_input:start_link(DHandle, Tls, Supervisor, Turn),
+    ok = alive(fun() -> erlang:dist_ctrl_input_handler(DHandle, Input) end),
+    _ = alive(fun() -> erlang:dist_ctrl_set_opt(DHandle, get_size, true) end),
     From ! {Ref, Input},
-    ok = erlang:dist_ctrl_get_data_notification(DHandle),
+    ok = alive(fun() -> erlang:dist_ctrl_get_data_notification(DHandle) end),
     #link{dhandle = DHandle, socket = Socket, peer = rustls_dist_log:established(Tls), tx = Tx,
-          hibernate_after = HibernateAfter, sending = Sending}.
+          hibernate_after = HibernateAfter, turn = Turn}.
 
-%% Exported because a process that hibernates goes on in a call of its own.
+%% Goes on where a process that hibernated left off: hibernation discards the stack.
+-spec woken(#link{}) -> no_return().
+woken(Link) ->
+    rustls_dist_crash:without_terms(fun() -> loop(Link) end).
+
 -spec loop(#link{}) -> no_return().
 loop(#link{hibernate_after = HibernateAfter} = Link) ->
     receive
@@ -138,7 +149,7 @@ loop(#link{hibernate_after = HibernateAfter} = Link) ->
         refuse_renegotiation -> transmit(Link, fun rustls_dist_nif:tx_refuse_renegotiation/1);
         _Other -> ok
     after HibernateAfter ->
-        erlang:hibernate(?MODULE, loop, [Link])
+        erlang:hibernate(?MODULE, woken, [Link])
     end,
     loop(Link).
 
@@ -159,14 +170,19 @@ gather(DHandle, Packets, Bytes, PacketsLeft) ->
         none -> {drained, lists:reverse(Packets), Bytes};
         {Size, _Data} = Packet -> gather(DHandle, [Packet | Packets], Bytes + Size, PacketsLeft - 1)
     catch
-        error:badarg -> death_row(connection_closed)
+        _:_ -> death_row(connection_closed)
     end.
 
 notify(DHandle) ->
+    alive(fun() -> erlang:dist_ctrl_get_data_notification(DHandle) end).
+
+%% Calls the VM about a distribution handle. It raises badarg for one that belongs to an earlier link, and notsup when the
+%% process is not that of a link any more (erts/emulator/beam/dist.c): whatever it is, the link is gone.
+alive(Call) ->
     try
-        erlang:dist_ctrl_get_data_notification(DHandle)
+        Call()
     catch
-        error:badarg -> death_row(connection_closed)
+        _:_ -> death_row(connection_closed)
     end.
 
 send_packets(_Link, [], _Bytes) ->
@@ -176,22 +192,34 @@ send_packets(Link, Packets, Bytes) when Bytes > ?LARGE_BYTES ->
 send_packets(Link, Packets, _Bytes) ->
     transmit(Link, fun(Tx) -> rustls_dist_nif:tx_seal(Tx, Packets) end).
 
-%% Records that are sealed and never sent leave a gap in their numbers, so that nothing sealed later can be read: whoever
-%% ends this process in between has to know (rustls_dist_input:last_words/3).
-transmit(#link{socket = Socket, peer = Peer, tx = Tx, sending = Sending}, Seal) ->
-    ok = atomics:put(Sending, 1, 1),
+%% While it has the turn the controller must not be overtaken for long, or it would keep the supervisor from ticking.
+transmit(#link{socket = Socket, peer = Peer, tx = Tx, turn = Turn}, Seal) ->
+    Before = process_flag(priority, max),
+    ok = await_turn(Turn, ?TURN_TRIES),
     case Seal(Tx) of
         {ok, Records} ->
             case gen_tcp:send(Socket, Records) of
-                ok -> atomics:put(Sending, 1, 0);
-                {error, Reason} -> death_row({send_error, Reason})
+                ok ->
+                    ok = rustls_dist_turn:give(Turn),
+                    _ = process_flag(priority, Before),
+                    ok;
+                {error, Reason} ->
+                    death_row({send_error, Reason})
             end;
         {error, #{kind := closed}} ->
             death_row(connection_closed);
         {error, #{kind := Kind} = Error} ->
-            ok = atomics:put(Sending, 1, 0),
+            ok = rustls_dist_turn:give(Turn),
             rustls_dist_log:broken_link(Peer, {tls, Error}),
             exit({tls_error, Kind})
+    end.
+
+await_turn(_Turn, 0) ->
+    death_row(connection_closed);
+await_turn(Turn, Tries) ->
+    case rustls_dist_turn:take(Turn) of
+        true -> ok;
+        false -> receive after ?TURN_MS -> await_turn(Turn, Tries - 1) end
     end.
 
 -spec death_row(term()) -> no_return().

@@ -7,7 +7,7 @@
 -behaviour(gen_server).
 
 -export([start_link/0, lists/4, by_issuer/1, doubt/1]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 
 -export_type([key/0, slot/0, load/0, loaded/0]).
 
@@ -76,9 +76,7 @@ doubt(Keys) ->
 init([]) ->
     {ok, #state{}}.
 
--spec handle_call({lists, key(), stamp(), load()} | {by_issuer, rustls_dist_crl_lists:issuer()}, gen_server:from(),
-                  #state{}) ->
-          {reply, term(), #state{}} | {noreply, #state{}}.
+-spec handle_call(term(), gen_server:from(), #state{}) -> {reply, term(), #state{}} | {noreply, #state{}}.
 handle_call({lists, Key, Stamp, Load}, From, #state{entries = Entries} = State) ->
     Now = now_seconds(),
     case Entries of
@@ -91,24 +89,35 @@ handle_call({by_issuer, Issuer}, _From, #state{entries = Entries} = State) ->
     Now = now_seconds(),
     Ders = [Der || {{http, _}, #entry{result = {ok, Lists}, until = Until}} <- maps:to_list(Entries), Now < Until,
                    {Name, Der} <- Lists, Name =:= Issuer],
-    {reply, Ders, State}.
+    {reply, Ders, State};
+handle_call(_Unknown, _From, State) ->
+    {noreply, State}.
 
--spec handle_cast({doubt, [key()]}, #state{}) -> {noreply, #state{}}.
+-spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
 handle_cast({doubt, Keys}, #state{entries = Entries} = State) ->
     Soon = now_seconds() + ?DOUBT_SECONDS,
     Doubted = maps:map(fun(_Key, #entry{until = Until} = Entry) -> Entry#entry{until = min(Soon, Until)} end,
                        maps:with(Keys, Entries)),
-    {noreply, State#state{entries = maps:merge(Entries, Doubted)}}.
+    {noreply, State#state{entries = maps:merge(Entries, Doubted)}};
+handle_cast(_Unknown, State) ->
+    {noreply, State}.
 
--spec handle_info({'DOWN', reference(), process, pid(), term()}, #state{}) -> {noreply, #state{}}.
-handle_info({'DOWN', _Ref, process, Pid, Exit}, #state{running = Running, free = Free, callers = Callers} = State) ->
+-spec handle_info(term(), #state{}) -> {noreply, #state{}}.
+handle_info({'DOWN', _Ref, process, Pid, Exit}, #state{running = Running, free = Free, callers = Callers} = State)
+  when is_map_key(Pid, Running) ->
     {{{Key, Stamp} = Id, Slot}, Others} = maps:take(Pid, Running),
     {Result, Until} = outcome(Exit),
     {Waiters, OtherCallers} = maps:take(Id, Callers),
     _ = [gen_server:reply(From, Result) || From <- Waiters],
     Entry = #entry{stamp = Stamp, result = Result, until = Until, used = used()},
     Held = hold(Key, Entry, State#state{running = Others, callers = OtherCallers, free = [Slot | Free]}),
-    {noreply, start_loads(Held)}.
+    {noreply, start_loads(Held)};
+handle_info(_Unknown, State) ->
+    {noreply, State}.
+
+-spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+format_status(Status) ->
+    rustls_dist_crash:format_status(Status).
 
 join(Id, Load, From, #state{callers = Callers, waiting = Waiting} = State) ->
     case Callers of

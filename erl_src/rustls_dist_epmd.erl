@@ -131,7 +131,7 @@ init([]) ->
         {error, Text} -> {ok, report(Text, #state{settings = wrong})}
     end.
 
--spec handle_call(term(), gen_server:from(), #state{}) -> {reply, term(), #state{}}.
+-spec handle_call(term(), gen_server:from(), #state{}) -> {reply, term(), #state{}} | {noreply, #state{}}.
 handle_call({port, Name}, _From, State) ->
     Fresh = refresh(State),
     {reply, port(Name, Fresh), Fresh};
@@ -144,7 +144,9 @@ handle_call({listen_port, Name}, _From, State) ->
 handle_call({register, Name, Port}, _From, #state{registered = Registered} = State) ->
     {reply, ok, State#state{registered = lists:keystore(Name, 1, Registered, {Name, Port})}};
 handle_call(registered, _From, #state{registered = Registered} = State) ->
-    {reply, {ok, Registered}, State}.
+    {reply, {ok, Registered}, State};
+handle_call(_Unknown, _From, State) ->
+    {noreply, State}.
 
 -spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
 handle_cast(_Cast, State) ->

@@ -50,6 +50,9 @@ in_time(#{stage := tcp}, setup_timer_timeout) ->
     connect(timeout);
 in_time(_Setup, setup_timer_timeout) ->
     [timeout(), "; the peer or the network is very slow, or gone"];
+in_time(_Setup, no_certificate) ->
+    "this node has no certificate, so nobody can dial it: give its server side certfile and keyfile (the peer was sent the "
+        "alert handshake_failure)";
 in_time(_Setup, overloaded) ->
     "too many TLS handshakes wait on this node";
 in_time(_Setup, unsupported_protocol) ->
@@ -130,7 +133,7 @@ alert(Name, Code) ->
                   certificate_unknown -> "it does not accept this node's certificate";
                   bad_record_mac -> "it received damaged bytes";
                   handshake_failure -> "the options of the two nodes have nothing in common, "
-                                       "or it refused this node's certificate";
+                                       "or it refused this node's certificate, or has none of its own";
                   protocol_version -> "the two nodes have no TLS version in common";
                   _ -> "its log says more"
               end,

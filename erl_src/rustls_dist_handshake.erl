@@ -6,7 +6,7 @@
 %% then be ended, and the alert still be sent, within the deadline.
 -module(rustls_dist_handshake).
 
--export([run/4, verdict/4, close_gently/1]).
+-export([connect/3, accept/4, verdict/4, close_gently/1]).
 
 -export_type([tls/0, failure/0]).
 
@@ -49,23 +49,29 @@
 -define(ALERT_MS, 200).
 -define(CERTIFICATE_UNKNOWN, 46).
 
-%% Does the handshake. Name: what the server's certificate must say (client). TimeoutMs: for all of it.
+%% Does the handshake as client. Name: what the server's certificate must say. TimeoutMs: for all of it.
 %% On failure the alert is sent; closing the socket is left to the caller.
--spec run(inet:socket(), client | server, {rustls_dist_config:role_config(), any | binary()}, timeout()) ->
+-spec connect(inet:socket(), {rustls_dist_config:role_config(), any | binary()}, timeout()) ->
           {ok, tls()} | {error, failure()}.
-run(Socket, Role, {#{config := Config, policy := Policy} = RoleConfig, Name}, TimeoutMs) ->
+connect(Socket, {RoleConfig, Name}, TimeoutMs) ->
+    run(Socket, client, RoleConfig, Name, <<>>, TimeoutMs).
+
+%% Does it as server. First: what rustls_dist_first_bytes received.
+-spec accept(inet:socket(), rustls_dist_config:role_config(), First :: binary(), timeout()) ->
+          {ok, tls()} | {error, failure()}.
+accept(Socket, RoleConfig, First, TimeoutMs) ->
+    run(Socket, server, RoleConfig, any, First, TimeoutMs).
+
+run(Socket, Role, #{config := Config, policy := Policy} = RoleConfig, Name, First, TimeoutMs) ->
     Started = erlang:monotonic_time(),
     Address = rustls_dist_log:peer(Socket),
     State = #state{socket = Socket,
                    role = Role,
                    policy = for_connection(Policy, Role, Name, Socket),
                    handshake = rustls_dist_nif:handshake_new(Config, native_name(Policy, Name), TimeoutMs),
-                   deadline_ms = erlang:convert_time_unit(Started, native, millisecond) + TimeoutMs},
-    First = case Role of
-                client -> advance(State, <<>>);
-                server -> first_bytes(State, <<>>)
-            end,
-    case First of
+                   deadline_ms = erlang:convert_time_unit(Started, native, millisecond) + TimeoutMs,
+                   received = First =/= <<>>},
+    case advance(State, First) of
         {ok, Tls} ->
             Elapsed = erlang:convert_time_unit(erlang:monotonic_time() - Started, native, microsecond),
             {ok, maps:merge(Tls#{handshake_us => Elapsed, address => Address},
@@ -105,33 +111,6 @@ linger(Socket, DeadlineMs, Bytes) when Bytes > 0 ->
     end;
 linger(_Socket, _DeadlineMs, _Spent) ->
     ok.
-
-%% A server looks at the first bytes itself: what is not TLS never reaches a thread, and is called by its name.
-first_bytes(State, Before) ->
-    case receive_bytes(State) of
-        {ok, Data, Next} ->
-            case judge(<<Before/binary, Data/binary>>) of
-                {tls, Bytes} -> advance(Next, Bytes);
-                {more, Bytes} -> first_bytes(Next, Bytes);
-                Other -> {error, Other}
-            end;
-        Error ->
-            Error
-    end.
-
-%% A handshake record of TLS 1.x (RFC 8446 section 5.1), or distribution's first packet: 2 bytes of length, `N' or the
-%% old `n' (erts' distribution protocol, send_name).
-judge(<<22, 3, _, _/binary>> = Bytes) -> {tls, Bytes};
-judge(<<0, _, Tag, _/binary>>) when Tag =:= $N; Tag =:= $n -> plain_distribution;
-judge(Bytes) when byte_size(Bytes) < 3 ->
-    case Bytes of
-        <<22, 3>> -> {more, Bytes};
-        <<22>> -> {more, Bytes};
-        <<0, _>> -> {more, Bytes};
-        <<0>> -> {more, Bytes};
-        _ -> {not_tls, Bytes}
-    end;
-judge(Bytes) -> {not_tls, binary:part(Bytes, 0, min(16, byte_size(Bytes)))}.
 
 advance(#state{handshake = Handshake} = State, Bytes) ->
     case rustls_dist_nif:handshake_advance(Handshake, Bytes) of
@@ -216,16 +195,15 @@ step(#state{socket = Socket, role = Role} = State, {done, Send, Tx, Rx, Facts}) 
 step(_State, {failed, _Nothing, #{received := {_Code, _Name} = Alert}}) ->
     {error, {tls_alert, Alert}};
 step(State, {failed, Alert, Error}) ->
-    _ = send(State, Alert),
-    {error, {tls, Error}}.
+    case send(State, Alert) of
+        ok -> {error, {tls, Error}};
+        {error, _} -> {error, {tls, Error#{alert => none}}}
+    end.
 
 %% A client may have dialled something that is not TLS, too. Only the first bytes tell: later ones may begin anywhere in a
 %% record. Before: the state in which nothing of Data had arrived.
 answer(#state{role = client, received = false}, _Next, <<Type, _/binary>> = Data) when Type < 20; Type > 23 ->
-    case judge(Data) of
-        plain_distribution -> {error, plain_distribution};
-        _ -> {error, {not_tls, binary:part(Data, 0, min(16, byte_size(Data)))}}
-    end;
+    {error, rustls_dist_first_bytes:judge(Data)};
 answer(_Before, Next, Data) ->
     advance(Next, Data).
 
@@ -239,6 +217,8 @@ send(#state{socket = Socket}, Bytes) ->
     end.
 
 receive_bytes(#state{socket = Socket, received = Received} = State) ->
+    %% Each read takes a buffer, however little arrives: a peer that sends byte after byte is not to fill the memory.
+    true = erlang:garbage_collect(),
     case gen_tcp:recv(Socket, 0, left_ms(State)) of
         {ok, Data} -> {ok, Data, State#state{received = true}};
         {error, timeout} -> {error, {timeout, Received}};

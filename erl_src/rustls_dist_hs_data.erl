@@ -10,6 +10,8 @@
 %% Fills in what both directions have in common. Controller: the link's controller process, still waiting.
 -spec new(inet | inet6, rustls_dist_handshake:tls(), node(), pid()) -> #hs_data{}.
 new(Family, #{socket := Socket, role := Role} = Tls, MyNode, Controller) ->
+    Turn = rustls_dist_turn:new(),
+    Unheard = counters:new(1, []),
     #hs_data{socket = Controller,
              this_node = MyNode,
              this_flags = 0,
@@ -19,11 +21,11 @@ new(Family, #{socket := Socket, role := Role} = Tls, MyNode, Controller) ->
              f_setopts_post_nodeup = fun(_) -> inet:setopts(Socket, rustls_dist_sockopts:established(Role)) end,
              f_getll = fun(_) -> getll(Controller, Tls) end,
              f_address = fun(_, Node) -> address(Family, Tls, Node) end,
-             f_handshake_complete = fun(_, Node, DHandle) -> rustls_dist_controller:up(Controller, Node, DHandle, Tls) end,
-             mf_tick = fun(_) -> rustls_dist_controller:tick(Controller) end,
-             mf_getstat = fun(_) -> getstat(Socket) end,
-             mf_setopts = fun(_, Options) -> setopts(Socket, Options) end,
-             mf_getopts = fun(_, Options) -> inet:getopts(Socket, Options) end}.
+             f_handshake_complete = fun(_, Node, DHandle) -> rustls_dist_controller:up(Controller, Node, DHandle, Tls, Turn) end,
+             mf_tick = fun(_) -> rustls_dist_tick:send(Controller, Tls, Turn) end,
+             mf_getstat = fun(_) -> rustls_dist_tick:getstat(Socket, Unheard) end,
+             mf_setopts = fun(_, Options) -> rustls_dist_sockopts:set(Socket, Options) end,
+             mf_getopts = fun(_, Options) -> rustls_dist_sockopts:get(Socket, Options) end}.
 
 recv(Tls, MyNode, Controller, Timeout) ->
     case noted(Controller, judged(Tls, MyNode, rustls_dist_channel:recv(Tls, Timeout))) of
@@ -70,20 +72,3 @@ address(Family, #{address := Address}, Node) ->
                                _ -> Address
                            end,
                  host = Host, protocol = tls, family = Family}.
-
-%% Counted at the socket, where dist_util's ticker looks for signs of life.
-getstat(Socket) ->
-    case inet:getstat(Socket, [recv_cnt, send_cnt, send_pend]) of
-        {ok, Stat} ->
-            #{recv_cnt := Received, send_cnt := Sent, send_pend := Pending} = maps:from_list(Stat),
-            {ok, Received, Sent, Pending};
-        {error, _} = Error ->
-            Error
-    end.
-
-%% What the carrier itself depends on is not the user's to set (inet_tcp_dist).
-setopts(Socket, Options) ->
-    case [Option || {Key, _} = Option <- Options, lists:member(Key, [active, deliver, packet, mode, header])] of
-        [] -> inet:setopts(Socket, Options);
-        Forbidden -> {error, {badopts, Forbidden}}
-    end.

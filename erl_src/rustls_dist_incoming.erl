@@ -1,8 +1,13 @@
-%% One accepted connection until net_kernel takes it over: the address check, the TLS handshake, and handing the result on.
+%% One accepted connection until net_kernel takes it over: the address check, the first bytes, the TLS handshake, and
+%% handing the result on. The configuration is that of the moment when the first bytes are there.
 -module(rustls_dist_incoming).
 
 -export([start/2, go/2]).
 -export([init/2]).
+
+%% What a node without a certificate answers, as OTP's ssl does: a plain record of TLS 1.2 with that fatal alert (RFC 5246
+%% sections 6.2.1 and 7.2).
+-define(HANDSHAKE_FAILURE, <<21, 3, 3, 2:16, 2, 40>>).
 
 %% Starts a process that waits for its socket. It is monitored, not linked: no peer ends the accept loop.
 -spec start(inet | inet6, pid()) -> {pid(), reference()}.
@@ -17,7 +22,11 @@ go(Pid, Socket) ->
 
 -spec init(inet | inet6, pid()) -> ok.
 init(Family, Kernel) ->
-    receive {go, Socket} -> serve(Family, Kernel, Socket) end.
+    receive
+        {go, Socket} -> rustls_dist_crash:without_terms(fun() -> serve(Family, Kernel, Socket) end)
+    after net_kernel:connecttime() ->
+        ok
+    end.
 
 serve(Family, Kernel, Socket) ->
     Peer = rustls_dist_log:peer(Socket),
@@ -32,12 +41,23 @@ serve(Family, Kernel, Socket) ->
 secure(Socket) ->
     case rustls_dist_check_ip:check(Socket) of
         ok ->
-            case rustls_dist_config:fetch(server) of
-                {ok, Config} -> rustls_dist_handshake:run(Socket, server, {Config, any}, net_kernel:connecttime());
-                {error, Text} -> {error, {configuration, Text}}
+            case rustls_dist_first_bytes:await(Socket, net_kernel:connecttime()) of
+                {ok, First, LeftMs} -> handshake(Socket, First, LeftMs);
+                {error, _} = Error -> Error
             end;
         {error, _} = Error ->
             Error
+    end.
+
+handshake(Socket, First, TimeoutMs) ->
+    case rustls_dist_config:fetch(server) of
+        {ok, Config} ->
+            rustls_dist_handshake:accept(Socket, Config, First, TimeoutMs);
+        no_certificate ->
+            _ = gen_tcp:send(Socket, ?HANDSHAKE_FAILURE),
+            {error, no_certificate};
+        {error, Text} ->
+            {error, {configuration, Text}}
     end.
 
 %% net_kernel's side of this is in accept_connection/5.

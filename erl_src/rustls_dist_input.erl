@@ -3,7 +3,7 @@
 -module(rustls_dist_input).
 
 -export([start_link/4, go/1]).
--export([init/5, loop/1]).
+-export([init/5, woken/1]).
 
 %% Socket messages that may wait here at most; each holds up to `buffer` bytes. The credit is renewed before it is used up:
 %% a socket that fell silent would be taken out of the schedulers' own poll set (erts/emulator/sys/common/erl_check_io.c),
@@ -18,9 +18,9 @@
                rx :: rustls_dist_nif:rx(),
                hibernate_after :: timeout(),                   % of the ssl option of that name
                unrenewed = 0 :: 0..?RENEWED,                   % socket messages handled since the credit was renewed
-               sending :: atomics:atomics_ref()}).             % the controller's
+               turn :: rustls_dist_turn:turn()}).
 
-%% Packets that one call returns at most; there is no reason to leave any.
+%% Packets that are wanted of one call; there is no reason to leave any.
 -define(ALL_PACKETS, 16#ffffffff).
 
 -define(DEATH_ROW_MS, 5000).
@@ -29,9 +29,9 @@
 -define(SPAWN_OPTIONS, [link, {message_queue_data, off_heap}, {fullsweep_after, 0}]).
 
 %% Starts a handler that waits for the socket. Called by the controller.
--spec start_link(erlang:dist_handle(), rustls_dist_handshake:tls(), pid(), atomics:atomics_ref()) -> pid().
-start_link(DHandle, Tls, Supervisor, Sending) ->
-    spawn_opt(?MODULE, init, [DHandle, Tls, Supervisor, self(), Sending], ?SPAWN_OPTIONS).
+-spec start_link(erlang:dist_handle(), rustls_dist_handshake:tls(), pid(), rustls_dist_turn:turn()) -> pid().
+start_link(DHandle, Tls, Supervisor, Turn) ->
+    spawn_opt(?MODULE, init, [DHandle, Tls, Supervisor, self(), Turn], ?SPAWN_OPTIONS).
 
 %% The socket is the handler's now.
 -spec go(pid()) -> ok.
@@ -39,25 +39,32 @@ go(Input) ->
     Input ! go,
     ok.
 
--spec init(erlang:dist_handle(), rustls_dist_handshake:tls(), pid(), pid(), atomics:atomics_ref()) -> no_return().
-init(DHandle, #{socket := Socket, rx := Rx, hibernate_after := HibernateAfter} = Tls, Supervisor, Controller, Sending) ->
+-spec init(erlang:dist_handle(), rustls_dist_handshake:tls(), pid(), pid(), rustls_dist_turn:turn()) -> no_return().
+init(DHandle, #{socket := Socket, rx := Rx, hibernate_after := HibernateAfter} = Tls, Supervisor, Controller, Turn) ->
     process_flag(trap_exit, true),
     link(Supervisor),
     Link = #link{dhandle = DHandle, socket = Socket, controller = Controller, tls = Tls, rx = Rx,
-                 hibernate_after = HibernateAfter, sending = Sending},
+                 hibernate_after = HibernateAfter, turn = Turn},
     receive
         go -> ok;
         {'EXIT', _Pid, Reason} -> exit(Reason)
     end,
     ok = rustls_dist_nif:rx_established(Rx),
+    rustls_dist_crash:without_terms(fun() -> begin_reading(Link) end).
+
+begin_reading(Link) ->
     %% Packets may have come with the last one of the distribution handshake.
     opened(Link, <<>>),
     case grant(Link, ?ACTIVE) of
         ok -> loop(Link);
-        {error, _} -> death_row(connection_closed)
+        {error, _} -> death_row(Link)
     end.
 
-%% Exported because a process that hibernates goes on in a call of its own.
+%% Goes on where a process that hibernated left off: hibernation discards the stack.
+-spec woken(#link{}) -> no_return().
+woken(Link) ->
+    rustls_dist_crash:without_terms(fun() -> loop(Link) end).
+
 -spec loop(#link{}) -> no_return().
 loop(#link{socket = Socket, hibernate_after = HibernateAfter} = Link) ->
     receive
@@ -73,7 +80,7 @@ loop(#link{socket = Socket, hibernate_after = HibernateAfter} = Link) ->
         _Other ->
             loop(Link)
     after HibernateAfter ->
-        erlang:hibernate(?MODULE, loop, [Link])
+        erlang:hibernate(?MODULE, woken, [Link])
     end.
 
 %% Every message that was handled is granted again, so tcp_passive, when the peer was faster than this process, needs no
@@ -92,17 +99,24 @@ opened(#link{rx = Rx} = Link, Data) ->
         {ok, Packets, Events} ->
             put_packets(Link, Packets),
             handle_events(Link, Events);
+        %% One call is over before it holds the scheduler for long, whatever the peer sends.
+        {more, Packets, Events, Rest} ->
+            put_packets(Link, Packets),
+            handle_events(Link, Events),
+            opened(Link, Rest);
         {error, #{kind := Kind} = Error} ->
-            rustls_dist_log:broken_link(rustls_dist_log:established(Link#link.tls), {tls, Error}),
             exit(Link#link.controller, {tls_error, Kind}),
-            last_words(Link, {tls_error, Kind}, fun() -> rustls_dist_channel:send_alert(Link#link.tls, Error) end)
+            Sent = last_words(Link, Error#{alert => none}, fun() -> rustls_dist_channel:send_alert(Link#link.tls, Error) end),
+            rustls_dist_log:broken_link(rustls_dist_log:established(Link#link.tls), {tls, Sent}),
+            exit({tls_error, Kind})
     end.
 
-put_packets(#link{dhandle = DHandle}, Packets) ->
+%% Whatever the VM raises (rustls_dist_controller:alive/1), and a stack trace would show the packet.
+put_packets(#link{dhandle = DHandle} = Link, Packets) ->
     try
         put_all(DHandle, Packets)
     catch
-        error:badarg -> death_row(connection_closed)
+        _:_ -> death_row(Link)
     end.
 
 put_all(_DHandle, []) ->
@@ -128,28 +142,35 @@ handle_events(#link{tls = Tls}, [{alert, {_Code, Name} = Alert} | _]) ->
 %% The link is ended from our side: say close_notify (RFC 8446 section 6.1).
 -spec farewell(#link{}, term()) -> no_return().
 farewell(#link{tls = #{socket := Socket, tx := Tx}} = Link, Reason) ->
-    last_words(Link, Reason, fun() -> close_notify(Socket, rustls_dist_nif:tx_close_notify(Tx)) end).
-
-close_notify(Socket, {ok, Record}) -> rustls_dist_channel:send_now(Socket, Record);
-close_notify(_Socket, {error, _Closed}) -> ok.
-
-%% Speaks to the peer a last time, if that can be done in order and without waiting: the controller, which does not trap
-%% exits and is on its way out, must be gone, everything it sealed must have gone to the socket, and the socket must have
-%% sent it.
--spec last_words(#link{}, term(), fun(() -> ok)) -> no_return().
-last_words(#link{socket = Socket, controller = Controller, sending = Sending}, Reason, Speak) ->
-    Ref = erlang:monitor(process, Controller),
-    Gone = receive {'DOWN', Ref, process, Controller, _} -> true after ?CONTROLLER_EXIT_MS -> false end,
-    case Gone andalso {atomics:get(Sending, 1), inet:getstat(Socket, [send_pend])} of
-        {0, {ok, [{send_pend, 0}]}} -> ok = Speak();
-        _ -> ok
-    end,
+    _ = last_words(Link, unsaid, fun() -> close_notify(Socket, rustls_dist_nif:tx_close_notify(Tx)) end),
     exit(Reason).
 
--spec death_row(term()) -> no_return().
-death_row(Reason) ->
-    receive
-        {'EXIT', _Pid, First} -> exit(First)
-    after ?DEATH_ROW_MS ->
-        exit(Reason)
+close_notify(Socket, {ok, Record}) -> rustls_dist_channel:send_now(Socket, Record);
+close_notify(_Socket, {error, _Closed} = Error) -> Error.
+
+%% Speaks to the peer a last time, if that can be done in order and without waiting: the controller, which does not trap
+%% exits and is on its way out, must be gone, everything that was sealed must have gone to the socket, and the socket must
+%% have sent it. Nobody seals after that: the turn is kept. Returns what Speak does, or Unsaid.
+-spec last_words(#link{}, Unsaid, fun(() -> Said)) -> Said | Unsaid.
+last_words(#link{socket = Socket, controller = Controller, turn = Turn}, Unsaid, Speak) ->
+    Ref = erlang:monitor(process, Controller),
+    Gone = receive {'DOWN', Ref, process, Controller, _} -> true after ?CONTROLLER_EXIT_MS -> false end,
+    case Gone andalso rustls_dist_turn:take(Turn) andalso inet:getstat(Socket, [send_pend]) of
+        {ok, [{send_pend, 0}]} -> Speak();
+        _ -> Unsaid
     end.
+
+%% Nothing can be delivered any more: the link is going down, and the first reason is to survive. Meanwhile nothing more is
+%% read, and what was read is dropped.
+-spec death_row(#link{}) -> no_return().
+death_row(#link{socket = Socket} = Link) ->
+    _ = inet:setopts(Socket, [{active, false}]),
+    drop_data(Socket),
+    receive
+        {'EXIT', _Pid, First} -> farewell(Link, First)
+    after ?DEATH_ROW_MS ->
+        exit(connection_closed)
+    end.
+
+drop_data(Socket) ->
+    receive {tcp, Socket, _Data} -> drop_data(Socket) after 0 -> ok end.

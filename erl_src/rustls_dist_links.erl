@@ -1,10 +1,13 @@
 %% What is known of each link, by its distribution controller. A link is forgotten when its controller ends.
+%%
+%% The table belongs to rustls_dist_sup, and those who make links write into it: the server, which only sees to it that
+%% links are forgotten, may end and come back, and no link is lost.
 -module(rustls_dist_links).
 
 -behaviour(gen_server).
 
--export([start_link/0, add/2, info/1]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([new_table/0, start_link/0, add/2, info/1]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 
 -export_type([info/0]).
 
@@ -19,18 +22,25 @@
 
 -define(TABLE, ?MODULE).
 
+%% Makes the table, which is the caller's.
+-spec new_table() -> ok.
+new_table() ->
+    ?TABLE = ets:new(?TABLE, [named_table, public, {read_concurrency, true}]),
+    ok.
+
 -spec start_link() -> {ok, pid()} | {error, term()}.
 start_link() ->
     gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 
 %% Remembers a link. Called before the link is up, so that whoever waited for the link finds it here. A link does without,
-%% should this server be down.
+%% should there be no table.
 -spec add(pid(), rustls_dist_handshake:tls()) -> ok.
 add(Controller, Tls) ->
     try
-        gen_server:call(?MODULE, {add, Controller, Tls})
+        true = ets:insert(?TABLE, {Controller, Tls}),
+        gen_server:cast(?MODULE, {added, Controller})
     catch
-        exit:_ -> ok
+        error:badarg -> ok
     end.
 
 -spec info(pid()) -> {ok, info()} | {error, not_connected}.
@@ -42,19 +52,21 @@ info(Controller) ->
         error:badarg -> {error, not_connected}
     end.
 
+%% Whoever ended while no server ran is reported as DOWN at once.
 -spec init([]) -> {ok, no_state}.
 init([]) ->
-    ?TABLE = ets:new(?TABLE, [named_table, protected, {read_concurrency, true}]),
+    _ = [erlang:monitor(process, Controller) || [Controller] <- ets:match(?TABLE, {'$1', '_'})],
     {ok, no_state}.
 
--spec handle_call({add, pid(), rustls_dist_handshake:tls()}, gen_server:from(), no_state) -> {reply, ok, no_state}.
-handle_call({add, Controller, Tls}, _From, State) ->
-    _ = erlang:monitor(process, Controller),
-    true = ets:insert(?TABLE, {Controller, Tls}),
-    {reply, ok, State}.
+-spec handle_call(term(), gen_server:from(), no_state) -> {noreply, no_state}.
+handle_call(_Unknown, _From, State) ->
+    {noreply, State}.
 
 -spec handle_cast(term(), no_state) -> {noreply, no_state}.
-handle_cast(_Cast, State) ->
+handle_cast({added, Controller}, State) when is_pid(Controller) ->
+    _ = erlang:monitor(process, Controller),
+    {noreply, State};
+handle_cast(_Unknown, State) ->
     {noreply, State}.
 
 -spec handle_info(term(), no_state) -> {noreply, no_state}.
@@ -63,6 +75,10 @@ handle_info({'DOWN', _Ref, process, Controller, _Reason}, State) ->
     {noreply, State};
 handle_info(_Other, State) ->
     {noreply, State}.
+
+-spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+format_status(Status) ->
+    rustls_dist_crash:format_status(Status).
 
 describe(#{facts := #{own := Own} = Facts, role := Role, handshake_us := HandshakeUs, tx := Tx, rx := Rx}) ->
     #{key_updates := Sent} = rustls_dist_nif:tx_info(Tx),

@@ -17,7 +17,9 @@ listen(Family, Name, Host) ->
     case configured([server, client]) of
         ok ->
             case open_one(Family, rustls_dist_discovery:listen_port(Name, Host)) of
-                {ok, Socket} -> register(Family, Name, Host, Socket);
+                {ok, Socket} ->
+                    rustls_dist_config:fetch(server) =:= no_certificate andalso rustls_dist_config:nobody_can_dial(),
+                    register(Family, Name, Host, Socket);
                 {error, _} = Error -> Error
             end;
         {error, _} = Error ->

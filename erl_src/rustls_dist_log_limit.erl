@@ -6,7 +6,7 @@
 -behaviour(gen_server).
 
 -export([start_link/0, admit/1]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 
 -export_type([key/0]).
 
@@ -40,7 +40,7 @@ admit(Key) ->
 init([]) ->
     {ok, #{}}.
 
--spec handle_call({admit, key()}, gen_server:from(), state()) -> {reply, boolean(), state()}.
+-spec handle_call(term(), gen_server:from(), state()) -> {reply, boolean(), state()} | {noreply, state()}.
 handle_call({admit, Given}, _From, State) ->
     Key = case map_size(State) >= ?MAX_KEYS andalso not is_map_key(Given, State) of
               true -> shared(Given);
@@ -52,17 +52,25 @@ handle_call({admit, Given}, _From, State) ->
         #{} ->
             _ = erlang:send_after(?PERIOD_MS, self(), {period_over, Key}),
             {reply, entries(Key) > 0, State#{Key => 1}}
-    end.
+    end;
+handle_call(_Unknown, _From, State) ->
+    {noreply, State}.
 
 -spec handle_cast(term(), state()) -> {noreply, state()}.
 handle_cast(_Cast, State) ->
     {noreply, State}.
 
--spec handle_info({period_over, key() | others}, state()) -> {noreply, state()}.
-handle_info({period_over, Key}, State) ->
+-spec handle_info(term(), state()) -> {noreply, state()}.
+handle_info({period_over, Key}, State) when is_map_key(Key, State) ->
     {Count, Rest} = maps:take(Key, State),
     Count > entries(Key) andalso rustls_dist_log:repeated(Key, Count - entries(Key), ?PERIOD_MS),
-    {noreply, Rest}.
+    {noreply, Rest};
+handle_info(_Unknown, State) ->
+    {noreply, State}.
+
+-spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+format_status(Status) ->
+    rustls_dist_crash:format_status(Status).
 
 %% Connections without a word are no failures. They are counted, and only the count is logged.
 entries({probe, _Ip}) -> 0;

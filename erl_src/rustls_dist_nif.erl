@@ -6,14 +6,15 @@
 
 -export([load/0]).
 -export([config_new/2]).
+-export([chain_judge/4]).
 -export([handshake_new/3, handshake_advance/2, handshake_verdict/2]).
 -export([tx_seal/2, tx_seal_large/2, tx_close_notify/1, tx_alert/2, tx_refuse_renegotiation/1, tx_info/1]).
 -export([rx_open/3, rx_established/1, rx_info/1]).
 -export([resources/0, selftest_panic/0, selftest_pool_panic/0]).
 
--export_type([config/0, handshake/0, tx/0, rx/0, error_map/0, alert/0, certificate/0, facts/0, event/0, packet/0]).
+-export_type([consent/0, config/0, handshake/0, tx/0, rx/0, error_map/0, alert/0, certificate/0, facts/0, event/0, packet/0]).
 
--nifs([config_new/2,
+-nifs([config_new/2, chain_judge/4,
        handshake_new/3, handshake_advance/2, handshake_verdict/2,
        tx_seal/2, tx_seal_large/2, tx_close_notify/1, tx_alert/2, tx_refuse_renegotiation/1, tx_info/1,
        rx_open/3, rx_established/1, rx_info/1,
@@ -34,7 +35,12 @@
                          not_before := integer(), not_after := integer()}.  % Unix time, seconds
 -type facts() :: #{version := 'tlsv1.2' | 'tlsv1.3', cipher := binary(), group := binary() | nil,
                    peer := certificate() | none, peer_der := binary() | none,
-                   own := certificate() | none}.  % what was shown
+                   own := certificate() | none,            % what was shown
+                   names := free | constrained}.           % by the peer's authorities: a common name counts, or not
+%% Kinds of faults of a certificate that are forgiven: src/chain/again.rs.
+-type consent() :: validity | purpose | issuer | signature | algorithm | path_length | too_many_intermediates | names
+                 | not_an_authority | may_not_sign | peer_is_authority | version | weak_key | any_extension
+                 | {extension, Dotted :: binary()}.
 -type event() :: key_update_requested | renegotiation_requested | close_notify | {alert, alert()}.
 -type packet() :: {Bytes :: non_neg_integer(), binary() | erlang:iovec()}.
 
@@ -58,6 +64,12 @@ load() ->
 -spec config_new(server | client, map()) ->
           {ok, config(), OwnChains :: [[certificate() | none]], Trusted :: [binary()]} | {error, error_map()}.
 config_new(_Role, _Options) ->
+    erlang:nif_error(not_loaded).
+
+%% The peer's certificate first. Takes as long as its signatures do; runs on a dirty scheduler.
+-spec chain_judge(client | server, non_neg_integer(), {binary(), [consent()]} | none, [{binary(), [consent()]}, ...]) ->
+          ok | {error, error_map()}.
+chain_judge(_Role, _Depth, _Anchor, _Path) ->
     erlang:nif_error(not_loaded).
 
 -spec handshake_new(config(), any | binary() | {by_referee, binary()}, timeout()) -> handshake().
@@ -96,7 +108,8 @@ tx_refuse_renegotiation(_Tx) ->
 tx_info(_Tx) ->
     erlang:nif_error(not_loaded).
 
--spec rx_open(rx(), binary(), non_neg_integer()) -> {ok, [binary()], [event()]} | {error, error_map()}.
+-spec rx_open(rx(), binary(), MaxPackets :: non_neg_integer()) ->
+          {ok, [binary()], [event()]} | {more, [binary()], [event()], Rest :: binary()} | {error, error_map()}.
 rx_open(_Rx, _Input, _MaxPackets) ->
     erlang:nif_error(not_loaded).
 

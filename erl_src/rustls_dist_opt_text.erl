@@ -33,11 +33,7 @@ problem({malformed, Side, Origin, Position}) ->
     io_lib:format("element ~b of the ~s options in ~ts is not an option: write {Name, Value}",
                   [Position, Side, source(Origin)]);
 problem({needs, Side, Origin, Key, Needed}) ->
-    io_lib:format("~ts ~ts: ~ts", [named(Side, Origin, Key), needs(Key), add(Side, Origin, Key, Needed)]);
-problem(no_certificate) ->
-    "the server side has no certificate, neither from -ssl_dist_opt nor from the file of -ssl_dist_optfile: "
-    "add -ssl_dist_opt server_certfile FILE to the command line or {server, [{certfile, \"FILE\"}]} to the "
-    "file".
+    io_lib:format("~ts ~ts: ~ts", [named(Side, Origin, Key), needs(Key), add(Side, Origin, Key, Needed)]).
 
 %% A notice as one sentence.
 -spec notice(rustls_dist_opts:notice()) -> unicode:chardata().
@@ -57,6 +53,10 @@ notice({unauthenticated, Side}) ->
 notice({crlfile_unusable, Side, File, Why}) ->
     io_lib:format("the ~s option crlfile names ~ts, which cannot be used (~ts); until it can, certificates whose "
                   "status has to be known are refused", [Side, File, Why]);
+notice(no_certificate) ->
+    "nobody can dial this node, which dials others itself: its server side has no certificate, neither from -ssl_dist_opt "
+    "nor from the file of -ssl_dist_optfile; to let others dial it add -ssl_dist_opt server_certfile FILE to the command "
+    "line or {server, [{certfile, \"FILE\"}]} to the file";
 notice(peer_certificate_optional) ->
     "the server side accepts peers that present no certificate, although it verifies those that do; give "
     "fail_if_no_peer_cert true".
@@ -87,8 +87,7 @@ word({shown, Word}) -> ["\"", Word, "\""].
 needs(keyfile) -> "belongs to a certificate, and there is none";
 needs(password) -> "belongs to a certificate, and there is none";
 needs(verify) -> "is verify_peer, which needs cacertfile, the certificates of the authorities to trust";
-needs(Key) when Key =:= verify_fun; Key =:= crl_check; Key =:= crl_cache; Key =:= crlfile;
-                Key =:= verify_node ->
+needs(Key) when Key =:= crl_check; Key =:= crl_cache; Key =:= crlfile; Key =:= verify_node ->
     "decides about peers, and none is verified without verify_peer";
 needs(fail_if_no_peer_cert) -> "is true, but peers are asked for no certificate without verify_peer".
 

@@ -8,7 +8,7 @@
 %% parse/2, and reports problems and notices.
 -module(rustls_dist_opts).
 
--export([parse/2, defaults/2, format_problem/1, format_notice/1]).
+-export([parse/2, defaults/2, has_certificate/1, format_problem/1, format_notice/1]).
 
 -export_type([side/0, source/0, origin/0, options/0, parsed/0, problem/0, notice/0]).
 
@@ -50,15 +50,15 @@
       | {no_prefix, side(), Word :: {shown, string()} | withheld, Position :: pos_integer()}
       | {no_value, side(), Word :: string()}
       | {malformed, side(), origin(), Position :: pos_integer()}
-      | {needs, side(), origin(), Key :: atom(), certfile | cacertfile | verify}
-      | no_certificate.
+      | {needs, side(), origin(), Key :: atom(), certfile | cacertfile | verify}.
 
 -type notice() ::
         {no_meaning, side(), origin(), Key :: atom(), Why :: string()}
       | {overridden, side(), Key :: atom(), Used :: origin(), Dropped :: origin()}
       | {unauthenticated, side() | both}
       | {crlfile_unusable, side(), File :: binary(), Why :: unicode:chardata()}
-      | peer_certificate_optional.
+      | peer_certificate_optional
+      | no_certificate.                 % of the server side, for who listens: parse/2 does not know that
 
 %% What became of one option of one source.
 -type outcome() :: {option, Key :: atom(), Value :: term(), origin()} | {notice, notice()}.
@@ -68,24 +68,24 @@
 %% Sources: the sources in order of precedence: of an option given in two, the value of the earlier is taken.
 %% Within one source the last value is taken, as ssl does with its option list. What is overridden must be
 %% valid all the same.
-%% Result: the completed options, where each came from, and what the user ought to be told; or the first
-%% problem.
+%% Result: the completed options as they take effect, where each came from, and what the user ought to be told; or
+%% the first problem. Both sides may lack a certificate: a server side without one lets nobody in.
 -spec parse(side(), [source()]) -> {ok, parsed()} | {error, problem()}.
 parse(Side, Sources) ->
     try
         Outcomes = [outcomes(Side, Source) || Source <- Sources],
         {Given, Origins, Overridden} = take(Side, lists:flatmap(fun lists:reverse/1, Outcomes)),
-        Options = defaults(Side, Given),
+        {Options, Unused} = in_effect(Side, defaults(Side, Given), Origins),
         ok = check(Side, Given, Options, Origins),
         Notices = [Notice || {notice, Notice} <- lists:append(Outcomes)]
-            ++ Overridden ++ warnings(Side, Options),
+            ++ Overridden ++ Unused ++ warnings(Side, Options),
         {ok, #{options => Options, notices => lists:uniq(Notices),
-               origins => maps:merge(maps:map(fun(_, _) -> default end, Options), Origins)}}
+               origins => maps:merge(maps:map(fun(_, _) -> default end, Options), maps:with(maps:keys(Options), Origins))}}
     catch
         throw:{?MODULE, Problem} -> {error, Problem}
     end.
 
-%% Fills in what was not given. A peer is verified exactly where there is something to verify it against.
+%% Fills in what was not given. A peer is verified exactly where there is something, or a function, to verify it by.
 %% Depth is ssl's default (ssl_internal.hrl of OTP 25); the versions are all that are offered.
 %% fail_if_no_peer_cert is what ssl of the running release makes of verify_peer: true from OTP 26 on.
 %% Side: the side the options are for; Options: validated options.
@@ -95,6 +95,7 @@ defaults(Side, Options) ->
     Verify = case Options of
                  #{cacertfile := _} -> verify_peer;
                  #{cacerts := _} -> verify_peer;
+                 #{verify_fun := _} -> verify_peer;
                  #{} -> verify_none
              end,
     Common = #{verify => Verify, depth => 10, versions => ['tlsv1.3', 'tlsv1.2'], hibernate_after => infinity},
@@ -106,6 +107,22 @@ defaults(Side, Options) ->
 
 insists(verify_none) -> false;
 insists(verify_peer) -> list_to_integer(erlang:system_info(otp_release)) >= 26.
+
+%% In ssl, verify_none is a verify_fun that forgives every fault. The user's own takes its place, and is asked on the client
+%% side as with verify_peer; a server asks for no certificate then, and there is nothing that the function could be asked
+%% about (ssl:handle_option/4, tls_dtls_connection:request_client_cert/1 of OTP 25).
+in_effect(client, #{verify := verify_none, verify_fun := _} = Options, _Origins) ->
+    {Options#{verify := verify_peer}, []};
+in_effect(server, #{verify := verify_none, verify_fun := _} = Options, #{verify_fun := Origin}) ->
+    Why = "with verify_none clients are asked for no certificate that the function could judge; set verify to verify_peer",
+    {maps:remove(verify_fun, Options), [{no_meaning, server, Origin, verify_fun, Why}]};
+in_effect(_Side, Options, _Origins) ->
+    {Options, []}.
+
+%% Whether the side has a certificate to show, which a server must.
+-spec has_certificate(options()) -> boolean().
+has_certificate(Options) ->
+    is_map_key(certfile, Options) orelse is_map_key(certs_keys, Options).
 
 %% One sentence: the option, the side, the source, the fault, the remedy.
 -spec format_problem(problem()) -> unicode:chardata().
@@ -195,31 +212,30 @@ take(Side, Key, Value, Origin, {Options, Origins, Overridden}) ->
             {Options#{Key => Value}, Origins#{Key => Origin}, Overridden}
     end.
 
-%% What can be judged without reading a file. Given: what the user gave; Options: the same, completed.
+%% What can be judged without reading a file. Given: what the user gave; Options: what takes effect.
 check(Side, Given, Options, Origins) ->
     Needs = [{Key, certfile} || Key <- [keyfile, password],
                                 is_map_key(Key, Given), not has_certificate(Given)]
         ++ [{verify, cacertfile} || #{verify := verify_peer} <- [Given], not is_map_key(cacertfile, Given),
                                     not is_map_key(cacerts, Given),
                                     not is_map_key(verify_fun, Given)]
-        ++ [{Key, verify} || Key <- [verify_fun, crl_check, crl_cache, crlfile, verify_node], is_map_key(Key, Given),
+        ++ [{Key, verify} || Key <- [crl_check, crl_cache, crlfile, verify_node], is_map_key(Key, Given),
                              maps:get(verify, Options) =:= verify_none, maps:get(Key, Given) =/= false]
         ++ [{fail_if_no_peer_cert, verify}
             || #{fail_if_no_peer_cert := true, verify := verify_none} <- [Options]],
     case Needs of
         [{Key, Needed} | _] -> fail({needs, Side, maps:get(Key, Origins), Key, Needed});
-        [] -> check_certificate(Side, has_certificate(Given))
+        [] -> ok
     end.
 
-check_certificate(server, false) -> fail(no_certificate);
-check_certificate(_Side, _HasOne) -> ok.
-
-has_certificate(Given) ->
-    is_map_key(certfile, Given) orelse is_map_key(certs_keys, Given).
-
-warnings(Side, #{verify := verify_none}) -> [{unauthenticated, Side}];
-warnings(server, #{fail_if_no_peer_cert := false}) -> [peer_certificate_optional];
-warnings(_Side, _Options) -> [].
+%% How well clients are verified does not matter where none is let in.
+warnings(Side, Options) ->
+    case {Side, has_certificate(Options), Options} of
+        {server, false, _} -> [];
+        {_, _, #{verify := verify_none}} -> [{unauthenticated, Side}];
+        {server, true, #{fail_if_no_peer_cert := false}} -> [peer_certificate_optional];
+        _ -> []
+    end.
 
 %% The known name that a misspelt one was probably meant to be: the one that shares the largest part of its
 %% characters, in order, and most of them; a beginning in common counts for more. Counting edits would find dhfile closer

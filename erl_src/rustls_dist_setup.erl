@@ -15,6 +15,9 @@ start(Family, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
 
 -spec init(inet | inet6, pid(), node(), atom(), node(), longnames | shortnames, timeout()) -> no_return().
 init(Family, Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
+    rustls_dist_crash:without_terms(fun() -> set_up(Family, Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) end).
+
+set_up(Family, Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
     Timer = dist_util:start_timer(SetupTime),
     Controller = rustls_dist_controller:start_link(#{direction => out, node => Node, stage => name_lookup}),
     Link = #{node => Node, controller => Controller},
@@ -55,7 +58,7 @@ connect(Family, #{ip := Ip, port := Port}, SetupTime) ->
 
 secure(Link, Target, Socket, Config, SetupTime) ->
     Role = {Config, expected_name(Config, Target)},
-    case rustls_dist_handshake:run(Socket, client, Role, own_timeout(SetupTime)) of
+    case rustls_dist_handshake:connect(Socket, Role, own_timeout(SetupTime)) of
         {ok, Tls} ->
             Tls;
         {error, Reason} ->

@@ -1,13 +1,17 @@
 %% Socket options: the kernel parameters' over our defaults, ours over both where the carrier depends on them.
 -module(rustls_dist_sockopts).
 
--export([listen/1, connect/1, handshake_send_timeout/1, established/1, nodelay/0]).
+-export([listen/1, connect/1, handshake_send_timeout/1, established/1, nodelay/0, set/2, set_new/2, get/2]).
 
 %% inet reads at most this much at a time. Its default of 1460 bytes is what makes inet_tls slow as it comes;
 %% sndbuf and recbuf are left to the kernel's autotuning.
 -define(LINK_BUFFER_BYTES, 262144).
 
-%% While a peer has shown nothing, what it can make us hold is kept small.
+%% While a peer has shown nothing, what it can make us hold is kept small: each read that waits takes that much. It is more
+%% than most clients send at once, certificates and all; a longer flight takes another read.
+-define(STRANGER_BUFFER_BYTES, 4096).
+
+%% Whom we dialled sends its certificates and those above them at once.
 -define(HANDSHAKE_BUFFER_BYTES, 16384).
 
 -define(BACKLOG, 1024).
@@ -21,7 +25,7 @@ listen(Family) ->
                 end,
     merge(env(inet_dist_listen_options),
           forced(Family) ++ Interface ++ handshake_send_timeout(net_kernel:connecttime()),
-          [{reuseaddr, true}, {backlog, ?BACKLOG}, {buffer, ?HANDSHAKE_BUFFER_BYTES}]).
+          [{reuseaddr, true}, {backlog, ?BACKLOG}, {buffer, ?STRANGER_BUFFER_BYTES}]).
 
 %% Options for an outgoing connection.
 -spec connect(inet | inet6) -> [gen_tcp:connect_option()].
@@ -50,8 +54,35 @@ established(Role) ->
 nodelay() ->
     {nodelay, application:get_env(kernel, dist_nodelay) =/= {ok, false}}.
 
+%% Sets options of a link's socket. What the carrier itself depends on is not the user's to set (inet_tcp_dist, which depends
+%% on less); a time for sending, without effect there, has none here either.
+-spec set(inet:socket(), [inet:socket_setopt()]) -> ok | {error, inet:posix() | {badopts, list()}}.
+set(Socket, Options) ->
+    case [Option || {Key, _} = Option <- Options, lists:member(Key, [active, deliver, packet, mode, header])] of
+        [] -> inet:setopts(Socket, [Option || Option <- Options, not is_send_timeout(Option)]);
+        Forbidden -> {error, {badopts, Forbidden}}
+    end.
+
+is_send_timeout({send_timeout, _}) -> true;
+is_send_timeout({send_timeout_close, _}) -> true;
+is_send_timeout(_Option) -> false.
+
+%% Sets options of the listening socket. net_kernel adds them to those for links to come, and takes pairs only.
+-spec set_new(inet:socket(), [inet:socket_setopt()]) -> ok | {error, inet:posix() | {badopts, list()}}.
+set_new(Listen, Options) ->
+    case [Option || Option <- Options, not (is_tuple(Option) andalso tuple_size(Option) =:= 2)] of
+        [] -> set(Listen, Options);
+        Others -> {error, {badopts, Others}}
+    end.
+
+-spec get(inet:socket(), [inet:socket_getopt()]) -> {ok, [inet:socket_setopt()]} | {error, inet:posix()}.
+get(Socket, Options) ->
+    inet:getopts(Socket, Options).
+
+%% The controller sends over ports, with their options; kernel's inet_backend could make sockets something else. gen_tcp
+%% looks for this one in front.
 forced(Family) ->
-    [Family, binary, {active, false}, {packet, raw}, {nodelay, true}].
+    [{inet_backend, inet}, Family, binary, {active, false}, {packet, raw}, {nodelay, true}].
 
 env(Key) ->
     case application:get_env(kernel, Key) of

@@ -1,11 +1,14 @@
-%% Supervises what the carrier needs beside the links. It hangs from childspecs/0, below kernel's net_sup, and runs
-%% before any application is started.
+%% The carrier's place below kernel's net_sup, by childspecs/0; it runs before any application is started. The end of a
+%% child of net_sup ends the node, so whatever may fail hangs below rustls_dist_keeper, which outlives its failures.
 -module(rustls_dist_sup).
 
 -behaviour(supervisor).
 
 -export([child_spec/0, start_link/0]).
 -export([init/1]).
+
+%% The keeper has nothing to fail over. Should somebody kill it, and again, that must not end the node.
+-define(INTENSITY, 1000).
 
 -spec child_spec() -> supervisor:child_spec().
 child_spec() ->
@@ -19,12 +22,9 @@ start_link() ->
         Result -> Result
     end.
 
+%% The table of links is this process' and so outlives the server that looks after it.
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
-    Children = [#{id => rustls_dist_attempts, start => {rustls_dist_attempts, start_link, []}},
-                #{id => rustls_dist_log_limit, start => {rustls_dist_log_limit, start_link, []}},
-                #{id => rustls_dist_links, start => {rustls_dist_links, start_link, []}},
-                #{id => rustls_dist_crl_store, start => {rustls_dist_crl_store, start_link, []}},
-                #{id => rustls_dist_config, start => {rustls_dist_config, start_link, []}},
-                #{id => rustls_dist_own_certificate, start => {rustls_dist_own_certificate, start_link, []}}],
-    {ok, {#{strategy => one_for_one, intensity => 10, period => 3600}, Children}}.
+    ok = rustls_dist_links:new_table(),
+    Keeper = #{id => rustls_dist_keeper, start => {rustls_dist_keeper, start_link, []}, shutdown => infinity},
+    {ok, {#{strategy => one_for_one, intensity => ?INTENSITY, period => 1}, [Keeper]}}.

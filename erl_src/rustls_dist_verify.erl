@@ -29,12 +29,14 @@
 -record(walk, {policy :: policy(),
                notes :: reference(),                           % marks the messages of this walk to itself
                user :: term(),                                 % the state of the user's function
+               names = free :: rustls_dist_hostname:names(),   % what the path says of them
                path :: [rustls_dist_path:cert()]}).            % from the root side down, the anchor left out
 
 %% What a walk leaves behind besides its result: pkix_path_validation/3 returns no state, and makes one fault of many.
 -record(notes, {user :: term(),
                 path = [] :: [rustls_dist_path:cert()],        % that was walked
-                accepted = [] :: [term()],                     % faults that the user's function let pass
+                anchor = none :: public_key:der_encoded() | none,
+                accepted = [] :: [{public_key:der_encoded(), term()}],  % faults that the user's function let pass
                 blamed = none :: none | #'OTPCertificate'{},   % whose fault ended the walk
                 broken = none :: none | unicode:chardata()}).  % the user's function itself failed
 
@@ -86,15 +88,15 @@ walk(#{depth := Depth} = Policy, Anchor, Path) ->
                #{verify_fun := none} -> none
            end,
     Ref = make_ref(),
-    Walk = #walk{policy = Policy, notes = Ref, user = User, path = Path},
+    Certs = [Otp || {_, Otp} <- [Anchor || is_tuple(Anchor)] ++ Path],
+    Walk = #walk{policy = Policy, notes = Ref, user = User, path = Path, names = rustls_dist_hostname:names(Certs)},
     Options = [{max_path_length, Depth}, {verify_fun, {fun event/3, Walk}}],
-    Trusted = case Anchor of
-                  {Der, _Otp} -> Der;
-                  Fault -> Fault
-              end,
-    Ders = [Der || {Der, _} <- Path],
-    try public_key:pkix_path_validation(Trusted, Ders, Options) of
-        Result -> {Result, collect(Ref, #notes{user = User, path = Path})}
+    {Trusted, AnchorDer} = case Anchor of
+                               {Der, _Otp} -> {Der, Der};
+                               Fault -> {Fault, none}
+                           end,
+    try public_key:pkix_path_validation(Trusted, [Der || {Der, _} <- Path], Options) of
+        Result -> {Result, collect(Ref, #notes{user = User, path = Path, anchor = AnchorDer})}
     catch
         %% Not the user's function, whose faults are caught: OTP 25 fails on names of addresses in nameConstraints.
         error:Reason ->
@@ -158,7 +160,8 @@ is_release(AtLeast) ->
 
 is_named(_Cert, #walk{policy = #{role := server}}) -> true;
 is_named(_Cert, #walk{policy = #{host := any}}) -> true;
-is_named(Cert, #walk{policy = #{host := Host, host_check := How}}) -> rustls_dist_hostname:verify(Cert, Host, How).
+is_named(Cert, #walk{policy = #{host := Host, host_check := How}, names = Names}) ->
+    rustls_dist_hostname:verify(Cert, Host, How, Names).
 
 %% Tells the user's function, if there is one, and takes its answer. Kind is what public_key waits to hear about.
 tell(_Cert, {extension, _}, _Kind, #walk{policy = #{verify_fun := none}} = Walk) ->
@@ -172,7 +175,7 @@ tell(Cert, Event, _Kind, #walk{notes = Ref, user = State} = Walk) ->
     case ask(Cert, Event, State, Walk) of
         {Answer, Next} when Answer =:= valid; Answer =:= valid_peer ->
             self() ! {Ref, {user, Next}},
-            _ = [self() ! {Ref, {accepted, Fault}} || Fault <- fault(Event)],
+            _ = [self() ! {Ref, {accepted, {der(Cert, Walk), Fault}}} || Fault <- fault(Event)],
             {valid, Walk#walk{user = Next}};
         {unknown, Next} when element(1, Event) =:= extension ->
             self() ! {Ref, {user, Next}},
@@ -187,7 +190,7 @@ tell(Cert, Event, _Kind, #walk{notes = Ref, user = State} = Walk) ->
 
 %% What a good answer to an event lets pass.
 fault({bad_cert, Fault}) -> [Fault];
-fault({extension, #'Extension'{critical = true}}) -> [unknown_critical_extension];
+fault({extension, #'Extension'{extnID = Id, critical = true}}) -> [{critical_extension, Id}];
 fault(_Event) -> [].
 
 %% Calls the user's function. What it must not do, crash or return something else, is told apart from its verdict.
@@ -202,10 +205,13 @@ ask(Cert, Event, State, #walk{policy = #{verify_fun := {Fun, _First, Label}}} = 
     end.
 
 call(Fun, Cert, Event, State, Walk) ->
-    case Fun =:= fun rustls_dist:verify_pinned/3 of
-        true -> rustls_dist:verify_pinned(Cert, der(Cert, Walk), Event, State);
-        false when is_function(Fun, 3) -> Fun(Cert, Event, State);
-        false -> Fun(Cert, der(Cert, Walk), Event, State)
+    Pinned = fun rustls_dist:verify_pinned/3,
+    Client = fun rustls_dist:verify_client/3,
+    case Fun of
+        Pinned -> rustls_dist:verify_pinned(Cert, der(Cert, Walk), Event, State);
+        Client -> rustls_dist_allow:verify_client(Cert, Event, State, Walk#walk.names);
+        _ when is_function(Fun, 3) -> Fun(Cert, Event, State);
+        _ -> Fun(Cert, der(Cert, Walk), Event, State)
     end.
 
 %% As it was sent, or stands in the trust store: what is decoded and encoded again may look otherwise.
@@ -216,56 +222,37 @@ der(Cert, #walk{path = Path, policy = #{trusted := Trusted}}) ->
 brief({extension, #'Extension'{extnID = Id}}) -> {extension, Id};
 brief(Event) -> Event.
 
-%% The walk went well. If webpki agrees, that is that. If not, and the user's function let a path without anchor pass,
-%% webpki, which judges paths to anchors, has nothing to say. Else its fault has to be accepted by name, too; and so have
-%% those that it did not come to (rustls_dist_path_rules), which are told of the peer's certificate as well.
+%% The walk went well. If webpki agrees, that is that. If not, each fault that it finds has to be accepted by name, too: see
+%% rustls_dist_consent. The host's name is asked about last, as webpki's side compares it last.
 reconcile(_Policy, _Peer, _Notes, ok) ->
     ok;
 reconcile(#{verify_fun := none}, _Peer, _Notes, {error, #{text := Text, alert := Alert}}) ->
     {refused, alert_code(Alert), Text};
-reconcile(Policy, Peer, #notes{user = State, accepted = Accepted, path = Path}, {error, #{kind := Kind} = Error}) ->
-    Own = case lists:any(fun(Fault) -> is_anchorless(Fault) orelse is_same(Kind, Fault) end, Accepted) of
-              true -> [];
-              false -> [as_otp(Kind)]
-          end,
-    Hidden = [Fault || Fault <- rustls_dist_path_rules:faults(Path), not lists:member(Fault, Accepted), [Fault] =/= Own],
-    ask_each(Policy, Peer, State, [{Fault, Error} || Fault <- Own] ++ [{Fault, hidden} || Fault <- Hidden]).
-
-ask_each(_Policy, _Peer, _State, []) ->
-    ok;
-ask_each(Policy, {Der, Cert}, State, [{Fault, Found} | Faults]) ->
-    Walk = #walk{policy = Policy, notes = make_ref(), user = State, path = [{Der, Cert}]},
-    case {ask(Cert, {bad_cert, Fault}, State, Walk), Found} of
-        {{Answer, Next}, _} when Answer =:= valid; Answer =:= valid_peer -> ask_each(Policy, {Der, Cert}, Next, Faults);
-        {{fail, _}, #{alert := Alert, text := Text}} -> {refused, alert_code(Alert), Text};
-        {{fail, _}, hidden} -> refused({Der, Cert}, Fault);
-        {{broken, Text}, _} -> {refused, ?CERTIFICATE_UNKNOWN, Text}
+reconcile(#{role := Role, depth := Depth} = Policy, Peer, Notes, {error, #{kind := Kind} = Error}) ->
+    #notes{user = State, accepted = Accepted, anchor = Anchor, path = Path} = Notes,
+    Ask = fun(Fault, Found, Before) -> ask_again(Policy, Peer, Fault, Found, Before) end,
+    IsAccepted = lists:keymember(hostname_check_failed, 2, Accepted),
+    case Kind of
+        name_mismatch when IsAccepted -> ok;
+        name_mismatch ->
+            case Ask(hostname_check_failed, Error, State) of
+                {accepted, _Next} -> ok;
+                {refused, Refusal} -> Refusal
+            end;
+        _ ->
+            rustls_dist_consent:settle(#{role => Role, depth => Depth, anchor => Anchor, accepted => Accepted,
+                                         path => lists:reverse([Der || {Der, _} <- Path])}, Ask, State)
     end.
 
-is_anchorless(Fault) ->
-    lists:member(Fault, [unknown_ca, selfsigned_peer, invalid_issuer]).
-
-%% Whether webpki's fault is one that public_key has told.
-is_same(wrong_key_usage, invalid_ext_key_usage) -> true;
-is_same(wrong_key_usage, {invalid_ext_keyusage, _}) -> true;
-is_same(wrong_key_usage, {ca_invalid_ext_keyusage, _}) -> true;
-is_same(Kind, Fault) -> as_otp(Kind) =:= Fault.
-
-%% webpki's faults under OTP's names, where there is one.
-as_otp(certificate_expired) -> cert_expired;
-as_otp(certificate_not_yet_valid) -> cert_expired;
-as_otp(trust_anchor_not_valid) -> cert_expired;
-as_otp(self_signed_peer) -> selfsigned_peer;
-as_otp(authority_may_not_sign) -> invalid_key_usage;
-as_otp(unknown_issuer) -> unknown_ca;
-as_otp(bad_signature) -> invalid_signature;
-as_otp(name_mismatch) -> hostname_check_failed;
-as_otp(unhandled_critical_extension) -> unknown_critical_extension;
-as_otp(chain_too_deep) -> max_path_length_reached;
-as_otp(path_length_exceeded) -> max_path_length_reached;
-as_otp(not_an_authority) -> missing_basic_constraint;
-as_otp(name_not_permitted) -> name_not_permitted;
-as_otp(Kind) -> {webpki, Kind}.
+ask_again(Policy, {Der, Cert}, Fault, #{alert := Alert, text := Text}, State) ->
+    Walk = #walk{policy = Policy, notes = make_ref(), user = State, path = [{Der, Cert}]},
+    case ask(Cert, {bad_cert, Fault}, State, Walk) of
+        {Answer, Next} when Answer =:= valid; Answer =:= valid_peer -> {accepted, Next};
+        {fail, _} when Fault =:= {webpki, unjudged} ->
+            {refused, {refused, alert_code(Alert), [Text, "; that is forgiven, but it hides what else may be wrong"]}};
+        {fail, _} -> {refused, {refused, alert_code(Alert), Text}};
+        {broken, Broken} -> {refused, {refused, ?CERTIFICATE_UNKNOWN, Broken}}
+    end.
 
 alert_code({Code, _Name}) -> Code;
 alert_code(none) -> ?CERTIFICATE_UNKNOWN.

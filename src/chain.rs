@@ -1,5 +1,8 @@
 //! The verdict on a certificate chain. webpki is the judge of record.
 
+pub mod again;
+mod copy;
+
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -23,6 +26,15 @@ pub enum PeerRole {
     Client,
 }
 
+/// Whether the authorities of a path, the anchor among them, constrain the names below them (RFC 5280 section 4.2.1.10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameScope {
+    /// None does.
+    Free,
+    /// One does. Constraints are about alternative names: a common name escapes them, so it may not stand in for one.
+    Constrained,
+}
+
 /// Judges a chain: path building and validation by webpki (RFC 5280 section 6), with OTP's rules on top that webpki lacks.
 /// A path that breaks one is passed over for the next, and the reason kept for when there is none.
 ///
@@ -42,11 +54,7 @@ pub fn verify(
     intermediates: &[CertificateDer<'_>],
     role: PeerRole,
     now: UnixTime,
-) -> Result<(), Error> {
-    let usage = match role {
-        PeerRole::Server => KeyUsage::server_auth(),
-        PeerRole::Client => KeyUsage::client_auth(),
-    };
+) -> Result<NameScope, Error> {
     let algorithms: WebPkiSupportedAlgorithms = provider::signature_algorithms();
     let certificate = EndEntityCert::try_from(end_entity).map_err(webpki_error)?;
     chain_rules::check_key(end_entity)?;
@@ -60,12 +68,19 @@ pub fn verify(
         })
     };
     certificate
-        .verify_for_usage(algorithms.all, trust.anchors(), &candidates, now, usage, None, Some(&rules))
-        .map(|_path| ())
+        .verify_for_usage(algorithms.all, trust.anchors(), &candidates, now, usage(role), None, Some(&rules))
         .map_err(|error| {
             let chain = std::iter::once(end_entity).chain(&candidates);
             refusal.take().unwrap_or_else(|| outdated::named(webpki_error(error), chain))
         })
+        .and_then(|path| chain_rules::name_scope(&path))
+}
+
+fn usage(role: PeerRole) -> KeyUsage {
+    match role {
+        PeerRole::Server => KeyUsage::server_auth(),
+        PeerRole::Client => KeyUsage::client_auth(),
+    }
 }
 
 /// What rustls itself makes of webpki's errors, for the alert and the text to be the same; ours where it has no name.

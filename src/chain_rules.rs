@@ -14,6 +14,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::public_key::PublicKey;
 
 use crate::certificate;
+use crate::chain::NameScope;
 use crate::error::{ChainFault, Error};
 use crate::trust::TrustStore;
 
@@ -68,7 +69,36 @@ pub(crate) fn check_key(end_entity: &CertificateDer<'_>) -> Result<(), Error> {
     }
 }
 
-fn may_sign(authority: &X509Certificate<'_>) -> Result<(), Error> {
+/// Whether an authority of the path constrains names.
+///
+/// # Errors
+/// A bad encoding.
+pub(crate) fn name_scope(path: &VerifiedPath<'_>) -> Result<NameScope, Error> {
+    let ders: Vec<_> = path.intermediate_certificates().map(|authority| authority.der()).collect();
+    match path.anchor().name_constraints {
+        Some(_) => Ok(NameScope::Constrained),
+        None => name_scope_of(&ders),
+    }
+}
+
+/// Whether one of `certificates` constrains names.
+///
+/// # Errors
+/// A bad encoding.
+pub(crate) fn name_scope_of(certificates: &[CertificateDer<'_>]) -> Result<NameScope, Error> {
+    for der in certificates {
+        if certificate::parse(der)?.name_constraints().map_err(|_| certificate::bad_encoding())?.is_some() {
+            return Ok(NameScope::Constrained);
+        }
+    }
+    Ok(NameScope::Free)
+}
+
+/// Checks that an authority is allowed to sign certificates.
+///
+/// # Errors
+/// [`Error::AuthorityMayNotSign`]; a bad encoding.
+pub(crate) fn may_sign(authority: &X509Certificate<'_>) -> Result<(), Error> {
     match authority.key_usage() {
         Ok(Some(usage)) if !usage.value.key_cert_sign() => {
             Err(Error::AuthorityMayNotSign { subject: authority.subject().to_string() })
@@ -98,7 +128,11 @@ fn check_anchor(path: &VerifiedPath<'_>, trust: &TrustStore, now: UnixTime) -> R
     Err(refusal)
 }
 
-fn valid_at(root: &X509Certificate<'_>, now: UnixTime) -> Result<(), Error> {
+/// Checks that a trust anchor is valid.
+///
+/// # Errors
+/// [`Error::TrustAnchorNotValid`].
+pub(crate) fn valid_at(root: &X509Certificate<'_>, now: UnixTime) -> Result<(), Error> {
     let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     let validity = root.validity();
     if seconds < validity.not_before.timestamp() || seconds > validity.not_after.timestamp() {

@@ -17,7 +17,7 @@ use crate::identity_choice::{Chooser, Identities, Shown};
 use crate::provider::{self, Offer, Versions};
 use crate::referee::LastWord;
 use crate::trust::{TrustSource, TrustStore};
-use crate::verifier::{ChainPolicy, ClientAuth, ClientVerifier, ExpectedName, Refusal, ServerVerifier};
+use crate::verifier::{ChainPolicy, ClientAuth, ClientVerifier, ExpectedName, Findings, ServerVerifier};
 
 /// Whether the peer's chain is verified: OTP's `verify`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,12 +118,12 @@ impl ServerSide {
         }
     }
 
-    /// The rustls configuration for one connection, whose verifier leaves the reason for a refusal in `refusal`,
+    /// The rustls configuration for one connection, whose verifier leaves what it finds out in `findings`,
     /// and which notes in `shown` what certificate it showed.
     pub(crate) fn for_client(
         &self,
         last_word: LastWord,
-        refusal: Refusal,
+        findings: Findings,
         shown: Shown,
     ) -> Result<Arc<ServerConfig>, Error> {
         let verifier: Arc<dyn ClientCertVerifier> = match &self.clients {
@@ -133,7 +133,7 @@ impl ServerSide {
                 depth: *depth,
                 auth: *auth,
                 last_word,
-                refusal,
+                findings,
             }),
         };
         let mut config = ServerConfig::builder_with_details(self.offer.provider.clone(), self.time.clone())
@@ -175,7 +175,7 @@ impl ClientSide {
                 name: ExpectedName::Any,
                 common_name,
                 last_word: LastWord::default(),
-                refusal: Refusal::default(),
+                findings: Findings::default(),
             }));
         let chooser = Chooser { identities: identities.clone(), shown: Shown::default() };
         let mut template = builder.with_client_cert_resolver(Arc::new(chooser));
@@ -203,13 +203,13 @@ impl ClientSide {
         }
     }
 
-    /// The rustls configuration for one connection, whose server must be called `name`, and whose verifier leaves the
-    /// reason for a refusal in `refusal`, and which notes in `shown` what certificate it showed.
+    /// The rustls configuration for one connection, whose server must be called `name`, and whose verifier leaves
+    /// what it finds out in `findings`, and which notes in `shown` what certificate it showed.
     pub(crate) fn for_server(
         &self,
         name: ExpectedName,
         last_word: LastWord,
-        refusal: Refusal,
+        findings: Findings,
         shown: Shown,
     ) -> Arc<ClientConfig> {
         let mut config = self.template.clone();
@@ -219,7 +219,7 @@ impl ClientSide {
             name,
             common_name: self.common_name,
             last_word,
-            refusal,
+            findings,
         }));
         Arc::new(config)
     }

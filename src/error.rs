@@ -216,6 +216,11 @@ pub enum Error {
         /// The names in the certificate.
         presented: Vec<String>,
     },
+    /// The server's certificate names the host by its common name alone, below an authority that constrains names.
+    CommonNameConstrained {
+        /// The host part of the node name.
+        expected: String,
+    },
     /// The user's own rules refuse the peer's certificate (see [`crate::referee`]).
     RefusedByReferee {
         /// The alert that the peer is owed.
@@ -230,6 +235,11 @@ pub enum Error {
         /// The most bytes that are accepted.
         limit_bytes: usize,
     },
+    /// A client hello is longer than is accepted.
+    HelloTooLarge {
+        /// The most bytes that are accepted.
+        limit_bytes: usize,
+    },
     /// A record is longer than the protocol allows (RFC 8446 section 5.2).
     RecordTooLong {
         /// The length field of the record.
@@ -241,6 +251,8 @@ pub enum Error {
     UnexpectedRecord(ContentType),
     /// Too many records without content in a row.
     TooManyEmptyRecords,
+    /// Too many key updates without data between them.
+    TooManyKeyUpdates,
     /// A handshake message after the handshake is malformed or not allowed.
     UnexpectedHandshakeMessage {
         /// The handshake message type (RFC 8446 section 4).

@@ -14,26 +14,34 @@ use rustls::{AlertDescription, CommonState, ExtractedSecrets, InvalidMessage, Pr
 use rustls_pki_types::ServerName;
 
 use self::incoming::Incoming;
+use crate::chain::NameScope;
 use crate::config::{ClientSide, ServerSide};
 use crate::error::Error;
 use crate::identity_choice::Shown;
 use crate::record::keys::{self, Kernel, KeySchedule};
 use crate::record::{Dialect, RecordRx, RecordTx};
 use crate::referee::LastWord;
+use crate::sent_alert;
 use crate::session::{Facts, Session};
-use crate::verifier::{ExpectedName, Refusal};
+use crate::verifier::{ExpectedName, Findings};
 
 /// The most bytes a peer may send before the handshake is over. rustls limits each message to 64 KiB; this is the
 /// certificate message and room for the others.
 pub const MAX_HANDSHAKE_BYTES: usize = 128 * 1024;
+
+/// The most bytes a client may send before its hello is complete, with a second hello (RFC 8446 section 4.1.4) in it:
+/// many times what any client says there, and all that a stranger can make a server hold who says nothing to the point.
+pub const MAX_HELLO_BYTES: usize = 32 * 1024;
 
 /// A handshake under way.
 pub struct Handshake {
     connection: Connection,
     incoming: Incoming,
     received_bytes: usize,
+    /// Whether this side announced that it encrypts from now on.
+    is_encrypting: bool,
     key_update_at_bytes: u64,
-    refusal: Refusal,
+    findings: Findings,
     shown: Shown,
 }
 
@@ -58,7 +66,7 @@ pub struct Step {
 pub struct Failure {
     /// What is to be sent: the end of what this side had to say, and an alert where one can be sent.
     pub send: Vec<u8>,
-    /// The alert in it.
+    /// The alert in it, as it was read there.
     pub alert: Option<AlertDescription>,
     /// Why.
     pub error: Error,
@@ -76,10 +84,10 @@ impl Handshake {
     /// [`Error::Tls`] when rustls rejects the configuration.
     pub fn client(side: &ClientSide, name: ExpectedName, last_word: LastWord) -> Result<Self, Error> {
         let server_name = sni(&name);
-        let (refusal, shown) = (Refusal::default(), Shown::default());
-        let config = side.for_server(name, last_word, refusal.clone(), shown.clone());
+        let (findings, shown) = (Findings::default(), Shown::default());
+        let config = side.for_server(name, last_word, findings.clone(), shown.clone());
         let connection = UnbufferedClientConnection::new(config, server_name)?;
-        Ok(Self::new(Connection::Client(Box::new(connection)), side.key_update_at_bytes, refusal, shown))
+        Ok(Self::new(Connection::Client(Box::new(connection)), side.key_update_at_bytes, findings, shown))
     }
 
     /// Starts as server.
@@ -87,19 +95,20 @@ impl Handshake {
     /// # Errors
     /// [`Error::Tls`] when rustls rejects the configuration.
     pub fn server(side: &ServerSide, last_word: LastWord) -> Result<Self, Error> {
-        let (refusal, shown) = (Refusal::default(), Shown::default());
-        let config = side.for_client(last_word, refusal.clone(), shown.clone())?;
+        let (findings, shown) = (Findings::default(), Shown::default());
+        let config = side.for_client(last_word, findings.clone(), shown.clone())?;
         let connection = UnbufferedServerConnection::new(config)?;
-        Ok(Self::new(Connection::Server(Box::new(connection)), side.key_update_at_bytes, refusal, shown))
+        Ok(Self::new(Connection::Server(Box::new(connection)), side.key_update_at_bytes, findings, shown))
     }
 
-    fn new(connection: Connection, key_update_at_bytes: u64, refusal: Refusal, shown: Shown) -> Self {
+    fn new(connection: Connection, key_update_at_bytes: u64, findings: Findings, shown: Shown) -> Self {
         Self {
             connection,
             incoming: Incoming::default(),
             received_bytes: 0,
+            is_encrypting: false,
             key_update_at_bytes,
-            refusal,
+            findings,
             shown,
         }
     }
@@ -111,8 +120,8 @@ impl Handshake {
     /// A [`Failure`], with the alert to send.
     pub fn advance(mut self: Box<Self>, input: &[u8]) -> Result<Step, Failure> {
         self.received_bytes += input.len();
-        if self.received_bytes > MAX_HANDSHAKE_BYTES {
-            return Err(self.too_large(Vec::new()));
+        if let Some(error) = self.excess() {
+            return Err(self.too_large(error, Vec::new()));
         }
         self.incoming.extend(input);
         let mut send = Vec::new();
@@ -120,6 +129,7 @@ impl Handshake {
             Connection::Client(connection) => drive(connection.as_mut(), &mut self.incoming, &mut send),
             Connection::Server(connection) => drive(connection.as_mut(), &mut self.incoming, &mut send),
         };
+        self.is_encrypting |= sent_alert::begins_encryption(&send);
         match outcome {
             Ok(Outcome::Blocked) => Ok(Step { send, progress: Progress::Continue(self) }),
             Ok(Outcome::Complete) => match self.finish() {
@@ -127,22 +137,37 @@ impl Handshake {
                 Err(error) => Err(Failure { send, alert: None, error }),
             },
             // rustls answers this one with silence.
-            Err(Error::Tls(rustls::Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge))) => {
-                Err(self.too_large(send))
+            Err(Broken {
+                error: Error::Tls(rustls::Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge)),
+                ..
+            }) => Err(self.too_large(Error::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES }, send)),
+            Err(Broken { error, alert }) => {
+                let error = self.findings.refusal().unwrap_or(error);
+                Err(Failure { send, alert, error })
             }
-            Err(error) => {
-                let error = self.refusal.take().unwrap_or(error);
-                Err(Failure { send, alert: error.alert(), error })
+        }
+    }
+
+    /// Whether the peer has sent more than it may have by now.
+    fn excess(&self) -> Option<Error> {
+        let awaits_hello = self.connection.awaits_client_hello();
+        match self.received_bytes {
+            bytes if awaits_hello && bytes > MAX_HELLO_BYTES => {
+                Some(Error::HelloTooLarge { limit_bytes: MAX_HELLO_BYTES })
             }
+            bytes if bytes > MAX_HANDSHAKE_BYTES => {
+                Some(Error::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES })
+            }
+            _ => None,
         }
     }
 
     /// The peer's messages are beyond the limits. Only where nothing is encrypted yet can it be told: afterwards the keys
     /// are rustls' own.
-    fn too_large(&self, mut send: Vec<u8>) -> Failure {
-        let error = Error::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES };
+    fn too_large(&self, error: Error, mut send: Vec<u8>) -> Failure {
         let alert = match self.connection.version() {
-            Some(ProtocolVersion::TLSv1_3) => None,
+            Some(ProtocolVersion::TLSv1_3) if !self.connection.awaits_client_hello() => None,
+            _ if self.is_encrypting => None,
             _ => error.alert(),
         };
         if let Some(alert) = alert {
@@ -154,6 +179,7 @@ impl Handshake {
     fn finish(self) -> Result<Session, Error> {
         let (secrets, kernel, mut facts, peer_is_server) = self.connection.into_parts()?;
         facts.own_certificate = self.shown.leaf();
+        facts.names = self.findings.names();
         let dialect = match facts.version {
             ProtocolVersion::TLSv1_3 => Dialect::Tls13 { peer_is_server },
             _ => Dialect::Tls12,
@@ -180,6 +206,18 @@ impl Connection {
         }
     }
 
+    /// Whether a server has no hello yet that it can answer: with TLS 1.3 the key exchange is over when it does.
+    fn awaits_client_hello(&self) -> bool {
+        match self {
+            Self::Client(_) => false,
+            Self::Server(connection) => match connection.protocol_version() {
+                None => true,
+                Some(ProtocolVersion::TLSv1_3) => connection.negotiated_key_exchange_group().is_none(),
+                Some(_) => false,
+            },
+        }
+    }
+
     fn into_parts(self) -> Result<(ExtractedSecrets, Kernel, Facts, bool), Error> {
         match self {
             Self::Client(connection) => {
@@ -199,6 +237,12 @@ impl Connection {
 enum Outcome {
     Blocked,
     Complete,
+}
+
+/// What made rustls give up, and the alert that it sent.
+struct Broken {
+    error: Error,
+    alert: Option<AlertDescription>,
 }
 
 /// What rustls' two unbuffered connections have in common.
@@ -250,7 +294,8 @@ fn drive<C: Unbuffered>(
     connection: &mut C,
     incoming: &mut Incoming,
     send: &mut Vec<u8>,
-) -> Result<Outcome, Error> {
+) -> Result<Outcome, Broken> {
+    sent_alert::forget();
     loop {
         let UnbufferedStatus { discard, state, .. } = connection.process(incoming.shown());
         let mut blocked = false;
@@ -258,10 +303,10 @@ fn drive<C: Unbuffered>(
             Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, send),
             Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
             Ok(ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_)) => blocked = true,
-            Ok(_) => return Err(Error::Closed),
+            Ok(_) => return Err(Broken { error: Error::Closed, alert: None }),
             Err(error) => {
-                send_alert(connection, incoming, send);
-                return Err(error.into());
+                let alert = send_alert(connection, incoming, send);
+                return Err(Broken { error: error.into(), alert });
             }
         }
         incoming.discard(discard);
@@ -276,13 +321,19 @@ fn drive<C: Unbuffered>(
 
 /// Takes out the alert that rustls queued for an error. Records that are queued come before it looks at what arrived,
 /// and it must not look at that again: it would fail anew.
-fn send_alert<C: Unbuffered>(connection: &mut C, incoming: &mut Incoming, send: &mut Vec<u8>) {
+fn send_alert<C: Unbuffered>(
+    connection: &mut C,
+    incoming: &mut Incoming,
+    send: &mut Vec<u8>,
+) -> Option<AlertDescription> {
+    let start = send.len();
     while connection.wants_write() {
         let Ok(ConnectionState::EncodeTlsData(mut data)) = connection.process(incoming.shown()).state else {
-            return;
+            break;
         };
         encode(&mut data, send);
     }
+    sent_alert::last_in(&send[start..])
 }
 
 /// A fatal alert as an unencrypted record (RFC 5246 sections 6.2.1 and 7.2).
@@ -303,13 +354,14 @@ fn facts(state: &CommonState) -> Result<Facts, Error> {
     let incomplete = Error::Tls(rustls::Error::HandshakeNotComplete);
     Ok(Facts {
         version: state.protocol_version().ok_or(incomplete.clone())?,
-        suite: state.negotiated_cipher_suite().ok_or(incomplete)?,
+        suite: sent_alert::unobserved(state.negotiated_cipher_suite().ok_or(incomplete)?),
         group: state.negotiated_key_exchange_group().map(|group| group.name()),
         peer_chain: state
             .peer_certificates()
             .map(|chain| chain.iter().map(|certificate| certificate.clone().into_owned()).collect())
             .unwrap_or_default(),
         own_certificate: None,
+        names: NameScope::Free,
     })
 }
 

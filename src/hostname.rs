@@ -8,6 +8,7 @@
 use std::net::IpAddr;
 
 use crate::certificate::CertificateFacts;
+use crate::chain::NameScope;
 use crate::error::Error;
 
 /// Whether the subject's common name may stand in for a subjectAltName that is absent.
@@ -28,12 +29,24 @@ pub enum CommonNamePolicy {
 /// - Without any subjectAltName, and if `policy` allows, a DNS name may match a common name. That may have
 ///   one `*` within its first label, which stands for any part of one label.
 ///
-/// The error is [`Error::NameMismatch`] with every name that was presented.
-pub fn verify(facts: &CertificateFacts, host: &str, policy: CommonNamePolicy) -> Result<(), Error> {
+/// Other than OTP up to 27, and as OpenSSL: where `names` are constrained by an authority above, a common name does not
+/// count. Constraints are about alternative names, and it would escape them.
+///
+/// The error is [`Error::NameMismatch`] with every name that was presented, or [`Error::CommonNameConstrained`].
+pub fn verify(
+    facts: &CertificateFacts,
+    host: &str,
+    policy: CommonNamePolicy,
+    names: NameScope,
+) -> Result<(), Error> {
     let is_named = match host.parse::<IpAddr>() {
         Ok(address) => facts.ip_addresses.contains(&address),
         Err(_) if facts.has_alt_names => facts.dns_names.iter().any(|name| name.eq_ignore_ascii_case(host)),
-        Err(_) => policy == CommonNamePolicy::Fallback && is_common_name(facts, host),
+        Err(_) if policy == CommonNamePolicy::Ignore || !is_common_name(facts, host) => false,
+        Err(_) if names == NameScope::Constrained => {
+            return Err(Error::CommonNameConstrained { expected: host.to_owned() });
+        }
+        Err(_) => true,
     };
     match is_named && !host.is_empty() {
         true => Ok(()),

@@ -28,6 +28,7 @@ pub mod private_key;
 pub mod provider;
 pub mod record;
 pub mod referee;
+mod sent_alert;
 pub mod session;
 pub mod signature;
 pub mod trust;

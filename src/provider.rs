@@ -6,6 +6,7 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::{SupportedCipherSuite, SupportedProtocolVersion};
 
 use crate::error::Error;
+use crate::sent_alert;
 
 /// The provider with all its cipher suites, strongest first.
 pub fn default_provider() -> CryptoProvider {
@@ -43,9 +44,8 @@ pub struct Offer {
 /// [`Error::NoCipherForVersion`] when a version that was asked for has no suite, or no version has any.
 pub fn offer(versions: &Versions, suites: Option<&[SupportedCipherSuite]>) -> Result<Offer, Error> {
     let mut provider = default_provider();
-    if let Some(suites) = suites {
-        provider.cipher_suites = suites.to_vec();
-    }
+    let suites = suites.unwrap_or(&provider.cipher_suites);
+    provider.cipher_suites = suites.iter().copied().map(sent_alert::observed).collect();
     let has_suite = |version: &&SupportedProtocolVersion| {
         let of_version = |suite: &SupportedCipherSuite| suite.version().version == version.version;
         provider.cipher_suites.iter().any(of_version)

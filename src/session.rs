@@ -3,6 +3,7 @@
 use rustls::{NamedGroup, ProtocolVersion, SupportedCipherSuite};
 use rustls_pki_types::CertificateDer;
 
+use crate::chain::NameScope;
 use crate::record::{RecordRx, RecordTx};
 
 /// An established TLS connection: two directions that share nothing but the key schedule, and what was agreed.
@@ -28,4 +29,6 @@ pub struct Facts {
     pub peer_chain: Vec<CertificateDer<'static>>,
     /// This side's own certificate, if it was shown.
     pub own_certificate: Option<CertificateDer<'static>>,
+    /// Whether the peer's common name may stand in for alternative names.
+    pub names: NameScope,
 }

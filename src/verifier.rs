@@ -11,7 +11,8 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, OtherEr
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::certificate::CertificateFacts;
-use crate::chain::{self, PeerRole};
+use crate::chain::{self, NameScope, PeerRole};
+use crate::chain_rules;
 use crate::error::Error;
 use crate::hostname::{self, CommonNamePolicy};
 use crate::provider;
@@ -53,14 +54,22 @@ pub enum ClientAuth {
     Required,
 }
 
-/// Why a verifier refused, kept beside rustls: its own errors have no room for ours, but decide which alert is sent.
+/// What a verifier finds out, kept beside rustls, which has no room for it.
 #[derive(Clone, Default)]
-pub(crate) struct Refusal(Arc<Mutex<Option<Error>>>);
+pub(crate) struct Findings(Arc<Mutex<Found>>);
 
-impl Refusal {
+#[derive(Default)]
+struct Found {
+    /// Why it refused. rustls' own errors decide which alert is sent.
+    refusal: Option<Error>,
+    /// What the path that it accepted says of names.
+    names: Option<NameScope>,
+}
+
+impl Findings {
     /// Keeps `error` and gives the error of rustls that sends the alert which belongs to it. rustls sends no other
     /// alerts for a certificate than these: a referee's wish for one becomes certificate_unknown, in the reason, too.
-    fn note(&self, error: Error) -> rustls::Error {
+    fn refuse(&self, error: Error) -> rustls::Error {
         let carrier = match error.alert() {
             Some(AlertDescription::BadCertificate) => CertificateError::BadEncoding.into(),
             Some(AlertDescription::UnsupportedCertificate) => CertificateError::InvalidPurpose.into(),
@@ -72,7 +81,7 @@ impl Refusal {
             Some(AlertDescription::HandshakeFailure) => rustls::Error::General("refused".into()),
             _ => CertificateError::Other(OtherError(Arc::new(error.clone()))).into(),
         };
-        *self.0.lock() = Some(match (error, &carrier) {
+        self.0.lock().refusal = Some(match (error, &carrier) {
             (
                 Error::RefusedByReferee { reason, .. },
                 rustls::Error::InvalidCertificate(CertificateError::Other(_)),
@@ -82,9 +91,31 @@ impl Refusal {
         carrier
     }
 
-    /// Takes the reason out, if there is one.
-    pub(crate) fn take(&self) -> Option<Error> {
-        self.0.lock().take()
+    /// Takes the reason for a refusal out, if there is one.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        self.0.lock().refusal.take()
+    }
+
+    /// What the peer's path says of names. Nothing, if none was looked at.
+    pub(crate) fn names(&self) -> NameScope {
+        self.0.lock().names.unwrap_or(NameScope::Free)
+    }
+
+    /// Keeps what `verdict` says of names. Where webpki found no path and may be overruled, every certificate that might be
+    /// in one counts.
+    fn note_names(
+        &self,
+        verdict: &Result<NameScope, Error>,
+        intermediates: &[CertificateDer<'_>],
+        trust: &TrustStore,
+    ) {
+        let of_any =
+            |certificates| chain_rules::name_scope_of(certificates).unwrap_or(NameScope::Constrained);
+        self.0.lock().names = Some(match verdict {
+            Ok(names) => *names,
+            Err(_) if of_any(trust.certificates()) == NameScope::Free => of_any(intermediates),
+            Err(_) => NameScope::Constrained,
+        });
     }
 }
 
@@ -94,7 +125,7 @@ pub(crate) struct ServerVerifier {
     pub(crate) name: ExpectedName,
     pub(crate) common_name: CommonNamePolicy,
     pub(crate) last_word: LastWord,
-    pub(crate) refusal: Refusal,
+    pub(crate) findings: Findings,
 }
 
 /// Judges clients, for a server that asks for certificates.
@@ -103,7 +134,7 @@ pub(crate) struct ClientVerifier {
     pub(crate) depth: usize,
     pub(crate) auth: ClientAuth,
     pub(crate) last_word: LastWord,
-    pub(crate) refusal: Refusal,
+    pub(crate) findings: Findings,
 }
 
 impl ServerVerifier {
@@ -116,16 +147,17 @@ impl ServerVerifier {
         let ChainPolicy::Anchored { trust, depth } = &self.chain else {
             return Ok(());
         };
-        let verdict = chain::verify(trust, *depth, end_entity, intermediates, PeerRole::Server, now)
-            .and_then(|()| self.judge_name(end_entity));
+        let path = chain::verify(trust, *depth, end_entity, intermediates, PeerRole::Server, now);
+        self.findings.note_names(&path, intermediates, trust);
+        let verdict = path.and_then(|names| self.judge_name(end_entity, names));
         self.last_word.on(end_entity, intermediates, verdict)
     }
 
-    fn judge_name(&self, end_entity: &CertificateDer<'_>) -> Result<(), Error> {
+    fn judge_name(&self, end_entity: &CertificateDer<'_>, names: NameScope) -> Result<(), Error> {
         match (&self.name, &self.last_word) {
             (ExpectedName::Any, _) | (ExpectedName::HostByReferee(_), LastWord::Referee(_)) => Ok(()),
             (ExpectedName::Host(host) | ExpectedName::HostByReferee(host), _) => {
-                hostname::verify(&CertificateFacts::from_der(end_entity)?, host, self.common_name)
+                hostname::verify(&CertificateFacts::from_der(end_entity)?, host, self.common_name, names)
             }
         }
     }
@@ -142,7 +174,7 @@ impl ServerCertVerifier for ServerVerifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         self.judge(end_entity, intermediates, now)
             .map(|()| ServerCertVerified::assertion())
-            .map_err(|error| self.refusal.note(error))
+            .map_err(|error| self.findings.refuse(error))
     }
 
     fn verify_tls12_signature(
@@ -184,11 +216,12 @@ impl ClientCertVerifier for ClientVerifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
         let role = PeerRole::Client;
-        let verdict = chain::verify(&self.trust, self.depth, end_entity, intermediates, role, now);
+        let path = chain::verify(&self.trust, self.depth, end_entity, intermediates, role, now);
+        self.findings.note_names(&path, intermediates, &self.trust);
         self.last_word
-            .on(end_entity, intermediates, verdict)
+            .on(end_entity, intermediates, path.map(|_names| ()))
             .map(|()| ClientCertVerified::assertion())
-            .map_err(|error| self.refusal.note(error))
+            .map_err(|error| self.findings.refuse(error))
     }
 
     fn verify_tls12_signature(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
-use rustls::{AlertDescription, CertificateError, ContentType, InvalidMessage, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, ContentType};
 use rustls_dist::error::{Error, UnsupportedKey, alert_name};
 
 fn path() -> PathBuf {
@@ -60,10 +60,12 @@ fn about_the_rest() -> Vec<Error> {
         Error::NameMismatch { expected: "a".into(), presented: vec!["DNS:b".into()] },
         Error::AlertReceived(AlertDescription::UnknownCA),
         Error::HandshakeTooLarge { limit_bytes: 7 },
+        Error::HelloTooLarge { limit_bytes: 7 },
         Error::RecordTooLong { length_bytes: 65535 },
         Error::BadRecord,
         Error::UnexpectedRecord(ContentType::Heartbeat),
         Error::TooManyEmptyRecords,
+        Error::TooManyKeyUpdates,
         Error::UnexpectedHandshakeMessage { message_type: 1 },
         Error::RenegotiationRefused,
         Error::PacketTooLong { length_bytes: 9, limit_bytes: 8 },
@@ -115,10 +117,12 @@ fn alerts_follow_the_rfc() {
         (Error::NameMismatch { expected: "a".into(), presented: vec![] }, Some(A::BadCertificate)),
         (Error::ChainTooDeep { intermediates: 3, depth: 2 }, Some(A::UnknownCA)),
         (Error::HandshakeTooLarge { limit_bytes: 7 }, Some(A::DecodeError)),
+        (Error::HelloTooLarge { limit_bytes: 7 }, Some(A::DecodeError)),
         (Error::RecordTooLong { length_bytes: 65535 }, Some(A::RecordOverflow)),
         (Error::BadRecord, Some(A::BadRecordMac)),
         (Error::UnexpectedRecord(ContentType::Heartbeat), Some(A::UnexpectedMessage)),
         (Error::TooManyEmptyRecords, Some(A::UnexpectedMessage)),
+        (Error::TooManyKeyUpdates, Some(A::UnexpectedMessage)),
         (Error::UnexpectedHandshakeMessage { message_type: 1 }, Some(A::UnexpectedMessage)),
         (Error::RenegotiationRefused, Some(A::NoRenegotiation)),
         (Error::PacketTooLong { length_bytes: 9, limit_bytes: 8 }, Some(A::InternalError)),
@@ -131,10 +135,7 @@ fn alerts_follow_the_rfc() {
         (certificate(CertificateError::Revoked), Some(A::CertificateRevoked)),
         (certificate(CertificateError::NotValidForName), Some(A::BadCertificate)),
         (certificate(CertificateError::BadSignature), Some(A::DecryptError)),
-        (Error::Tls(rustls::Error::NoCertificatesPresented), Some(A::CertificateRequired)),
-        (Error::Tls(PeerIncompatible::NoCipherSuitesInCommon.into()), Some(A::HandshakeFailure)),
-        (Error::Tls(PeerIncompatible::Tls12NotOfferedOrEnabled.into()), Some(A::ProtocolVersion)),
-        (Error::Tls(InvalidMessage::InvalidContentType.into()), Some(A::DecodeError)),
+        (Error::CommonNameConstrained { expected: "a".into() }, Some(A::BadCertificate)),
     ];
     for (error, alert) in cases {
         assert_eq!(error.alert(), alert, "{error}");

@@ -4,21 +4,23 @@ mod support;
 
 use std::sync::Arc;
 
+use rcgen::{CustomExtension, KeyPair};
+use rustls::crypto::{ActiveKeyExchange, SharedSecret, SupportedKxGroup};
 use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::ResolvesServerCert;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{AlertDescription, Connection, ProtocolVersion};
+use rustls::{AlertDescription, Connection, NamedGroup, ProtocolVersion};
 use rustls_dist::error::{ChainFault, Error};
-use rustls_dist::handshake::{Handshake, MAX_HANDSHAKE_BYTES, Progress, Step};
+use rustls_dist::handshake::{Failure, Handshake, MAX_HANDSHAKE_BYTES, MAX_HELLO_BYTES, Progress, Step};
 use rustls_dist::record::Event;
 use rustls_dist::referee::LastWord;
 use rustls_dist::session::Session;
 use rustls_dist::verifier::{ClientAuth, ExpectedName};
 use support::buffered;
 use support::link::{open, packet, packets, sessions, shake_sides, shake_specs, suites};
-use support::pki::{EC, HOST, Pair, Spec, version_1};
+use support::pki::{CA, EC, HOST, Pair, Spec, issue, version_1};
 use support::raw::{self, Raw};
 
 const BOTH: [ProtocolVersion; 2] = [ProtocolVersion::TLSv1_3, ProtocolVersion::TLSv1_2];
@@ -255,11 +257,6 @@ fn what_is_not_tls_is_refused_at_once() {
 #[test]
 fn more_than_a_handshake_may_hold_is_refused() {
     let too_large = Error::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES };
-    let server = Spec::default().server().unwrap();
-    let flood = vec![22; MAX_HANDSHAKE_BYTES + 1];
-    let failure =
-        Box::new(Handshake::server(&server, LastWord::Webpki).unwrap()).advance(&flood).err().unwrap();
-    assert_eq!(failure.error, too_large);
 
     // A certificate message of almost 64 KiB, of which three records arrive: nothing to object to, and the bytes count.
     let spec = Spec::version(ProtocolVersion::TLSv1_2);
@@ -270,10 +267,101 @@ fn more_than_a_handshake_may_hold_is_refused() {
     let mut message = vec![11, 0, 0xff, 0x00];
     message.resize(3 << 14, 0);
     let records = message.chunks(1 << 14).flat_map(|part| [&[22, 3, 3, 0x40, 0], part].concat());
-    let slow: Vec<u8> = hello.into_iter().chain(records).collect();
+    let slow: Vec<u8> = records.collect();
+    let Ok(Step { progress: Progress::Continue(ours), .. }) = ours.advance(&hello) else { panic!("refused") };
     let Ok(Step { progress: Progress::Continue(ours), .. }) = ours.advance(&slow) else { panic!("refused") };
-    let rest = vec![22; MAX_HANDSHAKE_BYTES + 1 - slow.len()];
+    let rest = vec![22; MAX_HANDSHAKE_BYTES + 1 - hello.len() - slow.len()];
     assert_eq!(ours.advance(&rest).err().unwrap().error, too_large);
+}
+
+/// The beginning of a client hello that announces 60,000 bytes, in records, as `bytes` bytes.
+fn endless_hello(bytes: usize) -> Vec<u8> {
+    let mut message = vec![1, 0, 0xea, 0x60, 3, 3];
+    message.resize(60_000, 0);
+    let records = message.chunks(1 << 14).flat_map(|part| {
+        let length = u16::try_from(part.len()).unwrap().to_be_bytes();
+        [&[22, 3, 1], &length[..], part].concat()
+    });
+    records.take(bytes).collect()
+}
+
+/// Takes `bytes` in small pieces.
+fn in_pieces(mut ours: Box<Handshake>, bytes: &[u8]) -> Result<Box<Handshake>, Failure> {
+    for piece in bytes.chunks(1000) {
+        ours = match ours.advance(piece)?.progress {
+            Progress::Continue(ours) => ours,
+            Progress::Done(_) => panic!("done with an endless hello"),
+        };
+    }
+    Ok(ours)
+}
+
+#[test]
+fn a_hello_may_not_be_longer_than_any_client_needs() {
+    let refusal = Error::HelloTooLarge { limit_bytes: MAX_HELLO_BYTES };
+    let alert = [21, 3, 3, 0, 2, 2, AlertDescription::DecodeError.into()];
+    let server = Spec::default().server().unwrap();
+    let fresh = || Box::new(Handshake::server(&server, LastWord::Webpki).unwrap());
+    let ours = in_pieces(fresh(), &endless_hello(MAX_HELLO_BYTES)).unwrap();
+    let failure = ours.advance(&[0]).err().unwrap();
+    assert_eq!((failure.error, failure.alert), (refusal.clone(), Some(AlertDescription::DecodeError)));
+    assert_eq!(failure.send, alert);
+
+    // The same for the second hello, which a client has to make whose key share is of no use.
+    let mut provider = rustls::crypto::ring::default_provider();
+    provider.kx_groups.insert(0, &Unheard);
+    let config = raw::client_config_with(ProtocolVersion::TLSv1_3, provider);
+    let name = ServerName::try_from(HOST).unwrap();
+    let mut peer = rustls::ClientConnection::new(Arc::new(config), name).unwrap().into();
+    let hello = buffered::outgoing(&mut peer);
+    let Step { send, progress } = fresh().advance(&hello).unwrap();
+    let Progress::Continue(ours) = progress else { panic!("done with one hello") };
+    assert!(!send.is_empty(), "a hello retry request");
+    let ours = in_pieces(ours, &endless_hello(MAX_HELLO_BYTES - hello.len())).unwrap();
+    let failure = ours.advance(&[0]).err().unwrap();
+    assert_eq!((failure.error, failure.send), (refusal, alert.to_vec()));
+}
+
+/// A key-exchange group that no server knows.
+#[derive(Debug)]
+struct Unheard;
+
+impl SupportedKxGroup for Unheard {
+    fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, rustls::Error> {
+        Ok(Box::new(Unheard))
+    }
+
+    fn name(&self) -> NamedGroup {
+        NamedGroup::Unknown(0x1234)
+    }
+}
+
+impl ActiveKeyExchange for Unheard {
+    fn complete(self: Box<Self>, _peer_pub_key: &[u8]) -> Result<SharedSecret, rustls::Error> {
+        Err(rustls::Error::General("unheard of".into()))
+    }
+
+    fn pub_key(&self) -> &[u8] {
+        &[7; 32]
+    }
+
+    fn group(&self) -> NamedGroup {
+        self.name()
+    }
+}
+
+/// The bound on the hello is none on what follows it.
+#[test]
+fn a_long_chain_is_taken() {
+    let long = issue(&CA, KeyPair::generate().unwrap(), |params| {
+        let padding = CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![0; 60_000]);
+        params.custom_extensions.push(padding);
+    });
+    for version in BOTH {
+        let spec = Spec { identities: vec![long.clone()], ..Spec::version(version) };
+        let (mut client, mut server) = sessions(&spec);
+        carries_data(&mut client, &mut server);
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use rustls_dist::certificate::{CertificateFacts, Usages};
+use rustls_dist::chain::NameScope;
 use rustls_dist::error::Error;
 use rustls_dist::hostname::{CommonNamePolicy, verify};
 
@@ -26,7 +27,7 @@ fn facts(dns: &[&str], addresses: &[&str], common: &[&str]) -> CertificateFacts 
 }
 
 fn accepts(facts: &CertificateFacts, host: &str) -> bool {
-    verify(facts, host, CommonNamePolicy::Fallback).is_ok()
+    verify(facts, host, CommonNamePolicy::Fallback, NameScope::Free).is_ok()
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn common_names_count_only_without_alternative_names() {
     ];
     for host in hosts {
         assert!(accepts(&none, host), "{host}");
-        assert!(verify(&none, host, CommonNamePolicy::Ignore).is_err(), "{host}");
+        assert!(verify(&none, host, CommonNamePolicy::Ignore, NameScope::Free).is_err(), "{host}");
     }
     for host in
         ["node2.example.com", "a.b.cluster.example.com", "dx.example.com", "*.cluster.example.com", "", "."]
@@ -89,6 +90,19 @@ fn common_names_count_only_without_alternative_names() {
     let mut other_kind = facts(&[], &[], &["node1.example.com"]);
     other_kind.has_alt_names = true; // an e-mail address, say
     assert!(!accepts(&other_kind, "node1.example.com"));
+}
+
+/// Constraints are about alternative names: a common name below them proves nothing, whether it keeps them or not.
+#[test]
+fn constrained_common_names_match_nothing() {
+    let judge = |facts: &CertificateFacts| {
+        verify(facts, "node.example.com", CommonNamePolicy::Fallback, NameScope::Constrained)
+    };
+    let error = judge(&facts(&[], &[], &["node.example.com"])).unwrap_err();
+    assert_eq!(error, Error::CommonNameConstrained { expected: "node.example.com".into() });
+    assert_eq!(error.kind(), "name_mismatch");
+    assert_eq!(judge(&facts(&[], &[], &["other"])).unwrap_err().kind(), "name_mismatch");
+    assert_eq!(judge(&facts(&["node.example.com"], &[], &["other"])), Ok(()));
 }
 
 #[test]
@@ -114,7 +128,8 @@ fn addresses_never_match_common_names() {
 fn the_error_lists_what_was_presented() {
     let mut with_names = facts(&["a.example.com"], &["10.0.0.1"], &["unseen"]);
     with_names.uris.push("https://c.example.com".into());
-    let error = verify(&with_names, "b.example.com", CommonNamePolicy::Fallback).unwrap_err();
+    let error =
+        verify(&with_names, "b.example.com", CommonNamePolicy::Fallback, NameScope::Free).unwrap_err();
     let presented = ["DNS:a.example.com", "IP:10.0.0.1", "URI:https://c.example.com"];
     assert_eq!(
         error,
@@ -123,6 +138,7 @@ fn the_error_lists_what_was_presented() {
             presented: presented.map(String::from).to_vec()
         }
     );
-    let error = verify(&facts(&[], &[], &["cn"]), "b", CommonNamePolicy::Ignore).unwrap_err();
+    let error =
+        verify(&facts(&[], &[], &["cn"]), "b", CommonNamePolicy::Ignore, NameScope::Free).unwrap_err();
     assert_eq!(error, Error::NameMismatch { expected: "b".into(), presented: vec!["CN:cn".into()] });
 }

@@ -276,22 +276,26 @@ fn messages_that_have_no_place_on_a_link() {
 
 #[test]
 fn a_message_that_is_too_long_is_refused_by_its_header() {
-    let error = Error::UnexpectedHandshakeMessage { message_type: 4 };
-    let (mut raw, mut ours) = Raw::server(TLS13);
-    let longest = raw.seal(ContentType::Handshake, &[&[4, 0, 0x3f, 0xfc][..], &[0; 0x3ffc]].concat());
-    assert!(packets(&mut ours.rx, &longest).is_empty());
-    let header = [4, 0, 0x3f, 0xfd];
-    let (first, rest) = header.split_at(3);
-    let first = raw.seal(ContentType::Handshake, first);
-    assert!(packets(&mut ours.rx, &first).is_empty());
-    let rest = raw.seal(ContentType::Handshake, rest);
-    refused(&mut ours, &rest, &error);
+    // One byte more than the format of a ticket, or of a client hello, has room for.
+    for (header, (mut raw, mut ours)) in
+        [([4, 2, 1, 0x0a], Raw::server(TLS13)), ([1, 2, 1, 0x45], Raw::client(TLS12))]
+    {
+        let (first, rest) = header.split_at(3);
+        let first = raw.seal(ContentType::Handshake, first);
+        assert!(packets(&mut ours.rx, &first).is_empty());
+        let rest = raw.seal(ContentType::Handshake, rest);
+        refused(&mut ours, &rest, &Error::UnexpectedHandshakeMessage { message_type: header[0] });
+    }
     message_refused(TLS13, &[24, 0xff, 0xff, 0xff]);
     message_refused(TLS12, &[1, 0xff, 0xff, 0xff]);
 }
 
 #[test]
 fn data_inside_a_message() {
+    let (mut raw, mut ours) = Raw::server(TLS13);
+    let ticket = [&[4, 1, 0, 0][..], &[0; 1000]].concat();
+    let stream = [raw.seal(ContentType::Handshake, &ticket), raw.data(&packet(b"x"))].concat();
+    refused(&mut ours, &stream, &Error::UnexpectedRecord(ContentType::ApplicationData));
     for (version, mut raw, mut ours) in links() {
         let beginning = if version == TLS13 { &[24, 0][..] } else { &[0, 0] };
         let stream = [raw.seal(ContentType::Handshake, beginning), raw.data(&packet(b"x"))].concat();

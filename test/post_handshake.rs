@@ -153,7 +153,7 @@ fn requested_key_updates_are_answered_once() {
         assert_eq!(got, [b"1", b"2"]);
         assert_eq!(events, [Event::KeyUpdateRequested]);
         let again = raw.key_update(1);
-        assert_eq!(open(&mut ours.rx, &again), Ok((vec![], vec![Event::KeyUpdateRequested])));
+        assert_eq!(open(&mut ours.rx, &again), Ok((vec![], vec![])), "an answer is owed already");
         assert_eq!(ours.rx.key_updates(), 5);
 
         let answer = ours.tx.seal(&[b"data"]).unwrap();
@@ -181,6 +181,66 @@ fn a_key_update_of_our_own_settles_no_request_of_the_peer() {
     let records = [vec![update], ours.tx.seal(&[b"x"]).unwrap()].concat();
     assert_eq!(records.len(), 3);
     assert_eq!(raw.open(&records.concat())[2].1, b"x");
+}
+
+/// As many as rustls accepts, whether they request one of ours or not.
+#[test]
+fn key_updates_without_data_between_them_are_accepted_up_to_a_number() {
+    assert_eq!(Error::TooManyKeyUpdates.alert(), Some(AlertDescription::UnexpectedMessage));
+    for kinds in [[0, 0], [1, 1], [0, 1]] {
+        for (mut raw, mut ours) in [Raw::client(TLS13), Raw::server(TLS13)] {
+            for round in 1..=3 {
+                let updates: Vec<u8> = (0..32).flat_map(|nth| raw.key_update(kinds[nth % 2])).collect();
+                let stream = [updates, raw.data(&packet(b"x"))].concat();
+                assert_eq!(open(&mut ours.rx, &stream).unwrap().0, [b"x"]);
+                assert_eq!(ours.rx.key_updates(), 32 * round);
+            }
+            // Neither an empty record nor a call of its own makes room for more.
+            for nth in 0..32 {
+                let stream = [raw.key_update(kinds[nth % 2]), raw.data(b"")].concat();
+                open(&mut ours.rx, &stream).unwrap();
+            }
+            let stream = [raw.key_update(kinds[0]), raw.data(&packet(b"x"))].concat();
+            assert_eq!(open(&mut ours.rx, &stream), Err(Error::TooManyKeyUpdates));
+            assert_eq!(open(&mut ours.rx, &[]), Err(Error::Closed));
+            assert_eq!(ours.rx.key_updates(), 4 * 32, "the refused one was not followed");
+        }
+    }
+}
+
+/// What is owed is one answer, so that is all that the sending side is told of, however long it does not get to it.
+#[test]
+fn requests_in_a_row_are_one_event() {
+    let (mut raw, mut ours) = Raw::client(TLS13);
+    let mut seen = Vec::new();
+    for _ in 0..100 {
+        let stream = [raw.key_update(1), raw.data(&packet(b"x"))].concat();
+        seen.extend(open(&mut ours.rx, &stream).unwrap().1);
+    }
+    assert_eq!(seen, [Event::KeyUpdateRequested]);
+    assert_eq!(ours.tx.seal(&[]).unwrap().len(), 1);
+    let stream = raw.key_update(1);
+    assert_eq!(open(&mut ours.rx, &stream).unwrap().1, [Event::KeyUpdateRequested]);
+}
+
+/// As long as its format allows (RFC 8446 section 4.6.1); nothing of it is kept.
+#[test]
+fn a_ticket_of_any_length_is_passed_over() {
+    for body_bytes in [0, 1, 16_380, 16_384, 16_385, 65_536, 131_337] {
+        let (mut raw, mut ours) = Raw::server(TLS13);
+        let length = u32::try_from(body_bytes).unwrap().to_be_bytes();
+        let ticket = [&[4][..], &length[1..], &vec![24; body_bytes]].concat();
+        // Two in a row, and what follows begins in the record that the second ends in.
+        let messages = [&ticket[..], &ticket, &NOT_REQUESTED].concat();
+        let mut stream = Vec::new();
+        for part in messages.chunks(16_384) {
+            stream.extend(raw.seal(ContentType::Handshake, part));
+        }
+        raw.renew_sending_keys();
+        stream.extend(raw.data(&packet(b"behind")));
+        assert_eq!(packets(&mut ours.rx, &stream), [b"behind"], "{body_bytes} bytes");
+        assert_eq!(ours.rx.key_updates(), 1);
+    }
 }
 
 #[test]
@@ -280,11 +340,9 @@ fn packets_before_a_close_are_delivered() {
         let stream = [packet(b"1"), packet(b"2"), packet(b"never complete")[..7].to_vec()].concat();
         let sealed =
             [client.tx.seal(&[&stream]).unwrap().concat(), client.tx.close_notify().unwrap()].concat();
-        assert_eq!(
-            open_some(&mut server.rx, &sealed, 1),
-            Ok((vec![b"1".to_vec()], vec![Event::CloseNotify]))
-        );
+        assert_eq!(open_some(&mut server.rx, &sealed, 1), Ok((vec![b"1".to_vec()], vec![])));
         assert_eq!(open_some(&mut server.rx, &[], 1), Ok((vec![b"2".to_vec()], vec![])));
+        assert_eq!(open_some(&mut server.rx, &[], 1), Ok((vec![], vec![Event::CloseNotify])));
         assert_eq!(open_some(&mut server.rx, &[], 1), Err(Error::Closed));
         assert_eq!(open_some(&mut server.rx, &sealed, 1), Err(Error::Closed));
     }
@@ -353,6 +411,11 @@ fn renegotiation_is_refused_politely_and_then_finally() {
         assert_eq!(open(&mut ours.rx, &fifth), Err(Error::RenegotiationRefused));
         assert_eq!(Error::RenegotiationRefused.alert(), Some(AlertDescription::NoRenegotiation));
     }
+    let (mut raw, mut ours) = Raw::client(TLS12);
+    let long = [&[1, 0, 0xff, 0xff][..], &[0; 0xffff]].concat();
+    let stream: Vec<u8> =
+        long.chunks(16_384).flat_map(|part| raw.seal(ContentType::Handshake, part)).collect();
+    assert_eq!(open(&mut ours.rx, &stream), Ok((vec![], vec![Event::RenegotiationRequested])));
     let (mut raw, mut ours) = Raw::server(TLS12);
     let several = raw.seal(ContentType::Handshake, &hello_request.repeat(5));
     assert_eq!(open(&mut ours.rx, &several), Err(Error::RenegotiationRefused), "in one record too");

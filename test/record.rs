@@ -7,8 +7,9 @@ use rustls_dist::error::Error;
 use rustls_dist::packet::{MAX_HANDSHAKE_PACKET_BYTES, MAX_PACKET_BYTES};
 use rustls_dist::record::{HEADER_BYTES, MAX_PLAINTEXT_BYTES};
 use rustls_dist::session::Session;
-use support::link::{content, open, open_some, packet, packets, sessions, suites};
+use support::link::{content, contents, open, open_some, packet, packets, sessions, suites};
 use support::pki::Spec;
+use support::raw::Raw;
 
 fn of_suite(suite: SupportedCipherSuite) -> (Session, Session) {
     let (mut client, mut server) = sessions(&Spec::suite(suite));
@@ -245,5 +246,114 @@ fn packets_that_are_too_long() {
             let too_long = Error::PacketTooLong { length_bytes: limit + 1, limit_bytes: limit };
             assert_eq!(open(&mut server.rx, &sealed), Err(too_long), "before the packet is there");
         }
+    }
+}
+
+/// The most that one call may do, in bytes of the slowest cipher, and the most of each kind that it can be made of.
+const CALL_WORK_BYTES: usize = 4 * (16_384 + 512);
+const CALL_BYTES: usize = CALL_WORK_BYTES + 16_384;
+const CALL_PACKETS: usize = CALL_WORK_BYTES / 64;
+const CALL_KEY_UPDATES: u64 = 17;
+
+/// Opens `input` call by call, each of which has to stay within the bounds. Returns the number of packets, their content's
+/// bytes, and the number of calls.
+fn within_bounds(ours: &mut Session, input: &[u8]) -> (usize, usize, usize) {
+    let (mut packets, mut bytes, mut calls) = (0, 0, 0);
+    let mut next = Some(input);
+    while let Some(rest) = next {
+        let key_updates = ours.rx.key_updates();
+        let opened = ours.rx.open(rest, usize::MAX).unwrap();
+        let found = contents(&opened.taken);
+        assert!(opened.work_bytes <= CALL_WORK_BYTES);
+        assert!(found.len() <= CALL_PACKETS, "{} packets", found.len());
+        assert!(ours.rx.key_updates() - key_updates <= CALL_KEY_UPDATES);
+        next = opened.unopened_at.map(|at| &rest[at..]);
+        let consumed = rest.len() - next.map_or(0, <[u8]>::len);
+        assert!(consumed <= CALL_BYTES, "{consumed} bytes");
+        assert!(next.is_none() || opened.work_bytes == CALL_WORK_BYTES, "it stops early");
+        packets += found.len();
+        bytes += found.iter().map(Vec::len).sum::<usize>();
+        calls += 1;
+    }
+    (packets, bytes, calls)
+}
+
+/// Whatever comes, a call is over soon, and says where it stopped.
+#[test]
+fn one_call_does_a_bounded_amount() {
+    for (mut client, mut server) in of_each_version() {
+        let sealed = client.tx.seal(&[&[0; 4 * 65_000]]).unwrap().concat();
+        let (packets, bytes, calls) = within_bounds(&mut server, &sealed);
+        assert_eq!((packets, bytes), (65_000, 0), "packets without content");
+        assert!(calls >= 65_000 / CALL_PACKETS);
+
+        let small = packet(&content(32)).repeat(10_000);
+        let sealed = client.tx.seal(&[&small]).unwrap().concat();
+        assert_eq!(within_bounds(&mut server, &sealed).0, 10_000);
+        let each: Vec<u8> =
+            (0..4000).flat_map(|_| client.tx.seal(&[&packet(b"x")]).unwrap().concat()).collect();
+        let (packets, bytes, calls) = within_bounds(&mut server, &each);
+        assert_eq!((packets, bytes), (4000, 4000), "small records");
+        assert!(calls > 4000 * 512 / CALL_WORK_BYTES);
+
+        let long = content(MAX_PACKET_BYTES);
+        let sealed = client.tx.seal(&[&packet(&long)]).unwrap().concat();
+        let (beginning, end) = sealed.split_at(sealed.len() - 1);
+        assert_eq!(within_bounds(&mut server, beginning).0, 0);
+        assert_eq!(within_bounds(&mut server, end), (1, MAX_PACKET_BYTES, 1), "the end of a long packet");
+    }
+    let (mut raw, mut ours) = Raw::client(ProtocolVersion::TLSv1_3);
+    let updates: Vec<u8> = (0..1000_usize)
+        .flat_map(|nth| [raw.key_update(u8::from(nth % 2 == 0)), raw.data(&packet(b"x"))].concat())
+        .collect();
+    assert_eq!(within_bounds(&mut ours, &updates).0, 1000, "key updates, with data between them");
+}
+
+/// What a call leaves because there are packets enough waits for the next; nothing has to be given again.
+#[test]
+fn what_is_left_behind_the_packets_asked_for_is_kept() {
+    for (mut client, mut server) in of_each_version() {
+        let sealed: Vec<u8> =
+            (0..100).flat_map(|nth| client.tx.seal(&[&packet(&[nth; 10])]).unwrap().concat()).collect();
+        let (most, rest) = sealed.split_at(sealed.len() - 7);
+        let first = server.rx.open(most, 1).unwrap();
+        assert_eq!((contents(&first.taken), first.unopened_at), (vec![vec![0; 10]], None));
+        for nth in 1..99 {
+            assert_eq!(open_some(&mut server.rx, &[], 1), Ok((vec![vec![nth; 10]], vec![])));
+        }
+        assert_eq!(open_some(&mut server.rx, &[], 1), Ok((vec![], vec![])));
+        assert_eq!(open_some(&mut server.rx, rest, 1), Ok((vec![vec![99; 10]], vec![])));
+    }
+}
+
+/// Little records that came with the end of the handshake are opened within bounds, too.
+#[test]
+fn records_behind_the_handshake_wait() {
+    const RECORDS: usize = 2000;
+    let tail = |raw: &mut Raw| (0..RECORDS).flat_map(|_| raw.data(&packet(&[7; 20]))).collect::<Vec<u8>>();
+    // Whose last flight ends the handshake.
+    let links = [
+        Raw::client_with_tail(ProtocolVersion::TLSv1_3, tail),
+        Raw::server_with_tail(ProtocolVersion::TLSv1_2, tail),
+    ];
+    for (_raw, ours) in links {
+        let mut ours = ours.unwrap_or_else(|failure| panic!("{failure:?}"));
+        let (packets, _, calls) = within_bounds(&mut ours, &[]);
+        assert_eq!(packets, RECORDS);
+        assert!(calls > RECORDS * 512 / CALL_WORK_BYTES);
+    }
+}
+
+/// To copy the records that wait anew for each that is opened would be 24 GB here.
+#[test]
+fn records_that_wait_are_not_copied_for_each_that_is_opened() {
+    const RECORDS: usize = 30_000;
+    for (mut client, mut server) in of_each_version() {
+        let sealed: Vec<u8> =
+            (0..RECORDS).flat_map(|_| client.tx.seal(&[&packet(&[7; 20])]).unwrap().concat()).collect();
+        let started = std::time::Instant::now();
+        assert_eq!(contents(&server.rx.open(&sealed, 1).unwrap().taken), [[7; 20]]);
+        assert_eq!(within_bounds(&mut server, &[]).0, RECORDS - 1);
+        assert!(started.elapsed() < std::time::Duration::from_secs(3), "{:?}", started.elapsed());
     }
 }

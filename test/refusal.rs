@@ -35,7 +35,7 @@ fn check(shaken: Shaken, by: By, version: ProtocolVersion, kind: &str, alert: Al
     };
     let failure = refuser.failure();
     assert_eq!(failure.error.kind(), kind, "{by:?} {version:?}");
-    assert_eq!(failure.error.alert(), Some(alert), "{by:?} {version:?} {kind}");
+    assert_eq!(failure.alert, Some(alert), "{by:?} {version:?} {kind}");
     if version == ProtocolVersion::TLSv1_2 {
         assert_eq!(failure.send, [21, 3, 3, 0, 2, 2, alert.into()], "{by:?} {kind}");
     }
@@ -193,7 +193,7 @@ fn nothing_in_common() {
     let failure = shake_specs(&new, &old).server.failure();
     assert_eq!(failure.error.kind(), "no_shared_version");
     assert_eq!(failure.send, [21, 3, 3, 0, 2, 2, AlertDescription::ProtocolVersion.into()]);
-    assert_eq!(failure.error.alert(), Some(AlertDescription::ProtocolVersion));
+    assert_eq!(failure.alert, Some(AlertDescription::ProtocolVersion));
     let failure = shake_specs(&old, &new).server.failure();
     assert_eq!(failure.error.kind(), "no_shared_version");
 

@@ -144,7 +144,7 @@ name_packet(Name) ->
 %% Is dialled by a node, as a server that presents this.
 -spec answer(rustls_dist_cluster:cluster(), rustls_dist_cluster:peer(), presented(), atom()) -> outcome().
 answer(Cluster, Node, {openssl, Files}, Version) ->
-    Port = free_port(),
+    [Port] = rustls_dist_listening:free_ports(inet, 1),
     Openssl = openssl("s_server", ["-accept", "127.0.0.1:" ++ integer_to_list(Port), "-naccept", "1", "-Verify", "1"],
                       Files, Version),
     await(Openssl, "ACCEPT", ""),
@@ -200,7 +200,7 @@ ssl_options(Presented, Version) ->
 %% authentication. Gives what openssl printed.
 -spec answer_anonymously(rustls_dist_cluster:cluster(), rustls_dist_cluster:peer()) -> string().
 answer_anonymously(Cluster, Node) ->
-    Port = free_port(),
+    [Port] = rustls_dist_listening:free_ports(inet, 1),
     Openssl = openssl(["s_server", "-nocert", "-accept", "127.0.0.1:" ++ integer_to_list(Port), "-naccept", "1",
                        "-cipher", "ALL:aNULL:@SECLEVEL=0"]),
     await(Openssl, "ACCEPT", ""),
@@ -223,13 +223,6 @@ openssl_outcome(Openssl) ->
         {match, [Alert]} -> {alert, list_to_atom(Alert)};
         nomatch -> {ended, Output}
     end.
-
-%% The port was free a moment ago.
-free_port() ->
-    {ok, Probe} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
-    {ok, Port} = inet:port(Probe),
-    ok = gen_tcp:close(Probe),
-    Port.
 
 await(Port, What, Output) ->
     receive

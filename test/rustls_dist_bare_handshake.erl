@@ -2,7 +2,7 @@
 %% what is about handshakes and records alone. Needs rustls_dist_nif:load/0 before.
 -module(rustls_dist_bare_handshake).
 
--export([run/5]).
+-export([run/5, with_config/5]).
 
 %% Both ends verify. Given: more of rustls_dist_nif:config_new/2's options, such as versions. The client expects 127.0.0.1.
 -spec run(inet:socket(), client | server, rustls_dist_certs:cert(), map(), timeout()) ->
@@ -18,4 +18,15 @@ run(Socket, Role, #{cert := Cert, key := Key, ca := Ca}, Given, TimeoutMs) ->
                client -> <<"127.0.0.1">>;
                server -> any
            end,
-    rustls_dist_handshake:run(Socket, Role, {Config, Name}, TimeoutMs).
+    with_config(Socket, Role, Config, Name, TimeoutMs).
+
+%% The same with the configuration as it is. Name: what the server's certificate must say, for a client.
+-spec with_config(inet:socket(), client | server, rustls_dist_config:role_config(), any | binary(), timeout()) ->
+          {ok, rustls_dist_handshake:tls()} | {error, rustls_dist_handshake:failure()}.
+with_config(Socket, client, Config, Name, TimeoutMs) ->
+    rustls_dist_handshake:connect(Socket, {Config, Name}, TimeoutMs);
+with_config(Socket, server, Config, any, TimeoutMs) ->
+    case rustls_dist_first_bytes:await(Socket, TimeoutMs) of
+        {ok, First, LeftMs} -> rustls_dist_handshake:accept(Socket, Config, First, LeftMs);
+        {error, _} = Error -> Error
+    end.

@@ -52,7 +52,7 @@ names() ->
      name_constraints_on_addresses, not_revoked, revoked_leaf, revoked_leaf_best_effort,
      revoked_leaf_wrong_host, revoked_intermediate, revoked_intermediate_peer, no_list, no_list_best_effort,
      stale_list, wrongly_signed_list, wrong_host, host_in_capitals, wildcard, wildcard_one_label_short, address,
-     address_not_named, address_as_dns_name, common_name_only, common_name_only_wildcard,
+     address_not_named, address_as_dns_name, common_name_only, common_name_constrained, common_name_only_wildcard,
      common_name_only_wrong, common_name_beside_other_name, no_names, no_subject, out_of_order,
      out_of_order_root_sent_along, stranger_between, stranger_last, stranger_of_same_name, sent_twice,
      missing_upper_trusted, missing_both_trusted, missing_lower_trusted, missing_upper, missing_lower,
@@ -175,6 +175,8 @@ chain(address) -> (two_levels(#{}))#{host => "127.0.0.1"};
 chain(address_not_named) -> (two_levels(names([{dNSName, "localhost"}])))#{host => "127.0.0.1"};
 chain(address_as_dns_name) -> (two_levels(names([{dNSName, "127.0.0.1"}])))#{host => "127.0.0.1"};
 chain(common_name_only) -> two_levels(common_name("localhost"));
+chain(common_name_constrained) ->
+    two_levels(common_name("localhost"), name_constraints([{dNSName, "example.org"}], asn1_NOVALUE));
 chain(common_name_only_wildcard) -> (two_levels(common_name("*.example.org")))#{host => "a.example.org"};
 chain(common_name_only_wrong) -> two_levels(common_name("elsewhere"));
 chain(common_name_beside_other_name) -> two_levels((names([{dNSName, "elsewhere"}]))#{subject => "localhost"});

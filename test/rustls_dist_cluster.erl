@@ -6,7 +6,7 @@
 -module(rustls_dist_cluster).
 
 -export([new/0, stop/1, dir/1]).
--export([optfile/3, start/2, start/3, stop_node/1, call/4, call/5, name/1, os_pid/1, log/1, await_log/2]).
+-export([optfile/3, start/2, start/3, stop_node/1, call/4, call/5, name/1, os_pid/1, log/1, await_log/2, all_logged/1]).
 -export([run_until_exit/2, env/1]).
 -export([flags/1, fake_node/3, listening_port/1]).
 -export([keep/1, release/1]).
@@ -25,16 +25,14 @@
 -type cluster() :: #{dir := file:filename(), epmd_port := inet:port_number(), epmd := port()}.
 -type peer() :: #{pid := pid(), node := node(), log := file:filename(), os_pid := string()}.
 
-%% Starts an epmd on a port that was free a moment ago, and another if it was taken meanwhile.
+%% Starts an epmd on a free port, and another if somebody who does not ask for free ports took it meanwhile.
 -spec new() -> cluster().
 new() ->
     Dir = string:trim(os:cmd("mktemp -d /tmp/rustls_dist.XXXXXX")),
     new(Dir, 10).
 
 new(Dir, Tries) when Tries > 0 ->
-    {ok, Probe} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
-    {ok, Port} = inet:port(Probe),
-    ok = gen_tcp:close(Probe),
+    [Port] = rustls_dist_listening:free_ports(inet, 1),
     Epmd = open_port({spawn_executable, epmd()},
                      [{args, ["-port", integer_to_list(Port), "-address", "127.0.0.1"]}, exit_status, binary]),
     case await_epmd(Epmd, Port, deadline()) of
@@ -211,6 +209,15 @@ await_log(Peer, Regexp) ->
                               end
                       end),
     Line.
+
+%% The lines of all that the node logged until now. A process that crashed is reported by way of the VM, behind whatever it
+%% reported before, so the last word is given to one.
+-spec all_logged(peer()) -> [string()].
+all_logged(Peer) ->
+    LastWord = lists:concat([last_word_, erlang:unique_integer([positive])]),
+    _ = call(Peer, erlang, spawn, [erlang, error, [LastWord]]),
+    _ = await_log(Peer, LastWord),
+    [Line || Line <- string:lexemes(log(Peer), "\n"), nomatch =:= string:find(Line, "last_word_")].
 
 %% Runs erl until it ends by itself: for nodes that must not come up. Gives its exit status and all that it printed.
 -spec run_until_exit(cluster(), [string()]) -> {integer(), string()}.

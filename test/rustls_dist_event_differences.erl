@@ -10,12 +10,13 @@
 -type way() :: {joined | refused, [{Certificate :: string(), Event :: term()}]}.
 
 %% How the two differ.
-%% webpki: where ssl's walk ends well, the fault is told of the peer's certificate after it, and refuses unless accepted.
+%% webpki: where ssl's walk ends well, the faults are told of the peer's certificate after it, each of which refuses unless
+%% accepted.
 %% last: in this role the last event is another one, or several.
 %% also_told: ssl tells this certificate, too.
 %% without_fun: only without a function, and then how each ends.
 %% ways: what ssl may do and what this carrier does, by what the function answers.
--type kind() :: {webpki, Fault :: term()}
+-type kind() :: {webpki, Fault :: term() | [Fault :: term()]}
               | {last, client | server | any, Ssl :: term(), Own :: [term()]}
               | {also_told, string()}
               | {without_fun, Ssl :: joined | refused, Own :: joined | refused}
@@ -39,10 +40,15 @@ differences() ->
      #{rows => [seven_intermediates], otp => all, kind => {webpki, {webpki, too_many_intermediates}},
        ssl => "joins, with `depth` 7 or more", own => "`{webpki,too_many_intermediates}` after `valid_peer`",
        why => "webpki follows six intermediates at most"},
-     #{rows => [v1_leaf, v1_intermediate], otp => all, kind => {webpki, {webpki, unsupported_certificate_version}},
+     #{rows => [v1_leaf], otp => all, kind => {webpki, {webpki, unsupported_certificate_version}},
        ssl => "joins (OTP 27.3.4.1 of Debian 13: version 1 names no host)",
        own => "`{webpki,unsupported_certificate_version}` after `valid_peer`",
-       why => "webpki knows version 3 only; a self-signed one can be pinned, for there is no path for webpki to judge"},
+       why => "webpki knows version 3 only; a self-signed one can be pinned, for it is in no path"},
+     #{rows => [v1_intermediate], otp => all,
+       kind => {webpki, [{webpki, unsupported_certificate_version}, missing_basic_constraint]},
+       ssl => "joins (OTP 27.3.4.1 of Debian 13: version 1 names no host)",
+       own => "`{webpki,unsupported_certificate_version}` and then `missing_basic_constraint` after `valid_peer`",
+       why => "as above; and version 1 cannot say that it is one of an authority"},
      #{rows => [root_without_key_cert_sign], otp => all, kind => {webpki, invalid_key_usage},
        ssl => "joins", own => "`invalid_key_usage` after `valid_peer`",
        why => "an authority that may not sign certificates may not do so at the top either (RFC 5280 section 4.2.1.3)"},
@@ -69,6 +75,11 @@ differences() ->
        kind => {last, client, valid_peer, [{bad_cert, hostname_check_failed}]},
        ssl => "takes a DNS name `127.0.0.1` for the address: `valid_peer`", own => "`hostname_check_failed`",
        why => "as above"},
+     #{rows => [common_name_constrained], otp => ?UNTIL_25,
+       kind => {last, client, valid_peer, [{bad_cert, hostname_check_failed}]},
+       ssl => "takes a common name for the host, whatever nameConstraints say: `valid_peer`",
+       own => "`hostname_check_failed`",
+       why => "constraints are about alternative names, and a common name would escape them; OpenSSL refuses, too"},
      #{rows => [out_of_order_root_sent_along, cross_signed_root_sent_along], otp => ?UNTIL_25, kind => {also_told, "root"},
        ssl => "tells the root twice over: as the anchor and as the first certificate below it",
        own => "does not tell the anchor", why => "a slip of ssl, which tells no anchor of a chain that is in order"},
@@ -215,9 +226,13 @@ expected(same, _How, Ssl, _Peer) ->
     Ssl;
 expected({webpki, _Fault}, {_, _, no_fun}, _Ssl, _Peer) ->
     {refused, []};
-expected({webpki, Fault}, {_, _, Answers}, {joined, Events}, Peer) ->
-    End = case Answers of accept -> joined; _ -> refused end,
-    {End, Events ++ [{length(Events) + 1, Peer, {bad_cert, Fault}}]};
+expected({webpki, [_ | _] = Faults}, {_, _, accept}, {joined, Events}, Peer) ->
+    Told = [{Count, Peer, {bad_cert, Fault}} || {Count, Fault} <- lists:enumerate(length(Events) + 1, Faults)],
+    {joined, Events ++ Told};
+expected({webpki, [First | _]}, _How, {joined, Events}, Peer) ->
+    {refused, Events ++ [{length(Events) + 1, Peer, {bad_cert, First}}]};
+expected({webpki, Fault}, How, {joined, Events}, Peer) ->
+    expected({webpki, [Fault]}, How, {joined, Events}, Peer);
 expected({webpki, _Fault}, _How, Ssl, _Peer) ->
     Ssl;
 expected({last, Only, _SslEvent, _Own}, {Role, _, _}, Ssl, _Peer) when Only =/= any, Only =/= Role ->

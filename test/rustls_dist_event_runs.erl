@@ -136,7 +136,7 @@ carrier_handshake(Role, #{row := #{host := Host}} = Prepared, RoleConfig) ->
                                  client -> {sender(Prepared, server, Accept), Dial(), list_to_binary(Host)};
                                  server -> {sender(Prepared, client, Dial), Accept(), any}
                              end,
-    Result = rustls_dist_handshake:run(Socket, Role, {RoleConfig, Name}, ?TIMEOUT_MS),
+    Result = rustls_dist_bare_handshake:with_config(Socket, Role, RoleConfig, Name, ?TIMEOUT_MS),
     ok = rustls_dist_handshake:close_gently(Socket),
     ok = gen_tcp:close(Listen),
     finish(Sender),
@@ -153,7 +153,7 @@ sender(#{chain := Chain, key := Key}, Role, Connect) ->
     RoleConfig = role_config(Config, verify_none, none),
     spawn_monitor(fun() ->
                           Socket = Connect(),
-                          Result = rustls_dist_handshake:run(Socket, Role, {RoleConfig, any}, ?TIMEOUT_MS),
+                          Result = rustls_dist_bare_handshake:with_config(Socket, Role, RoleConfig, any, ?TIMEOUT_MS),
                           exit({Result, read_until_closed(Socket)})
                   end).
 

@@ -5,7 +5,7 @@
 -include_lib("stdlib/include/assert.hrl").
 -include_lib("public_key/include/public_key.hrl").
 
--export([all/0]).
+-export([all/0, init_per_suite/1, end_per_suite/1]).
 -export([unreadable_names/1, garbage/1, many_certificates/1, hidden_behind_expiry/1, hidden_behind_no_anchor/1,
          weak_signature_hidden/1, revoked_vouches_for_itself/1, pinned_as_sent/1, owner_gone/1]).
 
@@ -15,6 +15,13 @@
 all() ->
     [unreadable_names, garbage, many_certificates, hidden_behind_expiry, hidden_behind_no_anchor, weak_signature_hidden,
      revoked_vouches_for_itself, pinned_as_sent, owner_gone].
+
+init_per_suite(Config) ->
+    ok = rustls_dist_nif:load(),
+    Config.
+
+end_per_suite(_Config) ->
+    ok.
 
 %% A common name that is no UTF-8: refused, with a text that can be sent and logged. Whether the names are met in the search
 %% for a path or in public_key's walk depends on the release, and the alert on that.

@@ -8,10 +8,11 @@
 -export([all/0, groups/0, init_per_suite/1, end_per_suite/1]).
 -export([at_once_tls13/1, at_once_tls12/1, stop_and_start/1, ticks/1, frozen_peer/1, killed_peer/1,
          back_pressure/1, slow_peer_alone/1, exit_reason/1, peer_reason/1,
-         short_names/1, auto_connect_once/1, auto_connect_never/1, nothing_left/1]).
+         short_names/1, auto_connect_once/1, auto_connect_never/1, nothing_left/1, nothing_left_verify_fun/1]).
 
 -define(AT_ONCE, 50).
 -define(CYCLES, 50).
+-define(JUDGED_CYCLES, 20).
 -define(TICK_TIME_S, 4).
 -define(TICKS_PER_PERIOD, 4).           % kernel's net_tickintensity
 
@@ -30,7 +31,7 @@ all() ->
 groups() ->
     [{parallel, [parallel], [ticks, frozen_peer, stop_and_start, short_names, auto_connect_once, auto_connect_never]},
      {one_by_one, [], [at_once_tls13, at_once_tls12, killed_peer, back_pressure, slow_peer_alone, exit_reason,
-                       peer_reason, nothing_left]}].
+                       peer_reason, nothing_left, nothing_left_verify_fun]}].
 
 init_per_suite(Config) ->
     {Keeper, Cluster} = rustls_dist_cluster:keep(fun rustls_dist_cluster:new/0),
@@ -38,7 +39,9 @@ init_per_suite(Config) ->
     Cert = rustls_dist_certs:cert(Dir, rustls_dist_certs:ca(Dir, "ca"), "node", #{}),
     Optfile = rustls_dist_cluster:optfile(Cluster, "both", rustls_dist_certs:options(Cert)),
     Tls12 = rustls_dist_cluster:optfile(Cluster, "tls12", rustls_dist_certs:options(Cert, #{versions => ['tlsv1.2']})),
-    [{cluster, Cluster}, {keeper, Keeper}, {optfile, Optfile}, {tls12, Tls12} | Config].
+    VerifyFun = rustls_dist_certs:options(Cert, #{verify_fun => {rustls_dist_verdicts, as_otp, none}}),
+    Judged = rustls_dist_cluster:optfile(Cluster, "verify_fun", VerifyFun),
+    [{cluster, Cluster}, {keeper, Keeper}, {optfile, Optfile}, {tls12, Tls12}, {verify_fun, Judged} | Config].
 
 end_per_suite(Config) ->
     ok = rustls_dist_cluster:stop(cluster(Config)),
@@ -253,7 +256,13 @@ peer_reason(Config) ->
 
 %% Links that come and go in both directions, some of them busy, leave no Rust resource, process, port or entry.
 nothing_left(Config) ->
-    [A, B] = start(Config, 2, #{}),
+    nothing_left(start(Config, 2, #{}), ?CYCLES).
+
+%% The same where Erlang judges in the middle of a handshake.
+nothing_left_verify_fun(Config) ->
+    nothing_left(start(Config, 2, #{optfile => proplists:get_value(verify_fun, Config)}), ?JUDGED_CYCLES).
+
+nothing_left([A, B], Cycles) ->
     _ = [call(Peer, rustls_dist_workload, start_echo, []) || Peer <- [A, B]],
     ok = cycle(A, B),
     ok = cycle(B, A),
@@ -263,14 +272,18 @@ nothing_left(Config) ->
                               0 -> cycle(A, B);
                               1 -> cycle(B, A)
                           end
-                  end, lists:seq(1, ?CYCLES)),
+                  end, lists:seq(1, Cycles)),
     ?assertEqual(Before, [settled(Peer) || Peer <- [A, B]]).
 
 cycle(From, To) ->
     ok = rustls_dist_cluster:join(From, To),
-    #{resources := #{senders := 1, receivers := 1}} = call(From, rustls_dist_workload, census, []),
+    %% A link keeps nothing of its handshake.
+    rustls_dist_cluster:poll(fun() -> is_one_link(call(From, rustls_dist_workload, census, [])) end),
     ok = call(From, rustls_dist_workload, round_trip, [name(To), 100000]),
     ok = rustls_dist_cluster:part(To, From).
+
+is_one_link(#{resources := #{handshakes := 0, senders := 1, receivers := 1}}) -> true;
+is_one_link(_) -> false.
 
 %% The census once the link's last process is gone.
 settled(Peer) ->

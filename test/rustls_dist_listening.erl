@@ -8,19 +8,27 @@
 
 -include_lib("stdlib/include/assert.hrl").
 
-%% Count ports that were free a moment ago on every address of a family, below those that the system gives to others.
+%% Count ports that are free on every address of a family, below those that the system gives to others. Suites of other
+%% VMs look for ports at the same time: while a UDP socket of the same number is open, which is until the calling process
+%% ends, none of them takes the port.
 -spec free_ports(inet | inet6, pos_integer()) -> [inet:port_number()].
 free_ports(Family, Count) ->
-    free_ports(Family, Count, []).
+    [free_port(Family) || _ <- lists:seq(1, Count)].
 
-free_ports(_Family, 0, Sockets) ->
-    Ports = [begin {ok, Port} = inet:port(Socket), Port end || Socket <- Sockets],
-    _ = [ok = gen_tcp:close(Socket) || Socket <- Sockets],
-    Ports;
-free_ports(Family, Count, Sockets) ->
-    case gen_tcp:listen(15000 + rand:uniform(15000), [Family, {reuseaddr, false}]) of
-        {ok, Socket} -> free_ports(Family, Count - 1, [Socket | Sockets]);
-        {error, eaddrinuse} -> free_ports(Family, Count, Sockets)
+free_port(Family) ->
+    Port = 15000 + rand:uniform(15000),
+    case gen_udp:open(Port, [{ip, {127, 0, 0, 1}}]) of
+        {ok, Claim} ->
+            case gen_tcp:listen(Port, [Family, {reuseaddr, false}]) of
+                {ok, Socket} ->
+                    ok = gen_tcp:close(Socket),
+                    Port;
+                {error, eaddrinuse} ->
+                    ok = gen_udp:close(Claim),
+                    free_port(Family)
+            end;
+        {error, eaddrinuse} ->
+            free_port(Family)
     end.
 
 %% Where Node listens for links. A listening socket of the node's is the distribution's: nothing else listens there.

@@ -46,9 +46,7 @@ dial(Cluster, Cert, Port, Arguments) ->
 %% Starts a server that is known to epmd as Name, for serve/1.
 -spec listen(rustls_dist_cluster:cluster(), rustls_dist_certs:cert(), [string()]) -> peer().
 listen(Cluster, Cert, Arguments) ->
-    {ok, Probe} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
-    {ok, Port} = inet:port(Probe),
-    ok = gen_tcp:close(Probe),
+    [Port] = rustls_dist_listening:free_ports(inet, 1),
     Name = "server" ++ integer_to_list(Port),
     Peer = openssl(Cluster, Cert, Name, "s_server", ["-accept", "127.0.0.1:" ++ integer_to_list(Port), "-naccept", "1",
                                                      "-Verify", "1" | Arguments]),

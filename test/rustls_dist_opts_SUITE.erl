@@ -8,7 +8,7 @@
          notices/1, refusals/1, harmless_values/1, other_side_only/1, every_name_judged/1, otp_options_known/1,
          flag_grammar/1, flag_secrets/1, file_entries/1, unknown_names/1,
          precedence/1, losing_values/1, skips_other_side/1,
-         needs/1, defaults/1, warnings/1, origins/1,
+         needs/1, no_certificate/1, verify_none_with_function/1, defaults/1, warnings/1, origins/1,
          file_accepted/1, file_refused/1, file_secrets/1, file_relative/1]).
 
 -define(CERT, ["server_certfile", "c.pem"]).
@@ -22,7 +22,7 @@ groups() ->
                    otp_options_known]},
      {grammar, [], [flag_grammar, flag_secrets, file_entries, unknown_names]},
      {sources, [], [precedence, losing_values, skips_other_side]},
-     {whole, [], [needs, defaults, warnings, origins]},
+     {whole, [], [needs, no_certificate, verify_none_with_function, defaults, warnings, origins]},
      {optfile, [], [file_accepted, file_refused, file_secrets, file_relative]}].
 
 %% values -----------------------------------------------------------------------------------------------
@@ -298,10 +298,35 @@ needs(_Config) ->
                  {server, ?CERT ++ ["server_verify", "verify_peer"], verify, cacertfile},
                  {server, ?CERT ++ ["server_fail_if_no_peer_cert", "true"], fail_if_no_peer_cert, verify},
                  {server, ?CERT ++ ["server_cacertfile", "a", "server_verify", "verify_none",
-                                    "server_fail_if_no_peer_cert", "true"], fail_if_no_peer_cert, verify}]],
-    [?assertEqual({error, no_certificate}, rustls_dist_opts:parse(server, Sources))
-     || Sources <- [[], [{flag, []}], [{flag, ["client_certfile", "c"]}], [{optfile, "F", []}]]],
-    sentence_has(no_certificate, ["server", "-ssl_dist_opt server_certfile", "-ssl_dist_optfile"]).
+                                    "server_fail_if_no_peer_cert", "true"], fail_if_no_peer_cert, verify},
+                 {server, ["server_password", "p"], password, certfile},
+                 {server, ?CERT ++ ["server_verify", "verify_none", "server_verify_fun", "{m,f,s}", "server_crl_check", "true"],
+                  crl_check, verify}]].
+
+%% A side need not have one; how well a server side without one verifies is nobody's concern.
+no_certificate(_Config) ->
+    [begin
+         {ok, #{options := Options, notices := []}} = rustls_dist_opts:parse(server, Sources),
+         ?assertNot(rustls_dist_opts:has_certificate(Options))
+     end || Sources <- [[], [{flag, []}], [{flag, ["client_certfile", "c"]}], [{optfile, "F", []}],
+                        [{flag, ["server_verify", "verify_none"]}],
+                        [{flag, ["server_cacertfile", "a", "server_fail_if_no_peer_cert", "false"]}]]],
+    [begin
+         {ok, #{options := Options}} = parse_file(Side, [Option]),
+         ?assert(rustls_dist_opts:has_certificate(Options))
+     end || Side <- [server, client], Option <- [{certfile, "c"}, {certs_keys, [#{certfile => "c"}]}]],
+    notice_has(no_certificate, ["nobody can dial", "-ssl_dist_opt server_certfile", "-ssl_dist_optfile"]).
+
+%% A function takes the place of verify_none where there is something to ask it about.
+verify_none_with_function(_Config) ->
+    Fun = {verify_fun, {m, f, s}},
+    [?assertMatch({ok, #{options := #{verify := verify_peer, verify_fun := _}, notices := []}}, parse_file(client, Options))
+     || Options <- [[Fun], [Fun, {verify, verify_none}], [Fun, {verify, verify_none}, {crl_check, true}]]],
+    ?assertMatch({ok, #{options := #{verify := verify_peer, verify_fun := _}}}, parse_file(server, [{certfile, "c"}, Fun])),
+    {ok, #{options := Server, notices := [NoMeaning, {unauthenticated, server}]}} =
+        parse_file(server, [{certfile, "c"}, Fun, {verify, verify_none}]),
+    ?assertNot(is_map_key(verify_fun, Server)),
+    notice_has(NoMeaning, ["server", "verify_fun", "the options file F", "no meaning here: ", "asked for no certificate"]).
 
 defaults(_Config) ->
     {ok, #{options := Server}} = parse(server, ?CERT),

@@ -9,11 +9,11 @@
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
 -export([names/1, values/1, unsupported_options/1, combinations/1, certificate_files/1, key_files/1, key_kinds/1,
-         passwords/1, authority_files/1, no_certificate/1, optfile/1, flag_grammar/1, at_run_time/1]).
+         passwords/1, authority_files/1, optfile/1, flag_grammar/1, at_run_time/1]).
 
 all() ->
     [names, values, unsupported_options, combinations, certificate_files, key_files, key_kinds, passwords,
-     authority_files, no_certificate, optfile, flag_grammar, at_run_time].
+     authority_files, optfile, flag_grammar, at_run_time].
 
 init_per_suite(Config) ->
     {Keeper, Cluster} = rustls_dist_cluster:keep(fun rustls_dist_cluster:new/0),
@@ -130,12 +130,6 @@ authority_files(Config) ->
                                               {".", "is not a regular file", "name the PEM file"},
                                               {"text", "is not a PEM file", "openssl x509"},
                                               {"middle.pem", "no self-signed certificate", "add the root"}]]).
-
-no_certificate(Config) ->
-    [?assertMatch([_], found(lines(Config, Arguments), ["server", "no certificate", "-ssl_dist_opt", "-ssl_dist_optfile",
-                                                       "add .*certfile"]))
-     || Arguments <- [[], ["-ssl_dist_optfile", optfile(Config, [{server, []}, {client, []}])],
-                      ["-ssl_dist_opt", "client_verify", "verify_none"]]].
 
 %% the options file and the flag themselves ------------------------------------------------------------------
 

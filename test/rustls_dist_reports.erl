@@ -34,7 +34,7 @@ install() ->
         undefined -> ok;
         Old -> exit(Old, kill)
     end,
-    restart_limit(whereis(rustls_dist_sup)),
+    restart_limit(whereis(rustls_dist_services)),
     Collector = spawn(fun() -> loop([]) end),
     ok = logger:add_handler(?HANDLER, ?MODULE, #{config => Collector, filter_default => log}),
     rustls_dist_cluster:poll(fun() -> whereis(?MODULE) =:= undefined end),

@@ -4,7 +4,7 @@
 
 -export([root/1, root/2, authority/2, authority/3, leaf/2, leaf/3]).
 -export([extension/2, extension/3, with/2, without/2]).
--export([new_key/0, revocations/3, pem/1, key_pem/1]).
+-export([new_key/0, new_key/1, revocations/3, pem/1, key_pem/1]).
 
 -export_type([cert/0, options/0]).
 
@@ -12,13 +12,14 @@
 
 %% A made certificate: its name in messages, its encoded and its decoded form, and its private key.
 -type cert() :: #{name := string(), der := public_key:der_encoded(), otp := #'OTPCertificate'{},
-                  key := #'ECPrivateKey'{}}.
+                  key := key()}.
+-type key() :: #'ECPrivateKey'{} | #'RSAPrivateKey'{}.
 
 %% days: begin and end of its validity, counted from now; subject: the common name, if it is not the certificate's name;
 %% subject_rdn: all of the subject; key: an existing key; signed_with: a key that is not the issuer's; extensions: what
 %% becomes of the usual ones; authority_key: how the issuer is pointed at (RFC 5280 section 4.2.1.1).
 -type options() :: #{days => {integer(), integer()}, subject => string(), subject_rdn => {rdnSequence, list()},
-                     key => #'ECPrivateKey'{}, signed_with => #'ECPrivateKey'{}, digest => sha256 | sha,
+                     key => key(), signed_with => key(), digest => sha256 | sha, unique_id => bitstring(),
                      version => v1 | v3, extensions => fun(([#'Extension'{}]) -> [#'Extension'{}]),
                      authority_key => none | identifier | serial}.
 
@@ -52,17 +53,19 @@ issue(Name, Issuer, Extensions, Options) ->
                 self -> #{subject => Subject, key => Key};
                 #{otp := Otp, key := IssuerKey} -> (facts(Otp))#{key => IssuerKey}
             end,
+    Signer = maps:get(signed_with, Options, maps:get(key, Above)),
+    Digest = maps:get(digest, Options, sha256),
     Tbs = #'OTPTBSCertificate'{version = maps:get(version, Options, v3),
                                serialNumber = rand:uniform(1 bsl 60),
-                               signature = signature_algorithm(Options),
+                               signature = signature_algorithm(Signer, Digest),
                                issuer = maps:get(subject, Above),
                                validity = validity(maps:get(days, Options, {-1, 30})),
                                subject = Subject,
                                subjectPublicKeyInfo = public_key_info(Key),
-                               issuerUniqueID = asn1_NOVALUE,
+                               issuerUniqueID = maps:get(unique_id, Options, asn1_NOVALUE),
                                subjectUniqueID = asn1_NOVALUE,
                                extensions = extensions(Extensions, Key, Above, Options)},
-    Der = sign(Tbs, maps:get(digest, Options, sha256), maps:get(signed_with, Options, maps:get(key, Above))),
+    Der = sign(Tbs, Digest, Signer),
     #{name => Name, der => Der, otp => public_key:pkix_decode_cert(Der, otp), key => Key}.
 
 %% As public_key:pkix_sign/2, but whatever it thinks of the digest.
@@ -72,16 +75,21 @@ sign(#'OTPTBSCertificate'{signature = Algorithm} = Tbs, Digest, Key) ->
                            #'OTPCertificate'{tbsCertificate = Tbs, signatureAlgorithm = Algorithm,
                                              signature = Signature}, otp).
 
-signature_algorithm(Options) ->
-    Algorithm = case maps:get(digest, Options, sha256) of
-                    sha256 -> ?'ecdsa-with-SHA256';
-                    sha -> ?'ecdsa-with-SHA1'
-                end,
-    #'SignatureAlgorithm'{algorithm = Algorithm, parameters = asn1_NOVALUE}.
+signature_algorithm(#'RSAPrivateKey'{}, sha256) ->
+    #'SignatureAlgorithm'{algorithm = ?sha256WithRSAEncryption, parameters = 'NULL'};
+signature_algorithm(#'ECPrivateKey'{}, sha256) ->
+    #'SignatureAlgorithm'{algorithm = ?'ecdsa-with-SHA256', parameters = asn1_NOVALUE};
+signature_algorithm(#'ECPrivateKey'{}, sha) ->
+    #'SignatureAlgorithm'{algorithm = ?'ecdsa-with-SHA1', parameters = asn1_NOVALUE}.
 
 -spec new_key() -> #'ECPrivateKey'{}.
 new_key() ->
-    public_key:generate_key({namedCurve, secp256r1}).
+    new_key({namedCurve, secp256r1}).
+
+%% As public_key:generate_key/1.
+-spec new_key({namedCurve, atom()} | {rsa, pos_integer(), pos_integer()}) -> key().
+new_key(Kind) ->
+    public_key:generate_key(Kind).
 
 facts(#'OTPCertificate'{tbsCertificate = #'OTPTBSCertificate'{subject = Subject, issuer = Issuer,
                                                               serialNumber = Serial}}) ->
@@ -94,7 +102,13 @@ common_name(Name) ->
 public_key_info(#'ECPrivateKey'{parameters = Parameters, publicKey = Point}) ->
     #'OTPSubjectPublicKeyInfo'{algorithm = #'PublicKeyAlgorithm'{algorithm = ?'id-ecPublicKey',
                                                                  parameters = Parameters},
-                               subjectPublicKey = #'ECPoint'{point = Point}}.
+                               subjectPublicKey = #'ECPoint'{point = Point}};
+public_key_info(#'RSAPrivateKey'{} = Key) ->
+    #'OTPSubjectPublicKeyInfo'{algorithm = #'PublicKeyAlgorithm'{algorithm = ?rsaEncryption, parameters = 'NULL'},
+                               subjectPublicKey = public(Key)}.
+
+public(#'RSAPrivateKey'{modulus = Modulus, publicExponent = Exponent}) ->
+    #'RSAPublicKey'{modulus = Modulus, publicExponent = Exponent}.
 
 authority_extensions() ->
     [extension(?'id-ce-basicConstraints', #'BasicConstraints'{cA = true, pathLenConstraint = asn1_NOVALUE}, true),
@@ -126,7 +140,9 @@ authority_key(Key, Names, Serial) ->
                                         authorityCertSerialNumber = Serial}).
 
 identifier(#'ECPrivateKey'{publicKey = Point}) ->
-    crypto:hash(sha, Point).
+    crypto:hash(sha, Point);
+identifier(#'RSAPrivateKey'{} = Key) ->
+    crypto:hash(sha, public_key:der_encode('RSAPublicKey', public(Key))).
 
 extension(Id, Value) -> extension(Id, Value, false).
 

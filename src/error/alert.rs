@@ -1,11 +1,12 @@
 //! Errors as TLS alerts (RFC 8446 section 6), and the alerts' names.
 
-use rustls::{AlertDescription, PeerIncompatible};
+use rustls::AlertDescription;
 
 use super::Error;
 
 impl Error {
-    /// The alert that the peer is owed for this error, as RFC 8446 section 6.2 has it.
+    /// The alert that the peer is owed for this error, as RFC 8446 section 6.2 has it. Whether it is sent, and for what
+    /// rustls finds in a handshake which one, is another question.
     ///
     /// `None` when nothing may be sent any more: the peer itself ended the connection, or it is closed.
     /// Where the RFC leaves a choice, the one of rustls is taken, so that it makes no difference which of
@@ -15,7 +16,9 @@ impl Error {
             Self::AlertReceived(_) | Self::Closed => return None,
             Self::AtOption { cause, .. } => return cause.alert(),
             Self::Tls(error) => return tls_alert(error),
-            Self::NameMismatch { .. } | Self::SelfSignedPeer => AlertDescription::BadCertificate,
+            Self::NameMismatch { .. } | Self::CommonNameConstrained { .. } | Self::SelfSignedPeer => {
+                AlertDescription::BadCertificate
+            }
             Self::ChainRefused(fault) => fault.alert(),
             Self::AuthorityMayNotSign { .. } => AlertDescription::UnsupportedCertificate,
             Self::TrustAnchorNotValid { .. }
@@ -25,11 +28,12 @@ impl Error {
             // No trust anchor was found within the distance that is looked at, which is what
             // unknown_ca says ("the CA certificate could not be located").
             Self::ChainTooDeep { .. } => AlertDescription::UnknownCA,
-            Self::HandshakeTooLarge { .. } => AlertDescription::DecodeError,
+            Self::HandshakeTooLarge { .. } | Self::HelloTooLarge { .. } => AlertDescription::DecodeError,
             Self::RecordTooLong { .. } => AlertDescription::RecordOverflow,
             Self::BadRecord => AlertDescription::BadRecordMac,
             Self::UnexpectedRecord(_)
             | Self::TooManyEmptyRecords
+            | Self::TooManyKeyUpdates
             | Self::UnexpectedHandshakeMessage { .. } => AlertDescription::UnexpectedMessage,
             Self::RenegotiationRefused => AlertDescription::NoRenegotiation,
             // Everything sent so far is whole and nobody is at fault: an orderly end.
@@ -41,42 +45,17 @@ impl Error {
     }
 }
 
+/// What the record layer meets, and verdicts on certificates, for which rustls sends what their errors stand for. What else
+/// rustls finds in a handshake it tells the peer itself; [`crate::handshake::Failure::alert`] says what it told.
 fn tls_alert(error: &rustls::Error) -> Option<AlertDescription> {
     use rustls::Error as E;
     Some(match error {
         E::AlertReceived(_) => return None,
         E::InvalidCertificate(verdict) => AlertDescription::from(verdict.clone()),
-        E::InvalidMessage(fault) => AlertDescription::from(*fault),
-        E::NoCertificatesPresented => AlertDescription::CertificateRequired,
-        E::InappropriateMessage { .. } | E::InappropriateHandshakeMessage { .. } => {
-            AlertDescription::UnexpectedMessage
-        }
         E::PeerSentOversizedRecord => AlertDescription::RecordOverflow,
         E::DecryptError => AlertDescription::BadRecordMac,
-        E::PeerIncompatible(why) => incompatible_alert(why),
-        E::PeerMisbehaved(_) => AlertDescription::IllegalParameter,
-        E::InvalidCertRevocationList(_) | E::UnsupportedNameType => AlertDescription::HandshakeFailure,
-        E::NoApplicationProtocol => AlertDescription::NoApplicationProtocol,
         _ => AlertDescription::InternalError,
     })
-}
-
-fn incompatible_alert(why: &PeerIncompatible) -> AlertDescription {
-    use PeerIncompatible as P;
-    match why {
-        P::ServerDoesNotSupportTls12Or13
-        | P::ServerTlsVersionIsDisabledByOurConfig
-        | P::SupportedVersionsExtensionRequired
-        | P::Tls12NotOffered
-        | P::Tls12NotOfferedOrEnabled => AlertDescription::ProtocolVersion,
-        P::KeyShareExtensionRequired
-        | P::NamedGroupsExtensionRequired
-        | P::SignatureAlgorithmsExtensionRequired => AlertDescription::MissingExtension,
-        P::NullCompressionRequired | P::EcPointsExtensionRequired | P::UncompressedEcPointsRequired => {
-            AlertDescription::IllegalParameter
-        }
-        _ => AlertDescription::HandshakeFailure,
-    }
 }
 
 /// The name of an alert as RFC 8446 section 6 and RFC 5246 section 7.2 spell it, for example

@@ -215,6 +215,10 @@ fn verdict_text(error: &Error) -> Option<String> {
             "the server's certificate does not name the host {expected:?}; it names {}",
             peer_text::cut(&presented.join(", "))
         ),
+        Error::CommonNameConstrained { expected } => format!(
+            "the server's certificate names the host {expected:?} by its common name alone, which does not count below an \
+             authority that constrains names (nameConstraints); issue one with the host in its subjectAltName"
+        ),
         Error::RefusedByReferee { reason, .. } => reason.clone(),
         Error::AlertReceived(alert) => tls_text::alert_received_text(*alert),
         _ => return None,
@@ -229,6 +233,11 @@ fn record_text(error: &Error) -> Option<String> {
                  is its certificate chain that long?"
             )
         }
+        Error::HelloTooLarge { limit_bytes } => {
+            format!(
+                "the peer's client hello is longer than {limit_bytes} bytes, which is more than any TLS node has to say"
+            )
+        }
         Error::RecordTooLong { length_bytes } => format!(
             "a record announces {length_bytes} bytes, more than TLS allows; is the peer speaking TLS at all?"
         ),
@@ -239,6 +248,7 @@ fn record_text(error: &Error) -> Option<String> {
             format!("the peer sent a record of type {content_type:?}, which may not appear here")
         }
         Error::TooManyEmptyRecords => "the peer sent too many empty records in a row".to_owned(),
+        Error::TooManyKeyUpdates => "the peer renewed its keys too often without sending data".to_owned(),
         Error::UnexpectedHandshakeMessage { message_type } => format!(
             "the peer sent a handshake message of type {message_type} that is malformed or not allowed here"
         ),

@@ -54,10 +54,10 @@ impl KeySchedule {
         }
     }
 
-    /// Notes that the peer asked us to renew our sending keys. Any number of requests before the answer is one
-    /// request (RFC 8446 section 4.6.3), so a flood costs one bit.
-    pub(crate) fn owe_answer(&self) {
-        self.answer_owed.store(true, Ordering::Release);
+    /// Notes that the peer asked us to renew our sending keys, and says whether that is new. Any number of requests before
+    /// the answer is one request (RFC 8446 section 4.6.3), so a flood costs one bit.
+    pub(crate) fn owe_answer(&self) -> bool {
+        !self.answer_owed.swap(true, Ordering::AcqRel)
     }
 
     /// Whether an answer is owed; asking settles it.

@@ -3,11 +3,12 @@
 //! [`RecordTx`] seals, [`RecordRx`] opens. Each belongs to one direction and is driven by one process; the only
 //! thing that crosses is the key schedule, which [`keys::KeySchedule`] guards.
 
+mod ciphertext;
 pub mod keys;
-mod plaintext;
 mod post_handshake;
 mod rx;
 mod tx;
+mod work;
 
 pub(crate) use post_handshake::Dialect;
 pub use rx::{Event, Opened, RecordRx};

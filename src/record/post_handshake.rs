@@ -10,8 +10,12 @@ const KEY_UPDATE: u8 = 24;
 /// Length of a handshake message header: type and 24 bits of length.
 const HEADER_BYTES: usize = 4;
 
-/// The most that is kept of an incomplete message. A ticket is at most 64 KiB by its own format; nobody's is near.
-const MAX_MESSAGE_BYTES: usize = 1 << 14;
+/// The longest NewSessionTicket that its format allows, without its header: lifetime, age, nonce, ticket, extensions
+/// (RFC 8446 section 4.6.1).
+const MAX_TICKET_BYTES: usize = 4 + 4 + (1 + 0xff) + (2 + 0xffff) + (2 + 0xfffe);
+
+/// The longest ClientHello: version, random, session, cipher suites, compression, extensions (RFC 5246 section 7.4.1.2).
+const MAX_CLIENT_HELLO_BYTES: usize = 2 + 32 + (1 + 32) + (2 + 0xfffe) + (1 + 0xff) + (2 + 0xffff);
 
 /// What a KeyUpdate asks of its receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,10 +54,15 @@ pub(crate) fn key_update(request: KeyUpdateRequest) -> [u8; 5] {
     [KEY_UPDATE, 0, 0, 1, matches!(request, KeyUpdateRequest::Requested).into()]
 }
 
-/// Puts messages together that span records.
+/// Reads messages, which may span records. Nothing is kept of them but the header: the only content that matters is the
+/// one byte of a KeyUpdate.
 #[derive(Default)]
 pub(crate) struct Joiner {
-    partial: Vec<u8>,
+    /// The header of the message that is being read, as far as it is there.
+    header: Vec<u8>,
+    /// What is missing of the message's body, once the header is there.
+    missing_bytes: usize,
+    last_byte: u8,
 }
 
 impl Joiner {
@@ -68,43 +77,70 @@ impl Joiner {
         content: &[u8],
         mut handle: impl FnMut(Message) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        self.partial.extend_from_slice(content);
-        let mut rest: &[u8] = &self.partial;
-        while let [message_type, a, b, c, tail @ ..] = rest {
-            let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
-            let refusal = Error::UnexpectedHandshakeMessage { message_type: *message_type };
-            if HEADER_BYTES + length > MAX_MESSAGE_BYTES {
-                return Err(refusal);
-            }
-            let Some((body, behind)) = tail.split_at_checked(length) else {
-                break;
-            };
-            let message = judge(dialect, *message_type, body).ok_or(refusal.clone())?;
-            if matches!(message, Message::KeyUpdate(_)) && !behind.is_empty() {
-                return Err(refusal);
+        let mut rest = content;
+        while let Some(message) = self.next(dialect, &mut rest)? {
+            if matches!(message, Message::KeyUpdate(_)) && !rest.is_empty() {
+                return Err(Error::UnexpectedHandshakeMessage { message_type: KEY_UPDATE });
             }
             handle(message)?;
-            rest = behind;
         }
-        let left = rest.len();
-        let done = self.partial.len() - left;
-        self.partial.drain(..done);
         Ok(())
     }
 
     /// Whether a message is incomplete; application data may not appear then (RFC 8446 section 5.1).
     pub(crate) fn is_pending(&self) -> bool {
-        !self.partial.is_empty()
+        !self.header.is_empty()
+    }
+
+    /// Reads up to the end of the next message, if `rest` reaches so far.
+    fn next(&mut self, dialect: Dialect, rest: &mut &[u8]) -> Result<Option<Message>, Error> {
+        if self.header.len() < HEADER_BYTES {
+            self.header.extend_from_slice(split_off(rest, HEADER_BYTES - self.header.len()));
+            let [message_type, a, b, c] = self.header[..] else {
+                return Ok(None);
+            };
+            self.missing_bytes = u32::from_be_bytes([0, a, b, c]) as usize;
+            if !is_allowed(dialect, message_type, self.missing_bytes) {
+                return Err(Error::UnexpectedHandshakeMessage { message_type });
+            }
+        }
+        let part = split_off(rest, self.missing_bytes);
+        self.missing_bytes -= part.len();
+        self.last_byte = part.last().copied().unwrap_or(self.last_byte);
+        if self.missing_bytes > 0 {
+            return Ok(None);
+        }
+        let message = judge(self.header[0], self.last_byte)?;
+        self.header.clear();
+        Ok(Some(message))
     }
 }
 
-fn judge(dialect: Dialect, message_type: u8, body: &[u8]) -> Option<Message> {
-    match (dialect, message_type, body) {
-        (Dialect::Tls13 { .. }, KEY_UPDATE, [0]) => Some(Message::KeyUpdate(KeyUpdateRequest::NotRequested)),
-        (Dialect::Tls13 { .. }, KEY_UPDATE, [1]) => Some(Message::KeyUpdate(KeyUpdateRequest::Requested)),
-        (Dialect::Tls13 { peer_is_server: true }, NEW_SESSION_TICKET, _) => Some(Message::Ticket),
-        (Dialect::Tls12, HELLO_REQUEST, []) => Some(Message::Renegotiation),
-        (Dialect::Tls12, CLIENT_HELLO, _) => Some(Message::Renegotiation),
-        _ => None,
+/// Takes up to `bytes` off the beginning of `rest`.
+fn split_off<'a>(rest: &mut &'a [u8], bytes: usize) -> &'a [u8] {
+    let (part, behind) = rest.split_at(bytes.min(rest.len()));
+    *rest = behind;
+    part
+}
+
+/// Whether a message may appear, by its header.
+fn is_allowed(dialect: Dialect, message_type: u8, length_bytes: usize) -> bool {
+    match (dialect, message_type) {
+        (Dialect::Tls13 { .. }, KEY_UPDATE) => length_bytes == 1,
+        (Dialect::Tls13 { peer_is_server: true }, NEW_SESSION_TICKET) => length_bytes <= MAX_TICKET_BYTES,
+        (Dialect::Tls12, HELLO_REQUEST) => length_bytes == 0,
+        (Dialect::Tls12, CLIENT_HELLO) => length_bytes <= MAX_CLIENT_HELLO_BYTES,
+        _ => false,
+    }
+}
+
+/// What a message that is allowed means.
+fn judge(message_type: u8, last_byte: u8) -> Result<Message, Error> {
+    match (message_type, last_byte) {
+        (KEY_UPDATE, 0) => Ok(Message::KeyUpdate(KeyUpdateRequest::NotRequested)),
+        (KEY_UPDATE, 1) => Ok(Message::KeyUpdate(KeyUpdateRequest::Requested)),
+        (KEY_UPDATE, _) => Err(Error::UnexpectedHandshakeMessage { message_type }),
+        (NEW_SESSION_TICKET, _) => Ok(Message::Ticket),
+        _ => Ok(Message::Renegotiation),
     }
 }

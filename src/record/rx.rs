@@ -1,16 +1,15 @@
 //! Opening: the receiving direction.
 
-use std::ops::Range;
-
 use rustls::crypto::cipher::{InboundOpaqueMessage, MessageDecrypter};
 use rustls::{AlertDescription, ContentType, PeerMisbehaved, ProtocolVersion};
 
+use super::ciphertext::Ciphertext;
 use super::keys::KeySchedule;
-use super::plaintext::{Filled, Plaintext};
 use super::post_handshake::{Dialect, Joiner, KeyUpdateRequest, Message};
+use super::work::Work;
 use super::{HEADER_BYTES, MAX_EXPANSION_TLS12_BYTES, MAX_EXPANSION_TLS13_BYTES, MAX_PLAINTEXT_BYTES};
 use crate::error::Error;
-use crate::packet;
+use crate::packet::{self, Assembly, Buffer, Taken};
 
 /// The version field of every record after the handshake, in TLS 1.3 too (RFC 8446 section 5.1).
 const PROTOCOL_VERSION: [u8; 2] = [3, 3];
@@ -18,13 +17,17 @@ const PROTOCOL_VERSION: [u8; 2] = [3, 3];
 /// Records without content that are accepted in a row. They are legal, and a way to keep a receiver busy.
 const MAX_EMPTY_RECORDS: u8 = 32;
 
+/// Key updates that are accepted between records with data, whether they request one of ours or not: as many as rustls
+/// and BoringSSL accept.
+const MAX_KEY_UPDATES: u8 = 32;
+
 /// Renegotiation requests that are refused politely before the connection is ended.
 const MAX_RENEGOTIATION_REQUESTS: u8 = 4;
 
 /// What an [`RecordRx::open`] found besides packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// The peer renewed its keys and wants ours renewed: seal something, if only nothing.
+    /// The peer renewed its keys and wants ours renewed: seal something, if only nothing. It comes once until then.
     KeyUpdateRequested,
     /// A TLS 1.2 peer wants to renegotiate: send [`super::RecordTx::refuse_renegotiation`].
     RenegotiationRequested,
@@ -34,30 +37,31 @@ pub enum Event {
     Alert(AlertDescription),
 }
 
-/// The outcome of an [`RecordRx::open`] into a buffer of the kind `B`.
+/// The outcome of an [`RecordRx::open`] into buffers of the kind `B`.
 #[derive(Debug)]
 pub struct Opened<B> {
-    /// Plaintext; [`Opened::packets`] points into it. `None` when there is no packet.
-    pub data: Option<B>,
-    /// The complete packets, without their length fields, in order.
-    pub packets: Vec<Range<usize>>,
-    /// What else there was, in order.
+    /// The complete packets.
+    pub taken: Taken<B>,
+    /// What else there was, in order and behind the packets.
     pub events: Vec<Event>,
+    /// Where the input goes on when there is more to do than one call may: the next call is to be given what begins here,
+    /// even if that is nothing. `None` when all of the input is opened or kept.
+    pub unopened_at: Option<usize>,
+    /// How much was done, in bytes of the slowest cipher.
+    pub work_bytes: usize,
 }
 
-/// The receiving half of a session: bytes from the socket in, distribution packets out.
-pub struct RecordRx {
+/// The receiving half of a session: bytes from the socket in, distribution packets out, in buffers of the kind `B`.
+pub struct RecordRx<B = Vec<u8>> {
     schedule: KeySchedule,
     decrypter: Box<dyn MessageDecrypter>,
     sequence: u64,
     dialect: Dialect,
-    /// The beginning of a record that has not arrived completely.
-    ciphertext: Vec<u8>,
-    /// Plaintext that no one has taken yet: a part of a packet, or packets beyond what was asked for.
-    plaintext: Vec<u8>,
+    ciphertext: Ciphertext,
+    packets: Assembly<B>,
     messages: Joiner,
-    max_packet_bytes: usize,
     empty_records: u8,
+    key_updates_in_a_row: u8,
     renegotiation_requests: u8,
     key_updates: u64,
     ended: bool,
@@ -77,21 +81,41 @@ impl RecordRx {
             decrypter,
             sequence,
             dialect,
-            ciphertext,
-            plaintext: Vec::new(),
+            ciphertext: Ciphertext::new(ciphertext),
+            packets: Assembly::new(packet::MAX_HANDSHAKE_PACKET_BYTES),
             messages: Joiner::default(),
-            max_packet_bytes: packet::MAX_HANDSHAKE_PACKET_BYTES,
             empty_records: 0,
+            key_updates_in_a_row: 0,
             renegotiation_requests: 0,
             key_updates: 0,
             ended: false,
         }
     }
 
+    /// The same with buffers of another kind.
+    pub fn with_buffers<B: Buffer>(self) -> RecordRx<B> {
+        RecordRx {
+            schedule: self.schedule,
+            decrypter: self.decrypter,
+            sequence: self.sequence,
+            dialect: self.dialect,
+            ciphertext: self.ciphertext,
+            packets: self.packets.with_buffers(),
+            messages: self.messages,
+            empty_records: self.empty_records,
+            key_updates_in_a_row: self.key_updates_in_a_row,
+            renegotiation_requests: self.renegotiation_requests,
+            key_updates: self.key_updates,
+            ended: self.ended,
+        }
+    }
+}
+
+impl<B: Buffer> RecordRx<B> {
     /// Accepts packets of up to `max_bytes` from now on. A new session accepts
     /// [`packet::MAX_HANDSHAKE_PACKET_BYTES`], so that a peer that has not shown its cookie cannot fill memory.
     pub fn set_max_packet_bytes(&mut self, max_bytes: usize) {
-        self.max_packet_bytes = max_bytes;
+        self.packets.set_max_packet_bytes(max_bytes);
     }
 
     /// How often the peer's keys were renewed.
@@ -99,111 +123,98 @@ impl RecordRx {
         self.key_updates
     }
 
-    /// Opens every complete record of `input` (preceded by what earlier calls left) and returns up to `max_packets`
-    /// complete packets; the others wait for the next call. Incomplete records and packets are kept.
-    ///
-    /// `allocate` makes the buffer for the packets, of the number of bytes it is given.
+    /// Opens the records of `input` (preceded by what earlier calls left) and returns the complete packets, until there are
+    /// `max_packets` of them or as much is done as one call may. In the first case what is left of the input is kept, in
+    /// the second the caller has to give it again ([`Opened::unopened_at`]). Incomplete records and packets are kept.
     ///
     /// # Errors
     /// Any is final, and [`Error::alert`] tells what the peer is owed: [`Error::BadRecord`], [`Error::RecordTooLong`],
     /// [`Error::UnexpectedRecord`], [`Error::UnexpectedHandshakeMessage`], [`Error::TooManyEmptyRecords`],
-    /// [`Error::RenegotiationRefused`], [`Error::PacketTooLong`]; [`Error::Closed`] after any of them, and after the
-    /// peer closed and the last complete packet was returned.
-    pub fn open<B: AsMut<[u8]>>(
-        &mut self,
-        input: &[u8],
-        max_packets: usize,
-        allocate: impl FnOnce(usize) -> B,
-    ) -> Result<Opened<B>, Error> {
-        if self.ended && packet::split(&self.plaintext, 1, self.max_packet_bytes)?.packets.is_empty() {
+    /// [`Error::TooManyKeyUpdates`], [`Error::RenegotiationRefused`], [`Error::PacketTooLong`]; [`Error::Closed`] after any
+    /// of them, and after the peer closed. Packets that were complete before the error in the same call are lost with it.
+    pub fn open(&mut self, input: &[u8], max_packets: usize) -> Result<Opened<B>, Error> {
+        if self.ended {
             return Err(Error::Closed);
         }
-        let opened = self.open_packets(input, max_packets, allocate);
+        let opened = self.open_some(input, max_packets);
         if opened.is_err() {
             // The record that failed has not used up its sequence number: without this, a caller that goes on in
             // spite of the error would take the next record as if nothing had been injected.
             self.ended = true;
-            self.plaintext = Vec::new();
+            self.ciphertext = Ciphertext::default();
+            self.packets.clear();
         }
         opened
     }
 
-    fn open_packets<B: AsMut<[u8]>>(
-        &mut self,
-        input: &[u8],
-        max_packets: usize,
-        allocate: impl FnOnce(usize) -> B,
-    ) -> Result<Opened<B>, Error> {
+    fn open_some(&mut self, input: &[u8], max_packets: usize) -> Result<Opened<B>, Error> {
+        let mut work = Work::begin();
+        let mut taken = Taken::default();
         let mut events = Vec::new();
-        let room_bytes = self.plaintext.len() + self.ciphertext.len() + input.len();
-        if !packet::may_complete(&self.plaintext, room_bytes, self.max_packet_bytes)? {
-            self.keep(input, &mut events)?;
-            return Ok(Opened { data: None, packets: Vec::new(), events });
+        let mut rest = input;
+        let unopened_at = loop {
+            let wanted = (max_packets - taken.packets.len()).min(work.packets_left());
+            work.spend_packets(self.packets.take(wanted, &mut taken)?);
+            if taken.packets.len() == max_packets {
+                self.ciphertext.keep(rest);
+                break None;
+            }
+            if self.ended {
+                break None;
+            }
+            if work.is_done() {
+                break Some(input.len() - rest.len());
+            }
+            if !self.open_next(&mut rest, &mut events, &mut work)? {
+                break None;
+            }
+        };
+        if unopened_at.is_none() {
+            self.packets.settle();
         }
-        let mut buffer = allocate(room_bytes);
-        let mut data = Filled::new(buffer.as_mut());
-        data.append(&std::mem::take(&mut self.plaintext));
-        self.open_records(input, &mut data, &mut events)?;
-        let filled = data.len();
-        let found = packet::split(&buffer.as_mut()[..filled], max_packets, self.max_packet_bytes)?;
-        self.plaintext = buffer.as_mut()[found.consumed_bytes..filled].to_vec();
-        Ok(Opened { data: (!found.packets.is_empty()).then_some(buffer), packets: found.packets, events })
+        Ok(Opened { taken, events, unopened_at, work_bytes: work.done_bytes() })
     }
 
-    /// Adds to the beginning of a packet that will not be complete yet, so that a long packet is not copied anew with
-    /// every call.
-    fn keep(&mut self, input: &[u8], events: &mut Vec<Event>) -> Result<(), Error> {
-        let mut plaintext = std::mem::take(&mut self.plaintext);
-        self.open_records(input, &mut plaintext, events)?;
-        self.plaintext = plaintext;
-        Ok(())
-    }
-
-    fn open_records<P: Plaintext>(
+    /// Opens the next record. Answers `false` when it is not there completely; then all of `input` is kept.
+    fn open_next(
         &mut self,
-        mut input: &[u8],
-        data: &mut P,
+        input: &mut &[u8],
         events: &mut Vec<Event>,
-    ) -> Result<(), Error> {
-        while !self.ciphertext.is_empty() && !self.ended {
-            let Some(header) = self.complete_header(&mut input)? else {
-                return Ok(());
-            };
-            let missing = (HEADER_BYTES + header.length_bytes).saturating_sub(self.ciphertext.len());
-            let Some((tail, rest)) = input.split_at_checked(missing) else {
-                self.ciphertext.extend_from_slice(input);
-                return Ok(());
-            };
-            input = rest;
-            self.ciphertext.extend_from_slice(tail);
-            let buffered = std::mem::take(&mut self.ciphertext);
-            let (record, behind) = buffered.split_at(HEADER_BYTES + header.length_bytes);
-            self.ciphertext = behind.to_vec();
-            self.open_record(&header, &record[HEADER_BYTES..], data, events)?;
+        work: &mut Work,
+    ) -> Result<bool, Error> {
+        if !self.ciphertext.is_empty() {
+            return self.open_kept(input, events, work);
         }
-        while !self.ended {
-            let Some(header) = self.parse_header(input)? else {
-                break;
-            };
-            let Some((record, rest)) = input.split_at_checked(HEADER_BYTES + header.length_bytes) else {
-                break;
-            };
-            self.open_record(&header, &record[HEADER_BYTES..], data, events)?;
-            input = rest;
+        if let Some(header) = self.parse_header(input)? {
+            if let Some((record, rest)) = input.split_at_checked(header.record_bytes()) {
+                *input = rest;
+                self.open_record(&header, &record[HEADER_BYTES..], events, work)?;
+                return Ok(true);
+            }
         }
-        if !self.ended {
-            self.ciphertext.extend_from_slice(input);
-        }
-        Ok(())
+        self.ciphertext.keep(std::mem::take(input));
+        Ok(false)
     }
 
-    /// Fills the buffered record beginning up to a whole header, if `input` has enough.
-    fn complete_header(&mut self, input: &mut &[u8]) -> Result<Option<Header>, Error> {
-        let missing = HEADER_BYTES.saturating_sub(self.ciphertext.len()).min(input.len());
-        let (head, rest) = input.split_at(missing);
-        self.ciphertext.extend_from_slice(head);
-        *input = rest;
-        self.parse_header(&self.ciphertext)
+    /// [`RecordRx::open_next`] for a record whose beginning came with an earlier call.
+    fn open_kept(
+        &mut self,
+        input: &mut &[u8],
+        events: &mut Vec<Event>,
+        work: &mut Work,
+    ) -> Result<bool, Error> {
+        self.ciphertext.fill(HEADER_BYTES, input);
+        let Some(header) = self.parse_header(self.ciphertext.bytes())? else {
+            return Ok(false);
+        };
+        if !self.ciphertext.fill(header.record_bytes(), input) {
+            return Ok(false);
+        }
+        let mut ciphertext = std::mem::take(&mut self.ciphertext);
+        self.open_record(&header, &ciphertext.bytes()[HEADER_BYTES..header.record_bytes()], events, work)?;
+        ciphertext.forget(header.record_bytes());
+        self.ciphertext = ciphertext;
+        Ok(true)
     }
 
     /// Reads and judges a record header: RFC 8446 section 5.1 and 5.2, RFC 5246 section 6.2.
@@ -234,27 +245,32 @@ impl RecordRx {
         Ok(Some(Header { typ, length_bytes }))
     }
 
-    /// Opens one record at the end of `data`: the ciphertext is copied to where the plaintext belongs and opened in
-    /// place, which is the only copy on the way.
-    fn open_record<P: Plaintext>(
+    /// Opens one record: the ciphertext is copied to where the plaintext belongs and opened in place.
+    fn open_record(
         &mut self,
         header: &Header,
         payload: &[u8],
-        data: &mut P,
         events: &mut Vec<Event>,
+        work: &mut Work,
     ) -> Result<(), Error> {
-        let start = data.len();
-        let message = InboundOpaqueMessage::new(header.typ, ProtocolVersion::TLSv1_2, data.append(payload));
-        let plain = self.decrypter.decrypt(message, self.sequence).map_err(record_error)?;
-        let (typ, length) = (plain.typ, plain.payload.len());
+        work.spend_record(payload.len());
+        let (decrypter, sequence) = (&mut self.decrypter, self.sequence);
+        let (mut typ, mut content) = (ContentType::ApplicationData, Vec::new());
+        let mut data_bytes = 0;
+        self.packets.add(payload, |copy| {
+            let message = InboundOpaqueMessage::new(header.typ, ProtocolVersion::TLSv1_2, copy);
+            let plain = decrypter.decrypt(message, sequence).map_err(record_error)?;
+            typ = plain.typ;
+            match typ {
+                ContentType::ApplicationData => data_bytes = plain.payload.len(),
+                _ => content = plain.payload.to_vec(),
+            }
+            Ok(data_bytes)
+        })?;
         self.sequence += 1;
-        data.truncate(start + length);
-        if typ == ContentType::ApplicationData {
-            return self.application_data(length);
-        }
-        let content = data.take_from(start);
         match typ {
-            ContentType::Handshake if length > 0 => self.handshake(&content, events),
+            ContentType::ApplicationData => self.application_data(data_bytes),
+            ContentType::Handshake if !content.is_empty() => self.handshake(&content, events, work),
             ContentType::Alert => self.alert(&content, events),
             other => Err(Error::UnexpectedRecord(other)),
         }
@@ -266,6 +282,7 @@ impl RecordRx {
         }
         if length > 0 {
             self.empty_records = 0;
+            self.key_updates_in_a_row = 0;
             return Ok(());
         }
         self.empty_records += 1;
@@ -275,7 +292,7 @@ impl RecordRx {
         Ok(())
     }
 
-    fn handshake(&mut self, content: &[u8], events: &mut Vec<Event>) -> Result<(), Error> {
+    fn handshake(&mut self, content: &[u8], events: &mut Vec<Event>, work: &mut Work) -> Result<(), Error> {
         let mut update = None;
         let mut renegotiations = 0;
         self.messages.push(self.dialect, content, |message| {
@@ -287,6 +304,7 @@ impl RecordRx {
             Ok(())
         })?;
         if let Some(request) = update {
+            work.spend_key_update();
             self.update_keys(request, events)?;
         }
         for _ in 0..renegotiations {
@@ -300,14 +318,15 @@ impl RecordRx {
     }
 
     fn update_keys(&mut self, request: KeyUpdateRequest, events: &mut Vec<Event>) -> Result<(), Error> {
+        self.key_updates_in_a_row += 1;
+        if self.key_updates_in_a_row > MAX_KEY_UPDATES {
+            return Err(Error::TooManyKeyUpdates);
+        }
         self.decrypter = self.schedule.next_decrypter()?;
         self.sequence = 0;
         self.key_updates += 1;
-        if request == KeyUpdateRequest::Requested {
-            self.schedule.owe_answer();
-            if !events.contains(&Event::KeyUpdateRequested) {
-                events.push(Event::KeyUpdateRequested);
-            }
+        if request == KeyUpdateRequest::Requested && self.schedule.owe_answer() {
+            events.push(Event::KeyUpdateRequested);
         }
         Ok(())
     }
@@ -339,6 +358,13 @@ impl RecordRx {
 struct Header {
     typ: ContentType,
     length_bytes: usize,
+}
+
+impl Header {
+    /// Length of the whole record.
+    fn record_bytes(&self) -> usize {
+        HEADER_BYTES + self.length_bytes
+    }
 }
 
 fn record_error(error: rustls::Error) -> Error {

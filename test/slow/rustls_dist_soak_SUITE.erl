@@ -5,7 +5,8 @@
 -include_lib("stdlib/include/assert.hrl").
 
 -export([all/0, suite/0, init_per_suite/1, end_per_suite/1]).
--export([at_once_tls13/1, at_once_tls12/1, reconnecting_leaves_nothing/1, ended_under_load/1, key_updates_under_load/1, stop_and_go/1]).
+-export([at_once_tls13/1, at_once_tls12/1, reconnecting_leaves_nothing/1, reconnecting_judged_leaves_nothing/1,
+         ended_under_load/1, key_updates_under_load/1, stop_and_go/1]).
 
 -define(AT_ONCE, 500).
 %% Only the cases make links: on OTP 27 kernel's rpc would, with an answer that comes when the link is gone.
@@ -21,7 +22,8 @@ suite() ->
     [{timetrap, {minutes, 15}}].
 
 all() ->
-    [at_once_tls13, at_once_tls12, reconnecting_leaves_nothing, ended_under_load, key_updates_under_load, stop_and_go].
+    [at_once_tls13, at_once_tls12, reconnecting_leaves_nothing, reconnecting_judged_leaves_nothing, ended_under_load,
+     key_updates_under_load, stop_and_go].
 
 init_per_suite(Config) ->
     {Keeper, Cluster} = rustls_dist_cluster:keep(fun rustls_dist_cluster:new/0),
@@ -52,7 +54,13 @@ at_once(A, B, Round) ->
 
 %% The first hundred links fill caches and allocators; the rest must not add to what the node holds.
 reconnecting_leaves_nothing(Config) ->
-    {A, B} = start(Config, #{}),
+    leaves_nothing(start(Config, #{})).
+
+%% The same where Erlang judges in the middle of each handshake.
+reconnecting_judged_leaves_nothing(Config) ->
+    leaves_nothing(start(Config, #{verify_fun => {rustls_dist_verdicts, as_otp, none}})).
+
+leaves_nothing({A, B}) ->
     ok = cycles(A, B, 100),
     Before = held(A),
     ok = cycles(A, B, ?CYCLES - 100),

@@ -4,6 +4,7 @@ use rustls::SupportedCipherSuite;
 use rustls_dist::config::{ClientSide, ServerSide};
 use rustls_dist::error::Error;
 use rustls_dist::handshake::{Failure, Handshake, Progress};
+use rustls_dist::packet::{Packet, Taken};
 use rustls_dist::record::{Event, RecordRx};
 use rustls_dist::referee::LastWord;
 use rustls_dist::session::Session;
@@ -132,15 +133,29 @@ pub fn open(rx: &mut RecordRx, input: &[u8]) -> Result<(Vec<Vec<u8>>, Vec<Event>
     open_some(rx, input, usize::MAX)
 }
 
-/// Opens `input` and returns up to `max_packets` packets and the events.
+/// Opens `input`, with as many calls as that takes, and returns up to `max_packets` packets and the events.
 pub fn open_some(
     rx: &mut RecordRx,
     input: &[u8],
     max_packets: usize,
 ) -> Result<(Vec<Vec<u8>>, Vec<Event>), Error> {
-    let opened = rx.open(input, max_packets, |bytes| vec![0; bytes])?;
-    let data = opened.data.unwrap_or_default();
-    Ok((opened.packets.into_iter().map(|range| data[range].to_vec()).collect(), opened.events))
+    let (mut packets, mut events) = (Vec::new(), Vec::new());
+    let mut rest = input;
+    loop {
+        let opened = rx.open(rest, max_packets - packets.len())?;
+        packets.extend(contents(&opened.taken));
+        events.extend(opened.events);
+        match opened.unopened_at {
+            Some(at) => rest = &rest[at..],
+            None => return Ok((packets, events)),
+        }
+    }
+}
+
+/// What is in the packets.
+pub fn contents(taken: &Taken<Vec<u8>>) -> Vec<Vec<u8>> {
+    let content = |packet: &Packet| taken.buffers[packet.buffer][packet.content.clone()].to_vec();
+    taken.packets.iter().map(content).collect()
 }
 
 /// Opens `input`, in which there may be nothing but packets.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::cipher::{
     AeadKey, InboundOpaqueMessage, Iv, MessageDecrypter, MessageEncrypter, OutboundChunks,
     OutboundPlainMessage,
@@ -294,7 +295,12 @@ fn supported(version: ProtocolVersion) -> &'static SupportedProtocolVersion {
 
 /// A client of rustls' own that trusts anyone.
 pub fn client_config(version: ProtocolVersion) -> ClientConfig {
-    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    client_config_with(version, rustls::crypto::ring::default_provider())
+}
+
+/// The same with its own cryptography.
+pub fn client_config_with(version: ProtocolVersion, provider: CryptoProvider) -> ClientConfig {
+    ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[supported(version)])
         .unwrap()
         .dangerous()

@@ -20,6 +20,7 @@ rustler::atoms! {
     overloaded,
 
     // record events
+    more,
     key_update_requested,
     renegotiation_requested,
     close_notify,
@@ -51,6 +52,9 @@ rustler::atoms! {
     peer,
     peer_der,
     own,
+    names,
+    free,
+    constrained,
     subject,
     serial,
     issuer,

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use rustler::{
     Atom, Binary, Encoder, Env, Error as NifError, LocalPid, NifResult, OwnedEnv, Resource, ResourceArc, Term,
 };
+use rustls_dist::chain::NameScope;
 use rustls_dist::cipher_names;
 use rustls_dist::config::JudgedBy;
 use rustls_dist::handshake::{Failure, Handshake as Machine, Progress, Step};
@@ -22,25 +23,31 @@ use crate::census::{HANDSHAKES, Token};
 use crate::config::{Config, Side};
 use crate::rx::Receiver;
 use crate::tx::Sender;
-use crate::verdict::{AskOwner, MAX_WAIT, Mailbox};
+use crate::verdict::{Desk, MAX_WAIT};
 use crate::{atoms, pool, terms};
 
 pub struct Handshake {
     state: Mutex<State>,
-    pub mailbox: Mailbox,
+    pub desk: Arc<Desk>,
     _alive: Token,
 }
 
-/// What a handshake is doing. A step takes the state out and puts the next one in.
+/// What a handshake is doing. A step takes what is ready out and puts the next state in.
 enum State {
-    /// Not begun: making the first message is work for the pool too.
-    Fresh(ResourceArc<Config>, ExpectedName, Instant),
-    /// Waiting for bytes.
-    Waiting(Box<Machine>),
+    /// The next step may be asked for.
+    Ready(Ready),
     /// A step is queued or runs.
     Busy,
     /// Over, well or badly.
     Over,
+}
+
+/// What a step begins with.
+enum Ready {
+    /// Nothing: making the first message is work for the pool too.
+    Fresh(ResourceArc<Config>, ExpectedName),
+    /// A handshake that waits for bytes.
+    Waiting(Box<Machine>),
 }
 
 #[rustler::resource_impl]
@@ -59,8 +66,8 @@ fn handshake_new<'a>(
     let expected = expected_name(name)?;
     let deadline = Instant::now() + Duration::from_millis(timeout_ms).min(MAX_WAIT);
     let handshake = ResourceArc::new(Handshake {
-        state: Mutex::new(State::Fresh(config, expected, deadline)),
-        mailbox: Mailbox::new(),
+        state: Mutex::new(State::Ready(Ready::Fresh(config, expected))),
+        desk: Arc::new(Desk::new(deadline)),
         _alive: HANDSHAKES.enter(),
     });
     Ok(handshake.encode(env))
@@ -84,40 +91,56 @@ fn handshake_advance<'a>(
     handshake: ResourceArc<Handshake>,
     input: Binary<'a>,
 ) -> NifResult<Term<'a>> {
-    let before = std::mem::replace(&mut *handshake.state.lock(), State::Busy);
-    if matches!(before, State::Busy | State::Over) {
+    let Some(ready) = handshake.take_ready() else {
         return Ok((atoms::error(), atoms::busy()).encode(env));
-    }
+    };
     let owner = env.pid();
     let input = input.as_slice().to_vec();
+    let stepping = handshake.clone();
     let job = move || {
-        let outcome = catch_unwind(AssertUnwindSafe(|| run(&handshake, owner, before, &input)));
-        report(&owner, &handshake, outcome.ok());
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(&stepping, owner, ready, &input)));
+        report(&owner, &stepping, outcome.ok());
     };
     match pool::submit(Box::new(job)) {
         Ok(()) => Ok(atoms::ok().encode(env)),
-        Err(pool::Overloaded) => Ok((atoms::error(), atoms::overloaded()).encode(env)),
+        Err(pool::Overloaded) => {
+            // What was ready went with the job.
+            *handshake.state.lock() = State::Over;
+            Ok((atoms::error(), atoms::overloaded()).encode(env))
+        }
+    }
+}
+
+impl Handshake {
+    /// Takes out what a step begins with, unless one is under way or all is over.
+    fn take_ready(&self) -> Option<Ready> {
+        let mut state = self.state.lock();
+        match std::mem::replace(&mut *state, State::Busy) {
+            State::Ready(ready) => Some(ready),
+            other => {
+                *state = other;
+                None
+            }
+        }
     }
 }
 
 fn run(
     handshake: &ResourceArc<Handshake>,
     owner: LocalPid,
-    state: State,
+    ready: Ready,
     input: &[u8],
 ) -> Result<Step, Failure> {
-    let machine = match state {
-        State::Fresh(config, name, deadline) => {
+    let _open = handshake.desk.open(handshake.clone(), owner);
+    let machine = match ready {
+        Ready::Fresh(config, name) => {
             let last_word = match config.judged_by {
                 JudgedBy::Webpki => LastWord::Webpki,
-                JudgedBy::Referee => {
-                    LastWord::Referee(Arc::new(AskOwner { handshake: handshake.clone(), owner, deadline }))
-                }
+                JudgedBy::Referee => LastWord::Referee(handshake.desk.clone()),
             };
             Box::new(begin(&config, name, last_word)?)
         }
-        State::Waiting(machine) => machine,
-        State::Busy | State::Over => return Err(failure(rustls_dist::Error::Closed)),
+        Ready::Waiting(machine) => machine,
     };
     machine.advance(input)
 }
@@ -138,36 +161,31 @@ fn failure(error: rustls_dist::Error) -> Failure {
 fn report(owner: &LocalPid, handshake: &ResourceArc<Handshake>, outcome: Option<Result<Step, Failure>>) {
     let mut message = OwnedEnv::new();
     let _ = message.send_and_clear(owner, |env| {
-        let step = encode_outcome(env, handshake, outcome).unwrap_or_else(|_| panic_term(env));
+        let (next, step) = encode_outcome(env, outcome).unwrap_or_else(|_| (State::Over, panic_term(env)));
+        // Before the owner hears of it and asks for the next step.
+        *handshake.state.lock() = next;
         (atoms::handshake_step(), handshake, step).encode(env)
     });
 }
 
-fn encode_outcome<'a>(
-    env: Env<'a>,
-    handshake: &ResourceArc<Handshake>,
-    outcome: Option<Result<Step, Failure>>,
-) -> NifResult<Term<'a>> {
-    let mut next = State::Over;
-    let term = match outcome {
+fn encode_outcome(env: Env<'_>, outcome: Option<Result<Step, Failure>>) -> NifResult<(State, Term<'_>)> {
+    match outcome {
         Some(Ok(Step { send, progress })) => {
             let send = into_binary(env, send);
             match progress {
                 Progress::Continue(machine) => {
-                    next = State::Waiting(machine);
-                    (atoms::go_on(), send).encode(env)
+                    Ok((State::Ready(Ready::Waiting(machine)), (atoms::go_on(), send).encode(env)))
                 }
-                Progress::Done(session) => done_term(env, send, *session)?,
+                Progress::Done(session) => Ok((State::Over, done_term(env, send, *session)?)),
             }
         }
         Some(Err(Failure { send, alert, error })) => {
             let send = into_binary(env, send);
-            (atoms::failed(), send, terms::error_map(env, &error, alert)?).encode(env)
+            let failed = (atoms::failed(), send, terms::error_map(env, &error, alert)?).encode(env);
+            Ok((State::Over, failed))
         }
-        None => panic_term(env),
-    };
-    *handshake.state.lock() = next;
-    Ok(term)
+        None => Ok((State::Over, panic_term(env))),
+    }
 }
 
 fn done_term<'a>(env: Env<'a>, send: Binary<'a>, session: Session) -> NifResult<Term<'a>> {
@@ -208,6 +226,10 @@ fn facts_map<'a>(env: Env<'a>, facts: &Facts) -> NifResult<Term<'a>> {
         Some(der) => terms::certificate_map(env, der)?,
         None => atoms::none().encode(env),
     };
+    let names = match facts.names {
+        NameScope::Free => atoms::free(),
+        NameScope::Constrained => atoms::constrained(),
+    };
     Term::map_from_term_arrays(
         env,
         &[
@@ -217,6 +239,7 @@ fn facts_map<'a>(env: Env<'a>, facts: &Facts) -> NifResult<Term<'a>> {
             atoms::peer().encode(env),
             atoms::peer_der().encode(env),
             atoms::own().encode(env),
+            atoms::names().encode(env),
         ],
         &[
             version_atom(env, facts)?.encode(env),
@@ -225,6 +248,7 @@ fn facts_map<'a>(env: Env<'a>, facts: &Facts) -> NifResult<Term<'a>> {
             peer,
             peer_der,
             own,
+            names.encode(env),
         ],
     )
 }

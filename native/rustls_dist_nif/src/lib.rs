@@ -6,12 +6,14 @@
 mod atoms;
 mod bytes;
 mod census;
+mod chain;
 mod config;
 mod handshake;
 mod pool;
 mod rx;
 mod selftest;
 mod terms;
+mod timeslice;
 mod tx;
 mod verdict;
 

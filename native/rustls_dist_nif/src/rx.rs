@@ -1,18 +1,22 @@
 //! The receiving direction.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use parking_lot::Mutex;
-use rustler::{Atom, Binary, Encoder, Env, NifResult, OwnedBinary, Resource, ResourceArc, Term};
-use rustls_dist::packet::MAX_PACKET_BYTES;
+use rustler::{
+    Atom, Binary, Encoder, Env, Error as NifError, NifResult, OwnedBinary, Resource, ResourceArc, Term,
+};
+use rustls_dist::packet::{Buffer, MAX_PACKET_BYTES, Taken};
 use rustls_dist::record::{Event, Opened, RecordRx};
 
 use crate::census::{RECEIVERS, Token};
+use crate::timeslice;
 use crate::{atoms, terms};
 
-/// Bytes that cost about a percent of a 1 ms time slice with the slowest cipher.
-const BYTES_PER_PERCENT: usize = 4096;
-
 pub struct Receiver {
-    record: Mutex<RecordRx>,
+    record: Mutex<RecordRx<PacketBinary>>,
+    /// Beside the lock, which is taken while records are opened: whoever asks must not wait for it.
+    key_updates: AtomicU64,
     _alive: Token,
 }
 
@@ -21,13 +25,18 @@ impl Resource for Receiver {}
 
 impl Receiver {
     pub fn resource(record: RecordRx) -> ResourceArc<Self> {
-        ResourceArc::new(Self { record: Mutex::new(record), _alive: RECEIVERS.enter() })
+        ResourceArc::new(Self {
+            record: Mutex::new(record.with_buffers()),
+            key_updates: AtomicU64::new(0),
+            _alive: RECEIVERS.enter(),
+        })
     }
 }
 
-/// Opens what arrived and gives up to `MaxPackets` packets: `{ok, [Packet], [Event]} | {error, ErrorMap}`, where an event
-/// is `key_update_requested | renegotiation_requested | close_notify | {alert, {Code, Name}}`. The caller bounds the
-/// bytes.
+/// Opens what arrived and gives up to `MaxPackets` packets: `{ok, [Packet], [Event]} | {more, [Packet], [Event], Rest} |
+/// {error, ErrorMap}`, where an event is `key_update_requested | renegotiation_requested | close_notify |
+/// {alert, {Code, Name}}`. `more` is said when this call has done what one may and the next is to be given `Rest`, be it
+/// empty. What is not opened because there are `MaxPackets` packets already is kept.
 #[rustler::nif]
 fn rx_open<'a>(
     env: Env<'a>,
@@ -35,11 +44,17 @@ fn rx_open<'a>(
     input: Binary<'a>,
     max_packets: usize,
 ) -> NifResult<Term<'a>> {
-    let opened = rx.record.lock().open(input.as_slice(), max_packets, Buffer::new);
-    let percent = (input.len() / BYTES_PER_PERCENT).clamp(1, 100);
-    rustler::schedule::consume_timeslice(env, percent as i32);
+    let opened = {
+        let mut record = rx.record.lock();
+        let opened = record.open(input.as_slice(), max_packets);
+        rx.key_updates.store(record.key_updates(), Ordering::Relaxed);
+        opened
+    };
     match opened {
-        Ok(opened) => opened_term(env, opened),
+        Ok(opened) => {
+            timeslice::consume(env, opened.work_bytes);
+            opened_term(env, opened, input)
+        }
         Err(error) => terms::error_tuple(env, &error),
     }
 }
@@ -51,39 +66,66 @@ fn rx_established(rx: ResourceArc<Receiver>) -> Atom {
     atoms::ok()
 }
 
-/// `#{key_updates => N}`.
+/// `#{key_updates => N}`. Never waits.
 #[rustler::nif]
 fn rx_info(env: Env<'_>, rx: ResourceArc<Receiver>) -> NifResult<Term<'_>> {
-    Term::map_from_pairs(env, &[(atoms::key_updates(), rx.record.lock().key_updates())])
+    Term::map_from_pairs(env, &[(atoms::key_updates(), rx.key_updates.load(Ordering::Relaxed))])
 }
 
 /// Packets must lie in a binary of the VM's own: erts' decoder of external terms refers into it.
-struct Buffer(OwnedBinary);
+struct PacketBinary {
+    binary: OwnedBinary,
+    filled_bytes: usize,
+}
 
-impl Buffer {
-    fn new(bytes: usize) -> Self {
-        Self(OwnedBinary::new(bytes))
+impl Buffer for PacketBinary {
+    fn with_capacity(bytes: usize) -> Self {
+        Self { binary: OwnedBinary::new(bytes), filled_bytes: 0 }
+    }
+
+    fn filled_bytes(&self) -> usize {
+        self.filled_bytes
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> &mut [u8] {
+        let start = self.filled_bytes;
+        self.filled_bytes += bytes.len();
+        let tail = &mut self.binary.as_mut_slice()[start..self.filled_bytes];
+        tail.copy_from_slice(bytes);
+        tail
+    }
+
+    fn truncate(&mut self, bytes: usize) {
+        self.filled_bytes = self.filled_bytes.min(bytes);
     }
 }
 
-impl AsMut<[u8]> for Buffer {
-    fn as_mut(&mut self) -> &mut [u8] {
-        self.0.as_mut_slice()
+fn opened_term<'a>(env: Env<'a>, opened: Opened<PacketBinary>, input: Binary<'a>) -> NifResult<Term<'a>> {
+    let packets = packet_terms(env, opened.taken)?;
+    let events =
+        opened.events.into_iter().map(|event| event_term(env, event)).collect::<NifResult<Vec<_>>>()?;
+    match opened.unopened_at {
+        None => Ok((atoms::ok(), packets, events).encode(env)),
+        Some(at) => {
+            let rest = input.make_subbinary(at, input.len() - at)?;
+            Ok((atoms::more(), packets, events, rest).encode(env))
+        }
     }
 }
 
-fn opened_term(env: Env<'_>, opened: Opened<Buffer>) -> NifResult<Term<'_>> {
-    let Opened { data, packets, events } = opened;
-    let events = events.into_iter().map(|event| event_term(env, event)).collect::<NifResult<Vec<_>>>()?;
-    let Some(Buffer(data)) = data else {
-        return Ok((atoms::ok(), Term::list_new_empty(env), events).encode(env));
-    };
-    let data = data.release(env);
-    let packets = packets
-        .into_iter()
-        .map(|range| data.make_subbinary(range.start, range.len()))
-        .collect::<NifResult<Vec<_>>>()?;
-    Ok((atoms::ok(), packets, events).encode(env))
+fn packet_terms(env: Env<'_>, taken: Taken<PacketBinary>) -> NifResult<Term<'_>> {
+    let buffers: Vec<Binary<'_>> =
+        taken.buffers.into_iter().map(|buffer| buffer.binary.release(env)).collect();
+    let mut list = Term::list_new_empty(env);
+    for packet in taken.packets.into_iter().rev() {
+        let buffer = buffers.get(packet.buffer).ok_or(NifError::BadArg)?;
+        let binary = match packet.content.len() {
+            bytes if bytes == buffer.len() => *buffer,
+            bytes => buffer.make_subbinary(packet.content.start, bytes)?,
+        };
+        list = list.list_prepend(binary.to_term(env));
+    }
+    Ok(list)
 }
 
 fn event_term(env: Env<'_>, event: Event) -> NifResult<Term<'_>> {

@@ -1,6 +1,8 @@
 //! The sending direction.
 
-use parking_lot::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
 use rustler::{
     Binary, Encoder, Env, Error as NifError, ListIterator, NifResult, Resource, ResourceArc, Term,
 };
@@ -10,13 +12,16 @@ use rustls_dist::record::RecordTx;
 
 use crate::bytes::into_binary;
 use crate::census::{SENDERS, Token};
+use crate::timeslice;
 use crate::{atoms, terms};
 
-/// Bytes that cost about a percent of a 1 ms time slice with the slowest cipher.
-const BYTES_PER_PERCENT: usize = 4096;
+/// What a length field or a binary costs besides its bytes, in bytes of the slowest cipher.
+const PART_BYTES: usize = 64;
 
 pub struct Sender {
     record: Mutex<RecordTx>,
+    /// Beside the lock, which is taken while records are sealed: whoever asks must not wait for it.
+    key_updates: AtomicU64,
     _alive: Token,
 }
 
@@ -25,7 +30,36 @@ impl Resource for Sender {}
 
 impl Sender {
     pub fn resource(record: RecordTx) -> ResourceArc<Self> {
-        ResourceArc::new(Self { record: Mutex::new(record), _alive: SENDERS.enter() })
+        ResourceArc::new(Self {
+            record: Mutex::new(record),
+            key_updates: AtomicU64::new(0),
+            _alive: SENDERS.enter(),
+        })
+    }
+
+    /// For a normal scheduler, which must not wait for the lock. Whoever finds it taken comes too late: it is held by a
+    /// seal on a dirty scheduler whose process has ended meanwhile, so the records of that seal will not be sent, and
+    /// nothing that is sealed behind them can be read.
+    fn at_once<T>(&self, seal: impl FnOnce(&mut RecordTx) -> Result<T, Error>) -> Result<T, Error> {
+        match self.record.try_lock() {
+            Some(record) => self.seal(record, seal),
+            None => Err(Error::Closed),
+        }
+    }
+
+    /// For a dirty scheduler.
+    fn when_free<T>(&self, seal: impl FnOnce(&mut RecordTx) -> Result<T, Error>) -> Result<T, Error> {
+        self.seal(self.record.lock(), seal)
+    }
+
+    fn seal<T>(
+        &self,
+        mut record: MutexGuard<'_, RecordTx>,
+        seal: impl FnOnce(&mut RecordTx) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let sealed = seal(&mut record);
+        self.key_updates.store(record.key_updates(), Ordering::Relaxed);
+        sealed
     }
 }
 
@@ -34,46 +68,45 @@ impl Sender {
 /// key update.
 #[rustler::nif]
 fn tx_seal<'a>(env: Env<'a>, tx: ResourceArc<Sender>, packets: Term<'a>) -> NifResult<Term<'a>> {
-    seal(env, &tx, packets)
+    let gathered = gather(packets)?;
+    let chunks = gathered.chunks();
+    timeslice::consume(env, chunks.iter().map(|chunk| PART_BYTES + chunk.len()).sum());
+    records_term(env, tx.at_once(|record| record.seal(&chunks)))
 }
 
 /// [`tx_seal`] for more bytes than a normal scheduler may be held for.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn tx_seal_large<'a>(env: Env<'a>, tx: ResourceArc<Sender>, packets: Term<'a>) -> NifResult<Term<'a>> {
-    seal(env, &tx, packets)
+    let gathered = gather(packets)?;
+    let chunks = gathered.chunks();
+    records_term(env, tx.when_free(|record| record.seal(&chunks)))
 }
 
 /// `{ok, Record} | {error, ErrorMap}`.
 #[rustler::nif]
 fn tx_close_notify(env: Env<'_>, tx: ResourceArc<Sender>) -> NifResult<Term<'_>> {
-    one_record(env, tx.record.lock().close_notify())
+    one_record(env, tx.at_once(RecordTx::close_notify))
 }
 
 /// Seals a fatal alert by its code: `{ok, Record} | {error, ErrorMap}`.
 #[rustler::nif]
 fn tx_alert(env: Env<'_>, tx: ResourceArc<Sender>, code: u8) -> NifResult<Term<'_>> {
-    one_record(env, tx.record.lock().alert(AlertDescription::from(code)))
+    one_record(env, tx.at_once(|record| record.alert(AlertDescription::from(code))))
 }
 
 /// Seals the TLS 1.2 warning that refuses a renegotiation: `{ok, Record} | {error, ErrorMap}`.
 #[rustler::nif]
 fn tx_refuse_renegotiation(env: Env<'_>, tx: ResourceArc<Sender>) -> NifResult<Term<'_>> {
-    one_record(env, tx.record.lock().refuse_renegotiation())
+    one_record(env, tx.at_once(RecordTx::refuse_renegotiation))
 }
 
-/// `#{key_updates => N}`.
+/// `#{key_updates => N}`. Never waits.
 #[rustler::nif]
 fn tx_info(env: Env<'_>, tx: ResourceArc<Sender>) -> NifResult<Term<'_>> {
-    Term::map_from_pairs(env, &[(atoms::key_updates(), tx.record.lock().key_updates())])
+    Term::map_from_pairs(env, &[(atoms::key_updates(), tx.key_updates.load(Ordering::Relaxed))])
 }
 
-fn seal<'a>(env: Env<'a>, tx: &ResourceArc<Sender>, packets: Term<'a>) -> NifResult<Term<'a>> {
-    let gathered = gather(packets)?;
-    let chunks = gathered.chunks();
-    let total_bytes: usize = chunks.iter().map(|chunk| chunk.len()).sum();
-    let sealed = tx.record.lock().seal(&chunks);
-    let percent = (total_bytes / BYTES_PER_PERCENT).clamp(1, 100);
-    rustler::schedule::consume_timeslice(env, percent as i32);
+fn records_term(env: Env<'_>, sealed: Result<Vec<Vec<u8>>, Error>) -> NifResult<Term<'_>> {
     match sealed {
         Ok(records) => {
             let records: Vec<Binary<'_>> =

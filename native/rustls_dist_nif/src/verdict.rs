@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use parking_lot::Mutex;
 use rustler::{Encoder, Env, LocalPid, NifResult, OwnedEnv, ResourceArc, Term};
 use rustls::AlertDescription;
 use rustls_dist::Error;
@@ -15,41 +16,64 @@ use crate::{atoms, pool, terms};
 /// What Erlang answers.
 pub type Answer = Result<(), Error>;
 
-/// Where the answer arrives. It lives with the handshake, so that an answer to a step that is over goes nowhere.
-pub struct Mailbox {
+/// Where the verifier of a handshake finds out whom to ask, and where the answer arrives.
+///
+/// The verifier is part of rustls' configuration, and that of the handshake, or, for a client of TLS 1.3, of the session
+/// that came out of it. If the verifier held the handshake in turn, neither would ever be freed. So the handshake's name
+/// lies here only while one of its steps runs.
+pub struct Desk {
+    asker: Mutex<Option<Asker>>,
     sender: Sender<Answer>,
     receiver: Receiver<Answer>,
+    deadline: Instant,
 }
 
-impl Mailbox {
-    pub fn new() -> Self {
+/// The handshake whose step runs, and the process that asked for the step.
+#[derive(Clone)]
+struct Asker {
+    handshake: ResourceArc<Handshake>,
+    owner: LocalPid,
+}
+
+/// A step runs; when this is dropped, however it ended, the desk forgets the handshake.
+pub struct Open<'a>(&'a Desk);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        // Dropped when the lock is not held any more: this may be the last that names the handshake.
+        let _asker = self.0.asker.lock().take();
+    }
+}
+
+impl Desk {
+    /// Questions wait for their answers until `deadline`.
+    pub fn new(deadline: Instant) -> Self {
         let (sender, receiver) = bounded(1);
-        Self { sender, receiver }
+        Self { asker: Mutex::new(None), sender, receiver, deadline }
+    }
+
+    /// Lets a step of `handshake` ask `owner` until the value is dropped.
+    pub fn open(&self, handshake: ResourceArc<Handshake>, owner: LocalPid) -> Open<'_> {
+        *self.asker.lock() = Some(Asker { handshake, owner });
+        Open(self)
     }
 
     /// Whether the answer was taken: the first one to a question is.
-    pub fn deliver(&self, answer: Answer) -> bool {
+    fn deliver(&self, answer: Answer) -> bool {
         self.sender.try_send(answer).is_ok()
     }
 }
 
-/// Asks the process that owns the handshake, and waits for its answer until the handshake's deadline.
-pub struct AskOwner {
-    pub handshake: ResourceArc<Handshake>,
-    pub owner: LocalPid,
-    pub deadline: Instant,
-}
-
-impl Referee for AskOwner {
+impl Referee for Desk {
     fn judge(&self, case: Case) -> Result<(), Error> {
-        let mailbox = &self.handshake.mailbox;
+        let asker = self.asker.lock().clone().ok_or_else(gone)?;
         // An answer to an earlier question that came too late.
-        let _ = mailbox.receiver.try_recv();
+        let _ = self.receiver.try_recv();
         // The question is put when there is room to wait for the answer, so that no more are worked on than that.
         let answer = pool::while_blocked(|| {
             let mut message = OwnedEnv::new();
-            match message.send_and_clear(&self.owner, |env| self.question(env, &case)) {
-                Ok(()) => self.wait(),
+            match message.send_and_clear(&asker.owner, |env| asker.question(env, &case)) {
+                Ok(()) => self.wait(&asker.owner),
                 Err(_) => Err(gone()),
             }
         });
@@ -65,26 +89,28 @@ impl Referee for AskOwner {
 /// How often it is looked whether there still is somebody who may answer.
 const LIVENESS_PERIOD: Duration = Duration::from_millis(100);
 
-impl AskOwner {
+impl Desk {
     /// Waits for the answer, until the deadline or the owner's end.
-    fn wait(&self) -> Answer {
+    fn wait(&self, owner: &LocalPid) -> Answer {
         loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
-            match self.handshake.mailbox.receiver.recv_timeout(left.min(LIVENESS_PERIOD)) {
+            match self.receiver.recv_timeout(left.min(LIVENESS_PERIOD)) {
                 Ok(answer) => return answer,
                 Err(RecvTimeoutError::Disconnected) => return Err(gone()),
                 Err(RecvTimeoutError::Timeout) if left <= LIVENESS_PERIOD => {
                     return Err(refused("the verification took longer than the set-up may".into()));
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    if !OwnedEnv::new().run(|env| self.owner.is_alive(env)) {
+                    if !OwnedEnv::new().run(|env| owner.is_alive(env)) {
                         return Err(gone());
                     }
                 }
             }
         }
     }
+}
 
+impl Asker {
     /// `{rustls_dist_verify, Handshake, [CertificateDer], ok | {error, ErrorMap}}`.
     fn question<'a>(&self, env: Env<'a>, case: &Case) -> Term<'a> {
         let chain: Vec<_> =
@@ -120,5 +146,5 @@ fn handshake_verdict<'a>(handshake: ResourceArc<Handshake>, verdict: Term<'a>) -
         let (code, reason): (u8, String) = verdict.decode()?;
         Err(Error::RefusedByReferee { alert: AlertDescription::from(code), reason })
     };
-    Ok(handshake.mailbox.deliver(answer))
+    Ok(handshake.desk.deliver(answer))
 }

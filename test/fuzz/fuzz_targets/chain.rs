@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use rustls_dist::certificate::CertificateFacts;
-use rustls_dist::chain::{self, PeerRole};
+use rustls_dist::chain::again::{self, Consent, Forgiven};
+use rustls_dist::chain::{self, NameScope, PeerRole};
 use rustls_dist::hostname::{self, CommonNamePolicy};
 use rustls_dist::trust::{TrustSource, TrustStore};
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -19,7 +20,7 @@ fuzz_target!(|input: &[u8]| {
     for der in &certificates {
         if let Ok(facts) = CertificateFacts::from_der(der) {
             for host in ["localhost", "127.0.0.1", "a.example.org"] {
-                let _ = hostname::verify(&facts, host, CommonNamePolicy::Fallback);
+                let _ = hostname::verify(&facts, host, CommonNamePolicy::Fallback, NameScope::Free);
             }
         }
     }
@@ -33,6 +34,30 @@ fuzz_target!(|input: &[u8]| {
     for role in [PeerRole::Server, PeerRole::Client] {
         if let Err(error) = chain::verify(&trust, 10, leaf, intermediates, role, now) {
             assert!(!error.to_string().is_empty() && error.alert().is_some());
+        }
+        let all = [
+            Consent::Validity,
+            Consent::Purpose,
+            Consent::Issuer,
+            Consent::Signature,
+            Consent::Algorithm,
+            Consent::PathLength,
+            Consent::TooManyIntermediates,
+            Consent::Names,
+            Consent::NotAnAuthority,
+            Consent::MayNotSign,
+            Consent::PeerIsAuthority,
+            Consent::Version,
+            Consent::WeakKey,
+            Consent::AnyExtension,
+        ];
+        let forgiven = |certificate: &CertificateDer<'static>| Forgiven {
+            certificate: certificate.clone(),
+            consents: all.to_vec(),
+        };
+        let path: Vec<_> = std::iter::once(leaf).chain(intermediates).map(forgiven).collect();
+        for anchor in [None, Some(&forgiven(root))] {
+            let _ = again::verify(&path, anchor, 10, role, now);
         }
     }
 });

@@ -1,0 +1,55 @@
+%% The first bytes of a connection: they tell TLS from whatever else finds the port, and a peer that speaks from one that
+%% does not, before anything is spent on either.
+-module(rustls_dist_first_bytes).
+
+-export([await/2, judge/1]).
+
+-export_type([failure/0]).
+
+-type failure() :: plain_distribution | {not_tls, binary()} | no_answer | {timeout, Received :: false} | {socket, inet:posix()}.
+
+%% What it takes to tell. Waiting for so many takes a buffer of that size; waiting for any number takes one of the socket's
+%% `buffer' for each silent peer, also where the socket is active (erts/emulator/drivers/common/inet_drv.c, tcp_recv).
+-define(TELLING_BYTES, 3).
+
+%% How much of something else is shown.
+-define(SHOWN_BYTES, 16).
+
+%% Waits for the beginning of a TLS handshake on a passive socket, at most TimeoutMs. Gives what arrived, and what is left of
+%% that time.
+-spec await(inet:socket(), timeout()) -> {ok, binary(), LeftMs :: non_neg_integer()} | {error, failure()}.
+await(Socket, TimeoutMs) ->
+    DeadlineMs = now_ms() + TimeoutMs,
+    %% What it took to get here is not to be held meanwhile.
+    true = erlang:garbage_collect(),
+    case gen_tcp:recv(Socket, ?TELLING_BYTES, TimeoutMs) of
+        {ok, Beginning} ->
+            Bytes = <<Beginning/binary, (at_hand(Socket))/binary>>,
+            case judge(Bytes) of
+                tls -> {ok, Bytes, max(0, DeadlineMs - now_ms())};
+                Failure -> {error, Failure}
+            end;
+        {error, timeout} ->
+            {error, {timeout, false}};
+        {error, closed} ->
+            {error, no_answer};
+        {error, Reason} ->
+            {error, {socket, Reason}}
+    end.
+
+%% An error shows again when more is waited for.
+at_hand(Socket) ->
+    case gen_tcp:recv(Socket, 0, 0) of
+        {ok, More} -> More;
+        {error, _} -> <<>>
+    end.
+
+%% A handshake record of TLS 1.x (RFC 8446 section 5.1), or distribution's first packet: 2 bytes of length, `N' or the
+%% old `n' (erts' distribution protocol, send_name).
+-spec judge(binary()) -> tls | plain_distribution | {not_tls, binary()}.
+judge(<<22, 3, _, _/binary>>) -> tls;
+judge(<<0, _, Tag, _/binary>>) when Tag =:= $N; Tag =:= $n -> plain_distribution;
+judge(Bytes) -> {not_tls, binary:part(Bytes, 0, min(?SHOWN_BYTES, byte_size(Bytes)))}.
+
+now_ms() ->
+    erlang:monotonic_time(millisecond).

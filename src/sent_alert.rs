@@ -1,0 +1,185 @@
+//! Which alert a handshake sends, read from what is sent. rustls chooses it and does not tell.
+//!
+//! An alert in the clear can be read in its record. One that is encrypted has to be looked at when it is sealed: the cipher
+//! suites that handshakes are made with are rustls' own, whose encrypters note it. The record layer has the suites as they
+//! are, so that it costs a record nothing.
+
+use std::cell::Cell;
+use std::sync::LazyLock;
+
+use rustls::crypto::CipherSuiteCommon;
+use rustls::crypto::cipher::{
+    AeadKey, Iv, KeyBlockShape, MessageDecrypter, MessageEncrypter, OutboundOpaqueMessage,
+    OutboundPlainMessage, Tls12AeadAlgorithm, Tls13AeadAlgorithm, UnsupportedOperationError,
+};
+use rustls::{
+    AlertDescription, ConnectionTrafficSecrets, ContentType, Error, SupportedCipherSuite, Tls12CipherSuite,
+    Tls13CipherSuite,
+};
+
+use crate::provider;
+use crate::record::HEADER_BYTES;
+
+thread_local! {
+    /// The alert that was sealed last. A handshake's step runs on one thread from end to end, and begins with
+    /// [`forget`]: what is found here after it is its own.
+    static SEALED: Cell<Option<AlertDescription>> = const { Cell::new(None) };
+}
+
+/// Every suite of the provider, with encrypters that note alerts. They have to live as long as the process (rustls keeps
+/// references), and there is one of each.
+static OBSERVED: LazyLock<Vec<SupportedCipherSuite>> =
+    LazyLock::new(|| provider::default_provider().cipher_suites.into_iter().map(observing).collect());
+
+/// The suite for handshakes in the place of one of the provider's.
+pub(crate) fn observed(suite: SupportedCipherSuite) -> SupportedCipherSuite {
+    same(&OBSERVED, suite)
+}
+
+/// The provider's suite in the place of one for handshakes.
+pub(crate) fn unobserved(suite: SupportedCipherSuite) -> SupportedCipherSuite {
+    same(&provider::default_provider().cipher_suites, suite)
+}
+
+fn same(suites: &[SupportedCipherSuite], suite: SupportedCipherSuite) -> SupportedCipherSuite {
+    suites.iter().find(|candidate| candidate.suite() == suite.suite()).copied().unwrap_or(suite)
+}
+
+/// Begins anew.
+pub(crate) fn forget() {
+    SEALED.set(None);
+}
+
+/// The alert that the last of these records is, if it is one.
+pub(crate) fn last_in(mut records: &[u8]) -> Option<AlertDescription> {
+    let mut last = None;
+    while let [typ, _, _, hi, lo, ..] = *records {
+        let end = HEADER_BYTES + usize::from(u16::from_be_bytes([hi, lo]));
+        last = Some((ContentType::from(typ), records.get(HEADER_BYTES..end)?));
+        records = &records[end..];
+    }
+    match last? {
+        (ContentType::Alert, &[_level, description]) => Some(AlertDescription::from(description)),
+        (ContentType::Alert | ContentType::ApplicationData, _) => SEALED.get(),
+        _ => None,
+    }
+}
+
+/// Whether there is one among these records after which everything is encrypted in TLS 1.2.
+pub(crate) fn begins_encryption(mut records: &[u8]) -> bool {
+    while let [typ, _, _, hi, lo, ..] = *records {
+        if ContentType::from(typ) == ContentType::ChangeCipherSpec {
+            return true;
+        }
+        let end = HEADER_BYTES + usize::from(u16::from_be_bytes([hi, lo]));
+        records = records.get(end..).unwrap_or_default();
+    }
+    false
+}
+
+fn observing(suite: SupportedCipherSuite) -> SupportedCipherSuite {
+    match suite {
+        SupportedCipherSuite::Tls13(suite) => {
+            SupportedCipherSuite::Tls13(Box::leak(Box::new(Tls13CipherSuite {
+                common: common(&suite.common),
+                hkdf_provider: suite.hkdf_provider,
+                aead_alg: Box::leak(Box::new(Observed13(suite.aead_alg))),
+                quic: None,
+            })))
+        }
+        SupportedCipherSuite::Tls12(suite) => {
+            SupportedCipherSuite::Tls12(Box::leak(Box::new(Tls12CipherSuite {
+                common: common(&suite.common),
+                prf_provider: suite.prf_provider,
+                kx: suite.kx,
+                sign: suite.sign,
+                aead_alg: Box::leak(Box::new(Observed12(suite.aead_alg))),
+            })))
+        }
+    }
+}
+
+fn common(suite: &CipherSuiteCommon) -> CipherSuiteCommon {
+    CipherSuiteCommon {
+        suite: suite.suite,
+        hash_provider: suite.hash_provider,
+        confidentiality_limit: suite.confidentiality_limit,
+    }
+}
+
+struct Observed13(&'static dyn Tls13AeadAlgorithm);
+
+impl Tls13AeadAlgorithm for Observed13 {
+    fn encrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageEncrypter> {
+        Box::new(Noting(self.0.encrypter(key, iv)))
+    }
+
+    fn decrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageDecrypter> {
+        self.0.decrypter(key, iv)
+    }
+
+    fn key_len(&self) -> usize {
+        self.0.key_len()
+    }
+
+    fn extract_keys(
+        &self,
+        key: AeadKey,
+        iv: Iv,
+    ) -> Result<ConnectionTrafficSecrets, UnsupportedOperationError> {
+        self.0.extract_keys(key, iv)
+    }
+
+    fn fips(&self) -> bool {
+        self.0.fips()
+    }
+}
+
+struct Observed12(&'static dyn Tls12AeadAlgorithm);
+
+impl Tls12AeadAlgorithm for Observed12 {
+    fn encrypter(&self, key: AeadKey, iv: &[u8], extra: &[u8]) -> Box<dyn MessageEncrypter> {
+        Box::new(Noting(self.0.encrypter(key, iv, extra)))
+    }
+
+    fn decrypter(&self, key: AeadKey, iv: &[u8]) -> Box<dyn MessageDecrypter> {
+        self.0.decrypter(key, iv)
+    }
+
+    fn key_block_shape(&self) -> KeyBlockShape {
+        self.0.key_block_shape()
+    }
+
+    fn extract_keys(
+        &self,
+        key: AeadKey,
+        iv: &[u8],
+        explicit: &[u8],
+    ) -> Result<ConnectionTrafficSecrets, UnsupportedOperationError> {
+        self.0.extract_keys(key, iv, explicit)
+    }
+
+    fn fips(&self) -> bool {
+        self.0.fips()
+    }
+}
+
+struct Noting(Box<dyn MessageEncrypter>);
+
+impl MessageEncrypter for Noting {
+    fn encrypt(
+        &mut self,
+        message: OutboundPlainMessage<'_>,
+        sequence: u64,
+    ) -> Result<OutboundOpaqueMessage, Error> {
+        if message.typ == ContentType::Alert {
+            SEALED
+                .set(message.payload.to_vec().get(1).map(|description| AlertDescription::from(*description)));
+        }
+        self.0.encrypt(message, sequence)
+    }
+
+    fn encrypted_payload_len(&self, payload_len: usize) -> usize {
+        self.0.encrypted_payload_len(payload_len)
+    }
+}

@@ -1,0 +1,339 @@
+//! The alert that a failure names is the one that was sent: read in the clear, or by a peer that can decrypt it. Where nothing
+//! was sent, none is named.
+
+mod support;
+
+use std::sync::{Arc, LazyLock};
+
+use rustls::crypto::CipherSuiteCommon;
+use rustls::crypto::cipher::{
+    AeadKey, Iv, KeyBlockShape, MessageDecrypter, MessageEncrypter, OutboundChunks, OutboundOpaqueMessage,
+    OutboundPlainMessage, Tls12AeadAlgorithm, Tls13AeadAlgorithm, UnsupportedOperationError,
+};
+use rustls::pki_types::ServerName;
+use rustls::{
+    AlertDescription, ClientConfig, ClientConnection, ConnectionTrafficSecrets, ContentType, ProtocolVersion,
+    SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite,
+};
+use rustls_dist::handshake::{Failure, Handshake, Progress};
+use rustls_dist::referee::LastWord;
+use rustls_dist::verifier::ExpectedName;
+use support::pki::{HOST, Spec};
+use support::raw::client_config_with;
+
+const BOTH: [ProtocolVersion; 2] = [ProtocolVersion::TLSv1_3, ProtocolVersion::TLSv1_2];
+
+/// Numbers of extensions (RFC 8446 section 4.2).
+const SIGNATURE_ALGORITHMS: u16 = 13;
+const SUPPORTED_GROUPS: u16 = 10;
+const SUPPORTED_VERSIONS: u16 = 43;
+const KEY_SHARE: u16 = 51;
+
+fn our_server(version: ProtocolVersion) -> Box<Handshake> {
+    let side = Spec::version(version).unchecked().server().unwrap();
+    Box::new(Handshake::server(&side, LastWord::Webpki).unwrap())
+}
+
+fn our_client(version: ProtocolVersion) -> Box<Handshake> {
+    let side = Spec::version(version).unchecked().client().unwrap();
+    Box::new(Handshake::client(&side, ExpectedName::Host(HOST.to_owned()), LastWord::Webpki).unwrap())
+}
+
+/// The first flight of a client and what our server answers.
+fn client_hello(version: ProtocolVersion) -> Vec<u8> {
+    our_client(version).advance(&[]).map(|step| step.send).unwrap_or_else(|failure| panic!("{failure:?}"))
+}
+
+/// The alert in the clear that is all there is in `sent`.
+fn in_the_clear(sent: &[u8]) -> Option<AlertDescription> {
+    match sent {
+        [21, 3, _, 0, 2, 2, description] => Some(AlertDescription::from(*description)),
+        [] => None,
+        other => panic!("neither an alert nor nothing: {other:?}"),
+    }
+}
+
+/// A hello of either side, in one record, with `change` applied to its extensions, each with number and contents.
+fn with_extensions(record: &[u8], change: impl FnOnce(&mut Vec<(u16, Vec<u8>)>)) -> Vec<u8> {
+    let body = &record[9..];
+    let session = 35 + usize::from(body[34]);
+    let extensions_at = match record[5] {
+        1 => {
+            let suites = session + 2 + usize::from(u16::from_be_bytes([body[session], body[session + 1]]));
+            suites + 1 + usize::from(body[suites])
+        }
+        _ => session + 3,
+    };
+    let mut list = Vec::new();
+    let mut rest = &body[extensions_at + 2..];
+    while let [a, b, hi, lo, behind @ ..] = rest {
+        let (contents, next) = behind.split_at(usize::from(u16::from_be_bytes([*hi, *lo])));
+        list.push((u16::from_be_bytes([*a, *b]), contents.to_vec()));
+        rest = next;
+    }
+    change(&mut list);
+    let length = |bytes: &[u8]| u16::try_from(bytes.len()).unwrap().to_be_bytes();
+    let extensions: Vec<u8> = list
+        .iter()
+        .flat_map(|(number, contents)| [&number.to_be_bytes()[..], &length(contents), contents].concat())
+        .collect();
+    let body = [&body[..extensions_at], &length(&extensions), &extensions].concat();
+    let message = [&[record[5], 0][..], &length(&body), &body].concat();
+    [&record[..3], &length(&message), &message].concat()
+}
+
+fn without(number: u16) -> impl FnOnce(&mut Vec<(u16, Vec<u8>)>) {
+    move |list| list.retain(|(known, _)| *known != number)
+}
+
+fn failure(handshake: Box<Handshake>, input: &[u8]) -> Failure {
+    match handshake.advance(input) {
+        Ok(_) => panic!("accepted"),
+        Err(failure) => failure,
+    }
+}
+
+/// Whatever is left out of a client's hello, or stands there twice: the report says what was sent.
+#[test]
+fn mutilated_client_hellos() {
+    use AlertDescription as A;
+    for version in BOTH {
+        let hello = client_hello(version);
+        let mut numbers = Vec::new();
+        with_extensions(&hello, |list| numbers = list.iter().map(|(number, _)| *number).collect());
+        assert!(numbers.len() > 4);
+        for number in numbers {
+            let twice = with_extensions(&hello, |list| {
+                let again = list.iter().find(|(known, _)| *known == number).unwrap().clone();
+                list.push(again);
+            });
+            for changed in [with_extensions(&hello, without(number)), twice] {
+                if let Err(failure) = our_server(version).advance(&changed) {
+                    assert_eq!(
+                        failure.alert,
+                        in_the_clear(&failure.send),
+                        "{version:?} {number}: {failure:?}"
+                    );
+                    assert!(failure.alert.is_some(), "{version:?} {number}");
+                }
+            }
+        }
+        for cut in [1, 20, 60, hello.len() - 20] {
+            let mut short = hello.clone();
+            short.truncate(hello.len() - 1);
+            short[9 + cut.min(30)] ^= 0xff;
+            short.push(0);
+            if let Err(failure) = our_server(version).advance(&short) {
+                assert_eq!(failure.alert, in_the_clear(&failure.send), "{version:?} {cut}");
+            }
+        }
+    }
+    let hello = client_hello(ProtocolVersion::TLSv1_3);
+    for number in [SIGNATURE_ALGORITHMS, KEY_SHARE, SUPPORTED_GROUPS, SUPPORTED_VERSIONS] {
+        let failure =
+            failure(our_server(ProtocolVersion::TLSv1_3), &with_extensions(&hello, without(number)));
+        let known = [A::HandshakeFailure, A::MissingExtension, A::ProtocolVersion];
+        assert!(failure.alert.is_some_and(|alert| known.contains(&alert)), "{number}: {failure:?}");
+        assert_eq!(failure.alert, in_the_clear(&failure.send));
+    }
+}
+
+/// An extension that the client did not offer.
+#[test]
+fn unoffered_extension() {
+    for version in BOTH {
+        let client = our_client(version);
+        let step = client.advance(&[]).unwrap_or_else(|failure| panic!("{failure:?}"));
+        let Progress::Continue(client) = step.progress else { panic!("done already") };
+        let flight =
+            our_server(version).advance(&step.send).unwrap_or_else(|failure| panic!("{failure:?}")).send;
+        let end = 5 + usize::from(u16::from_be_bytes([flight[3], flight[4]]));
+        let hello = match version {
+            ProtocolVersion::TLSv1_3 => flight[..end].to_vec(),
+            // All of the flight is in one record; the hello alone is put into one.
+            _ => {
+                let length = 4 + usize::from(u16::from_be_bytes([flight[7], flight[8]]));
+                let message = &flight[5..5 + length];
+                [&[22, 3, 3][..], &u16::try_from(length).unwrap().to_be_bytes(), message].concat()
+            }
+        };
+        let failure = failure(client, &with_extensions(&hello, |list| list.push((0x3a3a, Vec::new()))));
+        assert_eq!(failure.alert, Some(AlertDescription::UnsupportedExtension), "{failure:?}");
+        assert_eq!(failure.alert, in_the_clear(&failure.send));
+    }
+}
+
+/// Records out of place, on some of which rustls says nothing: then none is named.
+#[test]
+fn records_out_of_place() {
+    for version in BOTH {
+        let hello = client_hello(version);
+        let half = {
+            let (record, rest) = (&hello[..40], &hello[40..]);
+            let length = u16::try_from(record.len() - 5).unwrap().to_be_bytes();
+            ([&record[..3], &length, &record[5..]].concat(), rest.len())
+        };
+        let records: [&[u8]; 6] = [
+            &[20, 3, 3, 0, 1, 1],
+            &[20, 3, 3, 0, 2, 1, 1],
+            &[20, 3, 3, 0, 1, 2],
+            &[21, 3, 3, 0, 1, 1],
+            &[23, 3, 3, 0, 1, 0],
+            &[22, 3, 3, 0, 4, 11, 0, 0, 0],
+        ];
+        for record in records {
+            for input in [record.to_vec(), [&half.0, record].concat(), [&hello, record].concat()] {
+                if let Err(failure) = our_server(version).advance(&input) {
+                    let sent = &failure.send;
+                    let last = sent.len().checked_sub(7).map_or(&sent[..], |at| &sent[at..]);
+                    if failure.alert.is_none() || last.first() == Some(&21) && last[3..5] == [0, 2] {
+                        assert_eq!(failure.alert, in_the_clear(last), "{version:?} {record:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A client that spoils its Finished, which nobody but it could seal; what the server answers is encrypted.
+#[test]
+fn wrong_finished() {
+    for version in BOTH {
+        let mut client =
+            ClientConnection::new(Arc::new(spoiling(version)), ServerName::try_from(HOST).unwrap()).unwrap();
+        let mut server = our_server(version);
+        let failure = loop {
+            let mut to_server = Vec::new();
+            client.write_tls(&mut to_server).unwrap();
+            match server.advance(&to_server) {
+                Ok(step) => {
+                    client.read_tls(&mut step.send.as_slice()).unwrap();
+                    client.process_new_packets().unwrap();
+                    let Progress::Continue(next) = step.progress else { panic!("accepted") };
+                    server = next;
+                }
+                Err(failure) => break failure,
+            }
+        };
+        client.read_tls(&mut failure.send.as_slice()).unwrap();
+        let told = client.process_new_packets().unwrap_err();
+        assert_eq!(failure.alert, Some(AlertDescription::DecryptError), "{version:?}");
+        assert_eq!(told, rustls::Error::AlertReceived(AlertDescription::DecryptError), "{version:?}");
+    }
+}
+
+/// A client whose Finished is wrong.
+fn spoiling(version: ProtocolVersion) -> ClientConfig {
+    let mut provider = rustls::crypto::ring::default_provider();
+    provider.cipher_suites.clone_from(&SPOILING);
+    client_config_with(version, provider)
+}
+
+static SPOILING: LazyLock<Vec<SupportedCipherSuite>> =
+    LazyLock::new(|| support::link::suites().into_iter().map(spoiled).collect());
+
+fn spoiled(suite: SupportedCipherSuite) -> SupportedCipherSuite {
+    match suite {
+        SupportedCipherSuite::Tls13(suite) => {
+            SupportedCipherSuite::Tls13(Box::leak(Box::new(Tls13CipherSuite {
+                common: common(&suite.common),
+                hkdf_provider: suite.hkdf_provider,
+                aead_alg: Box::leak(Box::new(Spoiled13(suite.aead_alg))),
+                quic: None,
+            })))
+        }
+        SupportedCipherSuite::Tls12(suite) => {
+            SupportedCipherSuite::Tls12(Box::leak(Box::new(Tls12CipherSuite {
+                common: common(&suite.common),
+                prf_provider: suite.prf_provider,
+                kx: suite.kx,
+                sign: suite.sign,
+                aead_alg: Box::leak(Box::new(Spoiled12(suite.aead_alg))),
+            })))
+        }
+    }
+}
+
+fn common(suite: &CipherSuiteCommon) -> CipherSuiteCommon {
+    CipherSuiteCommon {
+        suite: suite.suite,
+        hash_provider: suite.hash_provider,
+        confidentiality_limit: suite.confidentiality_limit,
+    }
+}
+
+struct Spoiled13(&'static dyn Tls13AeadAlgorithm);
+
+impl Tls13AeadAlgorithm for Spoiled13 {
+    fn encrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageEncrypter> {
+        Box::new(Spoiler(self.0.encrypter(key, iv)))
+    }
+
+    fn decrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageDecrypter> {
+        self.0.decrypter(key, iv)
+    }
+
+    fn key_len(&self) -> usize {
+        self.0.key_len()
+    }
+
+    fn extract_keys(
+        &self,
+        key: AeadKey,
+        iv: Iv,
+    ) -> Result<ConnectionTrafficSecrets, UnsupportedOperationError> {
+        self.0.extract_keys(key, iv)
+    }
+}
+
+struct Spoiled12(&'static dyn Tls12AeadAlgorithm);
+
+impl Tls12AeadAlgorithm for Spoiled12 {
+    fn encrypter(&self, key: AeadKey, iv: &[u8], extra: &[u8]) -> Box<dyn MessageEncrypter> {
+        Box::new(Spoiler(self.0.encrypter(key, iv, extra)))
+    }
+
+    fn decrypter(&self, key: AeadKey, iv: &[u8]) -> Box<dyn MessageDecrypter> {
+        self.0.decrypter(key, iv)
+    }
+
+    fn key_block_shape(&self) -> KeyBlockShape {
+        self.0.key_block_shape()
+    }
+
+    fn extract_keys(
+        &self,
+        key: AeadKey,
+        iv: &[u8],
+        explicit: &[u8],
+    ) -> Result<ConnectionTrafficSecrets, UnsupportedOperationError> {
+        self.0.extract_keys(key, iv, explicit)
+    }
+}
+
+/// Flips a bit of every handshake message that it seals. A client without certificate seals one: Finished.
+struct Spoiler(Box<dyn MessageEncrypter>);
+
+impl MessageEncrypter for Spoiler {
+    fn encrypt(
+        &mut self,
+        message: OutboundPlainMessage<'_>,
+        sequence: u64,
+    ) -> Result<OutboundOpaqueMessage, rustls::Error> {
+        let OutboundPlainMessage { typ, version, payload } = message;
+        let mut content = payload.to_vec();
+        if typ == ContentType::Handshake
+            && let Some(last) = content.last_mut()
+        {
+            *last ^= 1;
+        }
+        self.0.encrypt(
+            OutboundPlainMessage { typ, version, payload: OutboundChunks::Single(&content) },
+            sequence,
+        )
+    }
+
+    fn encrypted_payload_len(&self, payload_len: usize) -> usize {
+        self.0.encrypted_payload_len(payload_len)
+    }
+}
