@@ -37,7 +37,7 @@ handshake(Family, Kernel, #{address := Address} = Tls, MyNode, Allowed, SetupTim
 
 %% Both rules are applied before dist_util lets the peer in.
 maybe_identify(#hs_data{socket = Controller} = HsData, Tls, Allowed) ->
-    case rustls_dist_allow:nodes(Tls, Allowed) of
+    case rustls_dist_negotiation:guarded(Controller, Tls, fun() -> rustls_dist_allow:nodes(Tls, Allowed) end) of
         {ok, Nodes} -> identify(HsData#hs_data{allowed = Nodes}, Tls);
         {error, Reason} -> refuse(Controller, Tls, Reason)
     end.
@@ -48,7 +48,8 @@ identify(#hs_data{socket = Controller, f_recv = Recv, f_send = Send} = HsData,
     case Recv(Controller, 0, infinity) of
         {ok, First} ->
             Name = stated_name(Controller, Tls, list_to_binary(First)),
-            case rustls_dist_identity:check(Policy, Name, Der) of
+            case rustls_dist_negotiation:guarded(Controller, Tls,
+                                                 fun() -> rustls_dist_identity:check(Policy, Name, Der) end) of
                 ok ->
                     rustls_dist_negotiation:other_started(HsData#hs_data{f_recv = once_again(First, Recv)}, Tls);
                 {error, Reason} ->

@@ -172,8 +172,8 @@ distribution({check_dflags_failed, Missing}) ->
 distribution({_Step, {ok, Packet}}) ->
     ["the peer sent a packet that has no place at this point of the distribution handshake; it begins with ",
      quoted(lists:sublist(Packet, 64))];
-distribution({dist_util_failed, {Module, Function, Arity}, Kind}) ->
-    io_lib:format("OTP's distribution handshake failed over what the peer sent (~ts in ~ts:~ts/~w)",
+distribution({failed_over_input, {Module, Function, Arity}, Kind}) ->
+    io_lib:format("what the peer sent, perhaps a certificate, cannot be decoded (~ts in ~ts:~ts/~w)",
                   [Kind, Module, Function, Arity]);
 distribution(connection_setup_failed) ->
     "the connection broke just when the link was to come up";

@@ -5,7 +5,7 @@
 %% dist_util goes on to tick when the link is up, so that these calls do not return.
 -module(rustls_dist_negotiation).
 
--export([we_started/2, other_started/2, turn_away/1]).
+-export([we_started/2, other_started/2, guarded/3, turn_away/1]).
 
 -include_lib("kernel/include/dist_util.hrl").
 
@@ -26,15 +26,25 @@ turn_away(#{socket := Socket, tx := Tx}) ->
     end.
 
 run(Handshake, #hs_data{socket = Controller} = HsData, Tls) ->
+    guarded(Controller, Tls, fun() ->
+                                     try
+                                         Handshake(HsData)
+                                     catch
+                                         exit:Reason ->
+                                             turn_away(Tls),
+                                             exit(Reason)
+                                     end
+                             end).
+
+%% Runs what looks at bytes that the peer chose. Controller: of the link.
+-spec guarded(pid(), rustls_dist_handshake:tls(), fun(() -> Result)) -> Result.
+guarded(Controller, Tls, Look) ->
     try
-        Handshake(HsData)
+        Look()
     catch
-        exit:Reason ->
-            turn_away(Tls),
-            exit(Reason);
         error:Reason:Stack ->
             %% Not the reason itself, nor the arguments in the stack: they hold what the peer sent.
-            Failure = {dist_util_failed, where(Stack), kind(Reason)},
+            Failure = {failed_over_input, where(Stack), kind(Reason)},
             rustls_dist_controller:note_failure(Controller, Failure),
             turn_away(Tls),
             exit({rustls_dist, Failure})

@@ -33,8 +33,7 @@ set_up(Family, Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
     dist_util:reset_timer(Timer),
     rustls_dist_controller:note_progress(Controller, #{stage => tls}),
     Tls = secure(Link, Target, Socket, Config, SetupTime),
-    ok = identified(Link, Tls, rustls_dist_identity:check(maps:get(verify_node, Config), atom_to_list(Node),
-                                                          maps:get(peer_der, maps:get(facts, Tls)))),
+    ok = identified(Link, Tls),
     dist_util:reset_timer(Timer),
     rustls_dist_controller:note_progress(Controller, #{stage => distribution_handshake}),
     HsData = rustls_dist_hs_data:new(Family, Tls, MyNode, Controller),
@@ -79,11 +78,15 @@ address(#{ip := Ip, port := Port}) -> {Ip, Port}.
 succeed(_Link, {ok, Value}) -> Value;
 succeed(Link, {error, Reason}) -> give_up(Link, Reason).
 
-identified(_Link, _Tls, ok) ->
-    ok;
-identified(Link, Tls, {error, Reason}) ->
-    rustls_dist_negotiation:turn_away(Tls),
-    give_up(Link, Reason).
+identified(#{node := Node, controller := Controller} = Link, #{verify_node := Policy, facts := #{peer_der := Der}} = Tls) ->
+    Check = fun() -> rustls_dist_identity:check(Policy, atom_to_list(Node), Der) end,
+    case rustls_dist_negotiation:guarded(Controller, Tls, Check) of
+        ok ->
+            ok;
+        {error, Reason} ->
+            rustls_dist_negotiation:turn_away(Tls),
+            give_up(Link, Reason)
+    end.
 
 -spec give_up(#{node := node(), controller := pid()}, term()) -> no_return().
 give_up(#{node := Node, controller := Controller}, Reason) ->

@@ -259,8 +259,16 @@ alert_code(none) -> ?CERTIFICATE_UNKNOWN.
 
 %% Alerts as ssl sends them (ssl_handshake:path_validation_alert), except where it has nothing better than
 %% handshake_failure for a fault of a certificate.
+refused({_Der, Cert}, {bad_cert, cert_expired} = Reason) ->
+    {Serial, _Issuer} = public_key:pkix_subject_id(Cert),
+    {refused, alert_for(Reason), [subject(Cert), ": its serial number is ", serial(Serial),
+                                  ", and it has expired or is not valid yet"]};
 refused({_Der, Cert}, Reason) ->
     {refused, alert_for(Reason), [subject(Cert), ": ", fault_text(Reason)]}.
+
+%% As openssl prints it. Some are negative, which RFC 5280 section 4.1.2.2 forbids.
+serial(Number) when Number >= 0 -> binary:encode_hex(binary:encode_unsigned(Number));
+serial(Number) -> io_lib:format("~.16B", [Number]).
 
 alert_for({bad_cert, Fault}) -> alert_for(Fault);
 alert_for(cert_expired) -> ?CERTIFICATE_EXPIRED;
@@ -281,7 +289,6 @@ alert_for({not_pinned, _Fingerprint}) -> ?BAD_CERTIFICATE;
 alert_for(_Users) -> ?HANDSHAKE_FAILURE.
 
 fault_text({bad_cert, Fault}) -> fault_text(Fault);
-fault_text(cert_expired) -> "a certificate of the chain has expired or is not valid yet";
 fault_text(unknown_ca) -> "the chain reaches no certificate of cacertfile";
 fault_text(selfsigned_peer) -> "the certificate is self-signed";
 fault_text({revoked, Why}) -> io_lib:format("a certificate of the chain is revoked (~tp)", [Why]);
@@ -304,7 +311,7 @@ undetermined(Other) -> io_lib:format("~0tP", [Other, 12]).
 
 subject(Cert) ->
     case public_key:pkix_subject_id(Cert) of
-        {Serial, {rdnSequence, Rdns}} -> ["certificate ", name(Rdns), " with the serial number ", binary:encode_hex(binary:encode_unsigned(Serial))]
+        {_Serial, {rdnSequence, Rdns}} -> ["certificate ", name(Rdns)]
     end.
 
 name(Rdns) ->

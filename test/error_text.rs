@@ -199,3 +199,24 @@ fn texts_of_a_peer_are_cut_and_escaped() {
     let mismatch = Error::NameMismatch { expected: "a".into(), presented }.to_string();
     assert!(mismatch.len() < 400, "{mismatch}");
 }
+
+#[test]
+fn faults_without_a_sentence_are_told_in_words() {
+    let faults = [
+        (rustls::Error::from(InvalidMessage::MissingData("ServerName")), "missing data"),
+        (
+            rustls::Error::from(PeerIncompatible::UncompressedEcPointsRequired),
+            "uncompressed ec points required",
+        ),
+        (
+            rustls::PeerMisbehaved::IllegalMiddleboxChangeCipherSpec.into(),
+            "illegal middlebox change cipher spec",
+        ),
+        (CertificateError::InvalidOcspResponse.into(), "invalid ocsp response"),
+    ];
+    for (fault, words) in faults {
+        let text = Error::from(fault).to_string();
+        assert!(text.contains(words) && !text.contains(['{', '"']), "{text}");
+        assert!(!text.contains("ServerName"), "{text}");
+    }
+}

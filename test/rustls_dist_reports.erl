@@ -50,7 +50,7 @@ collected() ->
 %% Has the node look at its own certificates with this period, in the place of a day.
 -spec own_certificates_every(pos_integer()) -> ok.
 own_certificates_every(PeriodMs) ->
-    Supervisor = whereis(rustls_dist_sup),
+    Supervisor = whereis(rustls_dist_services),
     ok = supervisor:terminate_child(Supervisor, rustls_dist_own_certificate),
     ok = supervisor:delete_child(Supervisor, rustls_dist_own_certificate),
     {ok, _} = supervisor:start_child(Supervisor, #{id => rustls_dist_own_certificate,

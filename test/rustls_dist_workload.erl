@@ -5,7 +5,7 @@
 -export([start_echo/0, round_trip/2, stream/4, start_traffic/1, ping/1]).
 -export([flood_start/3, flood_status/0, flood_finish/0]).
 -export([watch_nodes/0, node_events/0, start_collector/0, collected/0]).
--export([connect_at/2, link_processes/1, hold_input/1, link_socket/1, sockets/0, write_raw/2, census/0]).
+-export([connect_at/2, connect_all_at/2, link_processes/1, hold_input/1, link_socket/1, sockets/0, write_raw/2, census/0]).
 -export([echo/0, stream_receiver/1]).
 
 -define(TIMEOUT_MS, 60000).
@@ -226,6 +226,13 @@ connect_at(Node, At) ->
         true -> net_kernel:connect_node(Node);
         false -> connect_at(Node, At)
     end.
+
+%% The same for many nodes, whatever becomes of each.
+-spec connect_all_at([node()], integer()) -> ok.
+connect_all_at(Nodes, At) ->
+    Callers = [spawn_monitor(?MODULE, connect_at, [Node, At]) || Node <- Nodes, Node =/= node()],
+    _ = [receive {'DOWN', Ref, process, Pid, _} -> ok end || {Pid, Ref} <- Callers],
+    ok.
 
 %% The three processes of the link to Node.
 -spec link_processes(node()) -> #{supervisor := pid(), controller := pid(), input := pid()}.

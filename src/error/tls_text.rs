@@ -1,7 +1,9 @@
 //! What rustls and the peer say, as sentences.
 
+use std::fmt;
+
 use rustls::pki_types::UnixTime;
-use rustls::{AlertDescription, CertificateError, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, OtherError, PeerIncompatible};
 use x509_parser::time::ASN1Time;
 
 use super::alert_name;
@@ -14,9 +16,24 @@ pub(super) fn tls_text(error: &rustls::Error) -> String {
         E::PeerIncompatible(why) => incompatible_text(why),
         E::AlertReceived(alert) => alert_received_text(*alert),
         E::NoCertificatesPresented => "the peer sent no certificate, and one is required of it".to_owned(),
-        E::InvalidCertRevocationList(why) => format!("a certificate revocation list cannot be used: {why:?}"),
+        E::InvalidCertRevocationList(why) => {
+            format!("a certificate revocation list cannot be used: {}", in_words(why))
+        }
         E::InvalidMessage(why) => {
-            format!("the peer sent a message that is not valid TLS ({why:?}); is it speaking TLS at all?")
+            format!(
+                "the peer sent a message that is not valid TLS ({}); is it speaking TLS at all?",
+                in_words(why)
+            )
+        }
+        E::PeerMisbehaved(why) => format!("the peer broke the rules of TLS ({})", in_words(why)),
+        E::InappropriateMessage { got_type, .. } => {
+            format!("the peer sent a record that has no place at this point ({})", in_words(got_type))
+        }
+        E::InappropriateHandshakeMessage { got_type, .. } => {
+            format!(
+                "the peer sent a handshake message that has no place at this point ({})",
+                in_words(got_type)
+            )
         }
         other => other.to_string(),
     }
@@ -83,7 +100,8 @@ fn certificate_text(verdict: &CertificateError) -> String {
             "is not meant for this use (extended key usage); issue one with serverAuth and clientAuth"
         }
         C::ApplicationVerificationFailure => "was refused by this node's own rules",
-        other => return format!("the peer's certificate was refused: {other}"),
+        C::Other(OtherError(why)) => return format!("the peer's certificate was refused: {}", in_words(why)),
+        other => return format!("the peer's certificate was refused: {}", in_words(other)),
     };
     format!("a certificate in the peer's chain {what}")
 }
@@ -104,9 +122,24 @@ fn incompatible_text(why: &PeerIncompatible) -> String {
         P::ExtendedMasterSecretExtensionRequired => {
             "no extended master secret, which TLS 1.2 is required to have"
         }
-        other => return format!("the peer lacks something that is required: {other:?}"),
+        other => return format!("the peer lacks something that is required: {}", in_words(other)),
     };
     format!("this node and the peer have {what}")
+}
+
+/// The name of a variant in words, for faults that have no sentence here: `MissingData("name")` is "missing data".
+fn in_words(variant: &dyn fmt::Debug) -> String {
+    let shown = format!("{variant:?}");
+    let mut words = String::new();
+    let mut before = ' ';
+    for character in shown.chars().take_while(char::is_ascii_alphanumeric) {
+        if character.is_ascii_uppercase() && before.is_ascii_lowercase() {
+            words.push(' ');
+        }
+        words.push(character.to_ascii_lowercase());
+        before = character;
+    }
+    words
 }
 
 /// A time as `2025-01-31 12:00:00 UTC`.
