@@ -7,17 +7,25 @@
 %% The exit status is 0 only when nothing failed.
 -mode(compile).
 
-main([Suite, Folder, Logs | CodePath]) ->
+main([Name, Folder, Logs | CodePath]) ->
     ok = code:add_pathsa([Folder | CodePath]),
-    Options = [{dir, Folder}, {suite, list_to_atom(Suite)} | narrowed(os:getenv("CASE", ""))]
+    Suite = list_to_atom(Name),
+    Options = [{dir, Folder}, {suite, Suite} | narrowed(Suite, os:getenv("CASE", ""))]
         ++ [{logdir, Logs}, {auto_compile, false}, {abort_if_missing_suites, true}],
     {Passed, Failed, Skipped} = count(ct:run_test(Options)),
     Failed > 0 andalso name_failed(Logs),
     io:format("~b passed, ~b failed, ~b skipped~n", [Passed, Failed, Skipped]),
     halt(case Failed of 0 -> 0; _ -> 1 end).
 
-narrowed("") -> [];
-narrowed(Case) -> [{testcase, list_to_atom(Case)}].
+%% A case of groups needs what its groups prepare, and runs in each of them.
+narrowed(_Suite, "") ->
+    [];
+narrowed(Suite, Name) ->
+    Case = list_to_atom(Name),
+    case lists:member(Case, Suite:all()) of
+        true -> [{testcase, Case}];
+        false -> [{group, all}, {testcase, Case}]
+    end.
 
 %% What ct:run_test/1 returns; anything but the counts means that the run itself broke.
 count({Passed, Failed, {UserSkipped, AutoSkipped}}) ->
