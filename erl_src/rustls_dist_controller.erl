@@ -192,19 +192,13 @@ send_packets(Link, Packets, Bytes) when Bytes > ?LARGE_BYTES ->
 send_packets(Link, Packets, _Bytes) ->
     transmit(Link, fun(Tx) -> rustls_dist_nif:tx_seal(Tx, Packets) end).
 
-%% While it has the turn the controller must not be overtaken for long, or it would keep the supervisor from ticking.
 transmit(#link{socket = Socket, peer = Peer, tx = Tx, turn = Turn}, Seal) ->
-    Before = process_flag(priority, max),
     ok = await_turn(Turn, ?TURN_TRIES),
     case Seal(Tx) of
         {ok, Records} ->
             case gen_tcp:send(Socket, Records) of
-                ok ->
-                    ok = rustls_dist_turn:give(Turn),
-                    _ = process_flag(priority, Before),
-                    ok;
-                {error, Reason} ->
-                    death_row({send_error, Reason})
+                ok -> rustls_dist_turn:give(Turn);
+                {error, Reason} -> death_row({send_error, Reason})
             end;
         {error, #{kind := closed}} ->
             death_row(connection_closed);

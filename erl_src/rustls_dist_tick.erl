@@ -4,7 +4,10 @@
 
 -export([send/3, getstat/2]).
 
-%% Tells the peer that we are there. When somebody else has the turn, records are on their way that tell it, too.
+%% Timeslices that the controller gets to send what it has sealed; it needs one or two.
+-define(SLICES, 10).
+
+%% Tells the peer that we are there. When the controller has the turn, records are on their way that tell it, too.
 -spec send(pid(), rustls_dist_handshake:tls(), rustls_dist_turn:turn()) -> ok.
 send(Controller, #{socket := Socket, tx := Tx}, Turn) ->
     case rustls_dist_turn:take(Turn) of
@@ -17,12 +20,28 @@ send(Controller, #{socket := Socket, tx := Tx}, Turn) ->
                     rustls_dist_controller:tick(Controller)
             end;
         false ->
-            ok
+            hurry(Controller, Turn)
     end.
 
 %% Forced: never waits for a peer that does not read. A socket that takes nothing is closed, which the input handler is told.
 sent(Turn, ok) -> rustls_dist_turn:give(Turn);
 sent(_Turn, {error, _}) -> ok.
+
+%% A process of high priority may have overtaken the controller in the middle of its turn, and would keep it there. What is
+%% asked of a process from the highest priority, a garbage collection here, the process does at that priority, and goes on
+%% with its own work in the same timeslice (erts/emulator/beam/erl_process.c). Raising the controller's priority for each
+%% turn would cost a tenth of the throughput. Asked by a process of its own: the answer may have to wait.
+hurry(Controller, Turn) ->
+    _ = spawn_opt(fun() -> hurry(Controller, Turn, ?SLICES) end, [{priority, max}]),
+    ok.
+
+hurry(_Controller, _Turn, 0) ->
+    ok;
+hurry(Controller, Turn, Slices) ->
+    case rustls_dist_turn:is_taken(Turn) andalso erlang:garbage_collect(Controller, [{type, minor}]) of
+        true -> hurry(Controller, Turn, Slices - 1);
+        false -> ok
+    end.
 
 %% Counted at the socket, where dist_util's ticker looks for signs of life. Not being read, it may look silent for reasons
 %% that are ours: the input handler, which grants it messages, did not get its time. That is no silence of the peer, so it

@@ -7,7 +7,7 @@
 %% numbers: nothing sealed later could be read.
 -module(rustls_dist_turn).
 
--export([new/0, take/1, give/1]).
+-export([new/0, take/1, give/1, is_taken/1]).
 
 -export_type([turn/0]).
 
@@ -26,3 +26,7 @@ take(Turn) ->
 -spec give(turn()) -> ok.
 give(Turn) ->
     atomics:put(Turn, 1, 0).
+
+-spec is_taken(turn()) -> boolean().
+is_taken(Turn) ->
+    atomics:get(Turn, 1) =:= 1.

@@ -5,10 +5,11 @@
 -include_lib("stdlib/include/assert.hrl").
 
 -export([all/0, groups/0, init_per_suite/1, end_per_suite/1]).
--export([one_side/1, both_sides/1, many_ticks/1, under_traffic/1, frozen_meanwhile/1]).
+-export([one_side/1, both_sides/1, many_ticks/1, under_traffic/1, frozen_meanwhile/1,
+         overtaken/1]).
 
 %% run on the nodes
--export([keep_busy/1]).
+-export([keep_busy/1, be_overtaken/0]).
 
 -define(TICK_TIME_S, 2).
 -define(BUSY_MS, 3 * ?TICK_TIME_S * 1000).
@@ -20,7 +21,8 @@ all() ->
     [{group, side_by_side}].
 
 groups() ->
-    [{side_by_side, [parallel], [one_side, both_sides, many_ticks, under_traffic, frozen_meanwhile]}].
+    [{side_by_side, [parallel], [one_side, both_sides, many_ticks, under_traffic, frozen_meanwhile,
+                                 overtaken]}].
 
 init_per_suite(Config) ->
     {Keeper, Cluster} = rustls_dist_cluster:keep(fun rustls_dist_cluster:new/0),
@@ -77,6 +79,41 @@ frozen_meanwhile(Config) ->
         os:cmd("kill -CONT " ++ rustls_dist_cluster:os_pid(B))
     end,
     stop([A, B]).
+
+%% Whoever is overtaken while it has the turn to seal and send is helped through it by the tick that finds it so.
+overtaken(Config) ->
+    {A, B} = joined(Config, []),
+    ?assertEqual(ok, call(A, ?MODULE, be_overtaken, [])),
+    stop([A, B]).
+
+%% Runs on a node. The turn is taken by a process of normal priority that needs more than a timeslice for it, and then a busy
+%% one begins.
+be_overtaken() ->
+    Turn = rustls_dist_turn:new(),
+    Test = self(),
+    Ends = erlang:monotonic_time(millisecond) + ?BUSY_MS,
+    Holder = spawn(fun() ->
+                           true = rustls_dist_turn:take(Turn),
+                           Test ! taken,
+                           ok = count_down(20000),
+                           ok = rustls_dist_turn:give(Turn),
+                           receive stop -> ok end
+                   end),
+    receive taken -> ok end,
+    _ = spawn_opt(fun() -> burn(Ends) end, [{priority, high}]),
+    {Helper, Ref} = spawn_opt(fun() -> help(Holder, Turn, Ends) end, [monitor, {priority, max}]),
+    receive {'DOWN', Ref, process, Helper, Result} -> Holder ! stop, Result end.
+
+count_down(0) -> ok;
+count_down(N) -> count_down(N - 1).
+
+help(Holder, Turn, Ends) ->
+    %% The holder is not through, and stays where it is.
+    [receive after 100 -> true = rustls_dist_turn:is_taken(Turn) end || _ <- [1, 2, 3]],
+    ok = rustls_dist_tick:send(Holder, #{socket => none, tx => none}, Turn),
+    receive after 100 -> false = rustls_dist_turn:is_taken(Turn) end,
+    true = erlang:monotonic_time(millisecond) < Ends,
+    exit(ok).
 
 %% Runs on a node: what every process of normal priority has to wait for.
 keep_busy(Ms) ->
