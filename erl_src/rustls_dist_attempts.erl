@@ -8,7 +8,7 @@
 -behaviour(gen_server).
 
 -export([start_link/0, begun/3, is_any_to/2]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 
 %% An attempt, and the link that it became.
 -record(attempt, {controller :: pid(), node :: node(), ip :: inet:ip_address(), begun_ms :: integer()}).
@@ -67,6 +67,10 @@ handle_info({'DOWN', _Ref, process, Controller, _Reason}, State) ->
     {noreply, State};
 handle_info(_Other, State) ->
     {noreply, State}.
+
+-spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+format_status(Status) ->
+    rustls_dist_crash:format_status(Status).
 
 now_ms() ->
     erlang:monotonic_time(millisecond).

@@ -6,7 +6,7 @@
 
 -export_type([failure/0]).
 
--type failure() :: plain_distribution | {not_tls, binary()} | no_answer | {timeout, Received :: false} | {socket, inet:posix()}.
+-type failure() :: plain_distribution | {not_tls, binary()} | no_answer | {timeout, Received :: boolean()} | {socket, inet:posix()}.
 
 %% What it takes to tell. Waiting for so many takes a buffer of that size; waiting for any number takes one of the socket's
 %% `buffer' for each silent peer, also where the socket is active (erts/emulator/drivers/common/inet_drv.c, tcp_recv).
@@ -30,7 +30,7 @@ await(Socket, TimeoutMs) ->
                 Failure -> {error, Failure}
             end;
         {error, timeout} ->
-            {error, {timeout, false}};
+            {error, {timeout, at_hand(Socket) =/= <<>>}};
         {error, closed} ->
             {error, no_answer};
         {error, Reason} ->

@@ -111,7 +111,7 @@ keys_load(Config) ->
     ok = rustls_dist_nif:load(),
     [begin
          #{cert := Cert, key := Key} = rustls_dist_certs:self_signed(get(dir, Config), Name, #{key => Kind}),
-         [?assertMatch({{Name, Format, Role}, {ok, _, [#{subject := _}], []}},
+         [?assertMatch({{Name, Format, Role}, {ok, _, [[#{subject := _}]], []}},
                        {{Name, Format, Role},
                         rustls_dist_nif:config_new(Role, #{certfile => unicode:characters_to_binary(Cert),
                                                            keyfile => unicode:characters_to_binary(written(Key, Format)),
