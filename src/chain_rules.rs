@@ -16,10 +16,8 @@ use x509_parser::public_key::PublicKey;
 use crate::certificate;
 use crate::chain::NameScope;
 use crate::error::{ChainFault, Error};
+use crate::provider;
 use crate::trust::TrustStore;
-
-/// The shortest RSA key that ring verifies signatures of.
-const MIN_RSA_BITS: usize = 2048;
 
 /// Checks a path of `end_entity` that webpki built from anchors of `trust`.
 ///
@@ -50,7 +48,7 @@ pub(crate) fn check(
     check_anchor(path, trust, now)
 }
 
-/// Checks that a peer's RSA key has 2048 bits or more, as ring demands of signatures: it would only call a signature of a
+/// Checks that a peer's RSA key has 2048 bits or more, as the provider demands of signatures: it would only call a signature of a
 /// shorter one wrong.
 ///
 /// # Errors
@@ -63,9 +61,9 @@ pub(crate) fn check_key(end_entity: &CertificateDer<'_>) -> Result<(), Error> {
     // The modulus is a DER integer: a leading zero byte is no part of it.
     let modulus = key.modulus.iter().skip_while(|&&byte| byte == 0).collect::<Vec<_>>();
     let bits = modulus.first().map_or(0, |&&first| 8 * modulus.len() - first.leading_zeros() as usize);
-    match bits {
-        0..MIN_RSA_BITS => Err(Error::ChainRefused(ChainFault::WeakKey { bits })),
-        _ => Ok(()),
+    match bits < *provider::RSA.bits.start() {
+        true => Err(Error::ChainRefused(ChainFault::WeakKey { bits })),
+        false => Ok(()),
     }
 }
 

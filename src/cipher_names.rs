@@ -1,44 +1,49 @@
 //! Names of cipher suites: OTP's (which are IANA's) and OpenSSL's.
 
-use rustls::crypto::ring::cipher_suite as suites;
 use rustls::{CipherSuite, SupportedCipherSuite};
 
 use crate::error::Error;
+use crate::provider;
 
-/// Every suite that is offered: its OTP name, its OpenSSL name (the same for TLS 1.3) and the suite.
-static SUITES: [(&str, &str, SupportedCipherSuite); 9] = [
-    ("TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384", suites::TLS13_AES_256_GCM_SHA384),
-    ("TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256", suites::TLS13_AES_128_GCM_SHA256),
-    ("TLS_CHACHA20_POLY1305_SHA256", "TLS_CHACHA20_POLY1305_SHA256", suites::TLS13_CHACHA20_POLY1305_SHA256),
+/// Every suite that has a name here: its OTP name, its OpenSSL name (the same for TLS 1.3) and its number. Whether it is
+/// offered is the provider's matter.
+static SUITES: [(&str, &str, CipherSuite); 9] = [
+    ("TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384", CipherSuite::TLS13_AES_256_GCM_SHA384),
+    ("TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256", CipherSuite::TLS13_AES_128_GCM_SHA256),
+    (
+        "TLS_CHACHA20_POLY1305_SHA256",
+        "TLS_CHACHA20_POLY1305_SHA256",
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256,
+    ),
     (
         "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
         "ECDHE-ECDSA-AES256-GCM-SHA384",
-        suites::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
     ),
     (
         "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
         "ECDHE-ECDSA-AES128-GCM-SHA256",
-        suites::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
     ),
     (
         "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
         "ECDHE-ECDSA-CHACHA20-POLY1305",
-        suites::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
     ),
     (
         "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
         "ECDHE-RSA-AES256-GCM-SHA384",
-        suites::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
     ),
     (
         "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
         "ECDHE-RSA-AES128-GCM-SHA256",
-        suites::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
     ),
     (
         "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
         "ECDHE-RSA-CHACHA20-POLY1305",
-        suites::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
     ),
 ];
 
@@ -112,24 +117,18 @@ const NUMBERS: [&str; 5] = ["8", "40", "56", "128", "256"];
 pub fn parse(name: &str) -> Result<SupportedCipherSuite, Error> {
     let name = name.trim();
     let is_named = |known: &str| known.eq_ignore_ascii_case(name);
-    match SUITES.iter().find(|(otp, openssl, _)| is_named(otp) || is_named(openssl)) {
-        Some((_, _, suite)) => Ok(*suite),
+    let number = SUITES.iter().find(|(otp, openssl, _)| is_named(otp) || is_named(openssl));
+    match number.and_then(|(_, _, number)| provider::suite(*number)) {
+        Some(suite) => Ok(suite),
         None if is_made_of_parts(name) => Err(Error::UnsupportedCipher { name: name.to_owned() }),
         None => Err(Error::UnknownCipher { name: name.to_owned() }),
     }
 }
 
-/// Looks up a list of names separated by `:` or `,`, as OpenSSL and OTP write them; the order is kept.
-///
-/// Errors as for [`parse`], for the first name that fails; an empty list is an [`Error::UnknownCipher`].
-pub fn parse_list(text: &str) -> Result<Vec<SupportedCipherSuite>, Error> {
-    text.split([':', ',']).map(parse).collect()
-}
-
 /// The name that OTP prints for a suite (`ssl:suite_to_str/1`), for any suite in [`parse`]'s reach, and
 /// IANA's name for the rest; `"unknown"` for a number without a name.
 pub fn otp_name(suite: CipherSuite) -> &'static str {
-    let known = SUITES.iter().find(|(_, _, known)| known.suite() == suite);
+    let known = SUITES.iter().find(|(_, _, known)| *known == suite);
     known.map_or_else(|| suite.as_str().unwrap_or("unknown"), |(otp, _, _)| otp)
 }
 

@@ -273,7 +273,7 @@ pub enum Error {
     Closed,
 }
 
-/// Kinds of private keys that ring cannot sign with.
+/// Kinds of private keys that the provider cannot sign with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnsupportedKey {
@@ -287,9 +287,9 @@ pub enum UnsupportedKey {
     Ed448,
     /// ECDSA on a curve that is written out instead of named.
     EcdsaExplicitCurve,
-    /// ECDSA without the public part in uncompressed form, which ring demands.
+    /// ECDSA without the public part in uncompressed form, which the provider demands.
     EcdsaNoPublicPart,
-    /// RSA with fewer than 2048 or more than 4096 bits, or a number of bits that is not a multiple of 512.
+    /// RSA of a size that the provider does not take.
     RsaSize {
         /// Length of the modulus.
         bits: usize,

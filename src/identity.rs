@@ -6,7 +6,6 @@ use std::sync::Arc;
 use rustls::pki_types::CertificateDer;
 use rustls::sign::{CertifiedKey, SigningKey};
 use x509_parser::certificate::X509Certificate;
-use x509_parser::error::X509Error;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
@@ -15,6 +14,7 @@ use crate::certificate;
 use crate::error::Error;
 use crate::pem;
 use crate::private_key::{self, Password};
+use crate::signature::{self, Signed};
 use crate::trust::TrustSource;
 
 /// The most certificates of a chain, the node's own included. It is what a peer with OTP's default `depth`
@@ -125,11 +125,11 @@ fn complete(chain: &mut Vec<CertificateDer<'static>>, pool: &[CertificateDer<'st
 }
 
 /// Whether `issuer` signed `subject`, as far as can be told: names, key identifiers and signature. A
-/// signature of a kind that ring cannot check does not count against it.
+/// signature of a kind that the provider cannot check does not count against it.
 fn may_have_issued(issuer: &X509Certificate<'_>, subject: &X509Certificate<'_>) -> bool {
     issuer.subject().as_raw() == subject.issuer().as_raw()
         && key_identifiers_agree(issuer, subject)
-        && subject.verify_signature(Some(issuer.public_key())) != Err(X509Error::SignatureVerificationError)
+        && signature::on_certificate(subject, issuer) != Signed::ByAnother
 }
 
 /// RFC 5280 sections 4.2.1.1 and 4.2.1.2; identifiers that are absent agree with anything.

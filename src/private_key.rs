@@ -9,13 +9,12 @@ use std::sync::Arc;
 use pkcs8::der::asn1::{AnyRef, OctetStringRef};
 use pkcs8::der::{Reader, SliceReader};
 use pkcs8::{EncryptedPrivateKeyInfo, pkcs5};
-use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
 use rustls::sign::SigningKey;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, UnsupportedKey};
-use crate::pem;
+use crate::{pem, provider};
 
 mod diagnosis;
 
@@ -95,7 +94,7 @@ impl Format {
 }
 
 fn signing_key(der: &PrivateKeyDer<'_>, path: &Path) -> Result<Arc<dyn SigningKey>, Error> {
-    any_supported_type(der).map_err(|_| match diagnosis::unsupported(der) {
+    provider::signing_key(der).map_err(|_| match diagnosis::unsupported(der) {
         Some(kind) => Error::UnsupportedKey { path: path.to_owned(), kind },
         None => Error::BadPrivateKey { path: path.to_owned() },
     })

@@ -1,21 +1,67 @@
 //! The crypto provider, chosen here and nowhere else.
 
-use std::sync::Arc;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, LazyLock};
 
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
-use rustls::{SupportedCipherSuite, SupportedProtocolVersion};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::SigningKey;
+use rustls::{CipherSuite, SupportedCipherSuite, SupportedProtocolVersion};
 
 use crate::error::Error;
 use crate::sent_alert;
 
+/// The provider that runs.
+static PROVIDER: LazyLock<CryptoProvider> = LazyLock::new(ring::default_provider);
+
+/// What RSA keys the provider signs and verifies with; it does not tell by itself why it refuses one.
+pub(crate) const RSA: RsaKeys =
+    RsaKeys { bits: 2048..=4096, private_bits_step: 512, least_private_exponent: &[1, 0, 1] };
+
+/// The RSA keys that a provider takes.
+pub(crate) struct RsaKeys {
+    /// Lengths of the modulus.
+    pub(crate) bits: RangeInclusive<usize>,
+    /// A private key's length is a multiple of this.
+    pub(crate) private_bits_step: usize,
+    /// The smallest public exponent of a private key, as big-endian bytes.
+    pub(crate) least_private_exponent: &'static [u8],
+}
+
+impl RsaKeys {
+    /// The lengths of private keys, as `2048, 2560 and 3072`.
+    pub(crate) fn private_bits_text(&self) -> String {
+        let all: Vec<String> =
+            self.bits.clone().step_by(self.private_bits_step).map(|bits| bits.to_string()).collect();
+        match all.as_slice() {
+            [most @ .., last] if !most.is_empty() => format!("{} and {last}", most.join(", ")),
+            few => few.concat(),
+        }
+    }
+}
+
 /// The provider with all its cipher suites, strongest first.
 pub fn default_provider() -> CryptoProvider {
-    ring::default_provider()
+    PROVIDER.clone()
 }
 
 /// The signature algorithms that certificates and handshakes are verified with.
 pub fn signature_algorithms() -> WebPkiSupportedAlgorithms {
-    default_provider().signature_verification_algorithms
+    PROVIDER.signature_verification_algorithms
+}
+
+/// The cipher suite of a number, if the provider has it.
+pub(crate) fn suite(number: CipherSuite) -> Option<SupportedCipherSuite> {
+    PROVIDER.cipher_suites.iter().find(|suite| suite.suite() == number).copied()
+}
+
+/// Makes a private key something that signs.
+///
+/// # Errors
+/// The provider's, which says little.
+pub(crate) fn signing_key(key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+    // The copy is wiped by rustls' own providers.
+    PROVIDER.key_provider.load_private_key(key.clone_key())
 }
 
 /// TLS versions in the order of preference.

@@ -1,14 +1,53 @@
-//! The proof that the peer holds its certificate's private key.
+//! Signatures: the proof that the peer holds its certificate's private key, and who signed a certificate.
 //!
-//! It is checked against the public key alone, so that it also works for certificates that webpki does not parse
+//! The proof is checked against the public key alone, so that it also works for certificates that webpki does not parse
 //! (X.509 version 1), and it is never skipped, whatever the certificate policy.
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
 use rustls::{CertificateError, DigitallySignedStruct, PeerMisbehaved};
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
+use x509_parser::certificate::X509Certificate;
 
-use crate::certificate;
+use crate::{certificate, provider};
+
+/// What the signature on a certificate says about a possible issuer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signed {
+    /// It is by the issuer's key.
+    ByIssuer,
+    /// It is by another key.
+    ByAnother,
+    /// The provider cannot check signatures of this kind, or by keys of this kind.
+    Unknown,
+}
+
+/// Whether the key of `issuer` signed `subject`.
+pub(crate) fn on_certificate(subject: &X509Certificate<'_>, issuer: &X509Certificate<'_>) -> Signed {
+    let spki = SubjectPublicKeyInfoDer::from(issuer.public_key().raw);
+    let Ok(key) = webpki::RawPublicKeyEntity::try_from(&spki) else {
+        return Signed::Unknown;
+    };
+    let identifier = subject.signature_algorithm.algorithm.as_bytes();
+    let mut found = Signed::Unknown;
+    for algorithm in provider::signature_algorithms().all {
+        // An AlgorithmIdentifier begins with its object identifier: tag, length, content (RFC 5280 section 4.1.1.2).
+        let known = algorithm.signature_alg_id();
+        let [6, length, content @ ..] = known.as_ref() else {
+            continue;
+        };
+        if content.get(..usize::from(*length)) != Some(identifier) {
+            continue;
+        }
+        let message = subject.tbs_certificate.as_ref();
+        match key.verify_signature(*algorithm, message, &subject.signature_value.data) {
+            Ok(()) => return Signed::ByIssuer,
+            Err(webpki::Error::InvalidSignatureForPublicKey) => found = Signed::ByAnother,
+            Err(_) => {}
+        }
+    }
+    found
+}
 
 /// Checks a TLS 1.3 CertificateVerify (RFC 8446 section 4.4.3).
 ///

@@ -2,7 +2,7 @@
 
 use rustls::CipherSuite;
 use rustls::crypto::ring::ALL_CIPHER_SUITES;
-use rustls_dist::cipher_names::{otp_name, parse, parse_list};
+use rustls_dist::cipher_names::{otp_name, parse};
 use rustls_dist::error::Error;
 
 #[test]
@@ -76,23 +76,6 @@ fn nonsense() {
     {
         assert_eq!(parse(name), Err(Error::UnknownCipher { name: name.trim().into() }));
     }
-}
-
-#[test]
-fn lists_keep_their_order() {
-    let suites =
-        parse_list("ECDHE-RSA-AES128-GCM-SHA256:TLS_AES_256_GCM_SHA384, ECDHE-RSA-CHACHA20-POLY1305")
-            .unwrap();
-    let suites: Vec<_> = suites.iter().map(|suite| otp_name(suite.suite())).collect();
-    let expected = [
-        "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-        "TLS_AES_256_GCM_SHA384",
-        "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-    ];
-    assert_eq!(suites, expected);
-    assert_eq!(parse_list(""), Err(Error::UnknownCipher { name: "".into() }));
-    assert!(matches!(parse_list("TLS_AES_256_GCM_SHA384:AES128-SHA"), Err(Error::UnsupportedCipher { .. })));
-    assert_eq!(parse_list("TLS_AES_256_GCM_SHA384").unwrap_or_default().len(), 1);
 }
 
 #[test]

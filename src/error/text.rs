@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::{Error, UnsupportedKey, peer_text, tls_text};
+use crate::provider;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,9 +134,10 @@ fn unsupported_key_text(path: &Path, kind: &UnsupportedKey) -> String {
             "is an ECDSA key without its public part in uncompressed form".to_owned(),
             "convert it with: openssl ec -conv_form uncompressed -in KEY -out FILE.pem",
         ),
-        UnsupportedKey::RsaSize { bits } => {
-            (format!("is an RSA key of {bits} bits (2048, 2560, 3072, 3584 and 4096 are supported)"), NEW_KEY)
-        }
+        UnsupportedKey::RsaSize { bits } => (
+            format!("is an RSA key of {bits} bits ({} are supported)", provider::RSA.private_bits_text()),
+            NEW_KEY,
+        ),
         UnsupportedKey::RsaExponent => {
             ("is an RSA key with a public exponent below 65537".to_owned(), NEW_KEY)
         }

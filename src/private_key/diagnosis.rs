@@ -1,4 +1,4 @@
-//! Why ring refuses a key. ring says very little, so the key's outline is read again here.
+//! Why the provider refuses a key. It says very little, so the key's outline is read again here.
 
 use pkcs8::der::asn1::{AnyRef, BitStringRef, ContextSpecific, ObjectIdentifier, OctetStringRef, UintRef};
 use pkcs8::der::{self, Decode, Reader, SliceReader, TagNumber};
@@ -6,6 +6,7 @@ use pkcs8::{AlgorithmIdentifierRef, PrivateKeyInfo};
 use rustls::pki_types::PrivateKeyDer;
 
 use crate::error::UnsupportedKey;
+use crate::provider;
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const DSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10040.4.1");
@@ -16,10 +17,7 @@ const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 
-/// The smallest public exponent of a private key that ring takes.
-const LEAST_RSA_EXPONENT: [u8; 3] = [1, 0, 1];
-
-/// Why a key that ring refused cannot be used; `None` when it is not a sound key at all.
+/// Why a key that the provider refused cannot be used; `None` when it is not a sound key at all.
 pub(super) fn unsupported(key: &PrivateKeyDer<'_>) -> Option<UnsupportedKey> {
     match key {
         PrivateKeyDer::Pkcs8(der) => pkcs8(der.secret_pkcs8_der()),
@@ -41,7 +39,7 @@ fn pkcs8(der: &[u8]) -> Option<UnsupportedKey> {
         EC => ec(info.private_key, Some(&info.algorithm)),
         DSA => Some(UnsupportedKey::Dsa),
         ED448 => Some(UnsupportedKey::Ed448),
-        // ring knows this one, so the key itself is at fault.
+        // The provider knows this one, so the key itself is at fault.
         ED25519 => None,
         other => Some(UnsupportedKey::Other(other.to_string())),
     }
@@ -53,9 +51,10 @@ fn rsa(der: &[u8]) -> Option<UnsupportedKey> {
     let first = modulus.as_bytes().first()?;
     let bits = modulus.as_bytes().len() * 8 - first.leading_zeros() as usize;
     let exponent = exponent.as_bytes();
-    if !(2048..=4096).contains(&bits) || !bits.is_multiple_of(512) {
+    let (rules, least) = (provider::RSA, provider::RSA.least_private_exponent);
+    if !rules.bits.contains(&bits) || !bits.is_multiple_of(rules.private_bits_step) {
         Some(UnsupportedKey::RsaSize { bits })
-    } else if (exponent.len(), exponent) < (LEAST_RSA_EXPONENT.len(), LEAST_RSA_EXPONENT.as_slice()) {
+    } else if (exponent.len(), exponent) < (least.len(), least) {
         Some(UnsupportedKey::RsaExponent)
     } else {
         None
