@@ -6,7 +6,7 @@
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
 -export([waiting_messages/1, waiting_mixes/1, longest_call/1, counters_beside_a_long_seal/1]).
--export([hold/0, release/1, drain_all/0, send_between/4]).
+-export([hold/0, drain/0, send_between/4]).
 
 %% What the binaries of one waiting message may take beside 4 times its packet: the VM's own part of a binary, what the
 %% allocator rounds up to, and the share in a group of tiny ones (rustls_dist::packet::SLACK_BYTES).
@@ -14,6 +14,9 @@
 
 %% What a packet has beside the payload, at most: headers, the control message and the tuple around the payload.
 -define(ENVELOPE_BYTES, 256).
+
+%% What the link itself holds, whatever waits: socket messages and what is read and opened at the moment.
+-define(IN_FLIGHT_BYTES, 1048576).
 
 -define(CALL_MS, 60000).
 -define(HANDSHAKE_MS, 10000).
@@ -59,12 +62,12 @@ waiting_mixes(Config) ->
 
 waiting(A, B, Sizes, Count) ->
     Holder = call(B, ?MODULE, hold, []),
-    Drain = call(B, ?MODULE, drain_all, []),
+    Drain = call(B, ?MODULE, drain, []),
     Before = binaries(B, Holder),
     ok = call(A, ?MODULE, send_between, [Holder, Drain, Sizes, Count]),
     Arrived = {message_queue_len, Count},
     rustls_dist_cluster:poll(fun() -> call(B, erlang, process_info, [Holder, message_queue_len]) =:= Arrived end),
-    Allowed = lists:sum([4 * (lists:nth(Nth rem length(Sizes) + 1, Sizes) + ?ENVELOPE_BYTES) + ?OVERHEAD_BYTES
+    Allowed = ?IN_FLIGHT_BYTES + lists:sum([4 * (lists:nth(Nth rem length(Sizes) + 1, Sizes) + ?ENVELOPE_BYTES) + ?OVERHEAD_BYTES
                          || Nth <- lists:seq(1, Count)]),
     %% What only passes through goes with the next collection.
     rustls_dist_cluster:poll(fun() ->
@@ -72,36 +75,27 @@ waiting(A, B, Sizes, Count) ->
                                      ct:log("~w: ~b bytes a message", [Sizes, Held div Count]),
                                      Held =< Allowed
                              end),
-    ok = call(B, ?MODULE, release, [Holder]),
-    rustls_dist_cluster:poll(fun() -> binaries(B, none) - Before =< ?READ_BYTES end).
+    _ = [call(B, erlang, exit, [Pid, kill]) || Pid <- [Holder, Drain]],
+    ok.
 
 %% What is left after a collection everywhere but in the process that holds messages: it would decode them for it.
 binaries(Peer, Holder) ->
     _ = [call(Peer, erlang, garbage_collect, [Pid]) || Pid <- call(Peer, erlang, processes, []), Pid =/= Holder],
     call(Peer, erlang, memory, [binary]).
 
-%% Runs on a node: a process that is busy, and does not look at its messages, until it is told.
+%% Runs on a node: a process that is busy and never looks at its messages.
 hold() ->
-    Told = atomics:new(1, []),
-    Holder = spawn_opt(fun() -> spin(Told), drain() end, [{priority, low}]),
-    ok = persistent_term:put({?MODULE, Holder}, Told),
-    Holder.
+    spawn_opt(fun spin/0, [{priority, low}]).
 
-release(Holder) ->
-    atomics:put(persistent_term:get({?MODULE, Holder}), 1, 1).
+spin() ->
+    spin().
 
 %% Runs on a node: a process that takes every message at once.
-drain_all() ->
-    spawn(fun drain/0).
-
-spin(Told) ->
-    case atomics:get(Told, 1) of
-        0 -> spin(Told);
-        1 -> ok
-    end.
-
 drain() ->
-    receive _ -> drain() end.
+    spawn(fun drained/0).
+
+drained() ->
+    receive _ -> drained() end.
 
 %% Runs on a node: messages of these sizes in turn to Holder, each behind a bulk message to Drain.
 send_between(Holder, Drain, Sizes, Count) ->
