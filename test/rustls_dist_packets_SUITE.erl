@@ -5,7 +5,7 @@
 -include_lib("stdlib/include/assert.hrl").
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
--export([waiting_messages/1, waiting_mixes/1, longest_call/1, counters_beside_a_long_seal/1]).
+-export([waiting_messages/1, longest_call/1, counters_beside_a_long_seal/1]).
 -export([hold/0, drain/0, send_between/4]).
 
 %% What the binaries of one waiting message may take beside 4 times its packet: the VM's own part of a binary, what the
@@ -35,7 +35,7 @@
 -define(CALL_PACKETS, 4 * (16384 + 512) div 64).
 
 all() ->
-    [waiting_messages, waiting_mixes, longest_call, counters_beside_a_long_seal].
+    [waiting_messages, longest_call, counters_beside_a_long_seal].
 
 init_per_suite(Config) ->
     {Keeper, Cluster} = rustls_dist_cluster:keep(fun rustls_dist_cluster:new/0),
@@ -50,15 +50,12 @@ end_per_suite(Config) ->
 
 %% memory -------------------------------------------------------------------------------------------------------
 
-%% 500 messages of one size to a process that does not get to them, with bulk to another process between them.
+%% 500 messages to a process that does not get to them, with bulk to another process between them: of one size, and of
+%% several in turn, so that neighbours differ.
 waiting_messages(Config) ->
     {A, B} = linked(Config),
-    [waiting(A, B, [Bytes], 500) || Bytes <- [32, 100, 1024, 10240, 71680]].
-
-%% Sizes in turn, so that neighbours differ.
-waiting_mixes(Config) ->
-    {A, B} = linked(Config),
-    [waiting(A, B, Sizes, 500) || Sizes <- [[32, 71680], [32, 100, 1024], [10240, 32, 1024], [32, 32, 32, 32, 10240]]].
+    [waiting(A, B, Sizes, 500)
+     || Sizes <- [[32], [100], [1024], [10240], [71680], [32, 71680], [32, 100, 1024], [10240, 32, 1024]]].
 
 waiting(A, B, Sizes, Count) ->
     Holder = call(B, ?MODULE, hold, []),
