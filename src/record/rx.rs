@@ -185,12 +185,12 @@ impl<B: Buffer> RecordRx<B> {
         if !self.ciphertext.is_empty() {
             return self.open_kept(input, events, work);
         }
-        if let Some(header) = self.parse_header(input)? {
-            if let Some((record, rest)) = input.split_at_checked(header.record_bytes()) {
-                *input = rest;
-                self.open_record(&header, &record[HEADER_BYTES..], events, work)?;
-                return Ok(true);
-            }
+        if let Some(header) = self.parse_header(input)?
+            && let Some((record, rest)) = input.split_at_checked(header.record_bytes())
+        {
+            *input = rest;
+            self.open_record(&header, &record[HEADER_BYTES..], events, work)?;
+            return Ok(true);
         }
         self.ciphertext.keep(std::mem::take(input));
         Ok(false)
