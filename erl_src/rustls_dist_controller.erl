@@ -174,7 +174,11 @@ gather(DHandle, Packets, Bytes, PacketsLeft) ->
     end.
 
 notify(DHandle) ->
-    alive(fun() -> erlang:dist_ctrl_get_data_notification(DHandle) end).
+    try
+        erlang:dist_ctrl_get_data_notification(DHandle)
+    catch
+        _:_ -> death_row(connection_closed)
+    end.
 
 %% Calls the VM about a distribution handle. It raises badarg for one that belongs to an earlier link, and notsup when the
 %% process is not that of a link any more (erts/emulator/beam/dist.c): whatever it is, the link is gone.
