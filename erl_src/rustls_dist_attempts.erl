@@ -8,7 +8,7 @@
 -behaviour(gen_server).
 
 -export([start_link/0, begun/3, is_any_to/2]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 
 %% The latest attempt to a node, and the link that it became.
 -record(attempt, {node :: node(), ip :: inet:ip_address(), begun_ms :: integer()}).
@@ -16,6 +16,9 @@
 -type state() :: #{reference() => #attempt{}}.    % by the monitor of its controller
 
 -define(TABLE, ?MODULE).
+
+%% How long an attempt, or a link, that ended is remembered.
+-define(LINGER_MS, 3000).
 
 -spec start_link() -> {ok, pid()} | {error, term()}.
 start_link() ->
@@ -35,7 +38,8 @@ begun(Controller, Node, Ip) ->
 %% peer had no time to say its name.
 -spec is_any_to(Name :: string() | unknown, inet:ip_address()) -> boolean().
 is_any_to(Name, Ip) ->
-    Since = now_ms() - kept_ms(),
+    %% As long as a set-up may take on both sides.
+    Since = now_ms() - 2 * net_kernel:connecttime(),
     try ets:tab2list(?TABLE) of
         Attempts -> lists:any(fun(Attempt) -> is_to(Attempt, Name, Ip, Since) end, Attempts)
     catch
@@ -45,10 +49,6 @@ is_any_to(Name, Ip) ->
 is_to(#attempt{begun_ms = BegunMs}, _Name, _Ip, Since) when BegunMs < Since -> false;
 is_to(#attempt{ip = Ip}, unknown, Ip, _Since) -> true;
 is_to(#attempt{node = Node}, Name, _Ip, _Since) -> Name =/= unknown andalso atom_to_list(Node) =:= Name.
-
-%% As long as a set-up may take on both sides.
-kept_ms() ->
-    2 * net_kernel:connecttime().
 
 -spec init([]) -> {ok, state()}.
 init([]) ->
@@ -70,7 +70,7 @@ handle_cast(_Cast, State) ->
 -spec handle_info(term(), state()) -> {noreply, state()}.
 handle_info({'DOWN', Ref, process, _Controller, _Reason}, State) when is_map_key(Ref, State) ->
     {Attempt, Rest} = maps:take(Ref, State),
-    _ = erlang:send_after(kept_ms(), self(), {forget, Attempt}),
+    _ = erlang:send_after(?LINGER_MS, self(), {forget, Attempt}),
     {noreply, Rest};
 %% Not a later one to the same node.
 handle_info({forget, #attempt{} = Attempt}, State) ->
@@ -78,6 +78,10 @@ handle_info({forget, #attempt{} = Attempt}, State) ->
     {noreply, State};
 handle_info(_Other, State) ->
     {noreply, State}.
+
+-spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+format_status(Status) ->
+    rustls_dist_crash:format_status(Status).
 
 now_ms() ->
     erlang:monotonic_time(millisecond).

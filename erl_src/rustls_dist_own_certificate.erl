@@ -6,7 +6,7 @@
 -behaviour(gen_server).
 
 -export([start_link/0, start_link/1, warnings/3]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 
 -export_type([shown/0, host/0]).
 
@@ -60,6 +60,10 @@ handle_info({look, Tries}, #state{period_ms = PeriodMs} = State) when is_integer
     {noreply, State};
 handle_info(_Other, State) ->
     {noreply, State}.
+
+-spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+format_status(Status) ->
+    rustls_dist_crash:format_status(Status).
 
 %% A node that gets its name from a peer, or none, is not waited for long.
 is_up() ->

@@ -12,7 +12,8 @@
 -export([kill_in_a_row/2, by_initial_call/1, stray/1]).
 
 -define(KILLS, 50).
--define(SERVICES, [rustls_dist_log_limit, rustls_dist_links, rustls_dist_crl_store, rustls_dist_config]).
+-define(SERVICES, [rustls_dist_log_limit, rustls_dist_links, rustls_dist_crl_store, rustls_dist_config, rustls_dist_attempts,
+                   rustls_dist_own_certificate]).
 -define(NO_AUTO_CONNECT, ["-kernel", "dist_auto_connect", "never", "-connect_all", "false"]).
 
 all() ->
