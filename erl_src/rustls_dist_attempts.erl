@@ -10,17 +10,22 @@
 -export([start_link/0, begun/3, is_any_to/2]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 
-%% An attempt, and the link that it became.
--record(attempt, {controller :: pid(), node :: node(), ip :: inet:ip_address(), begun_ms :: integer()}).
+%% The latest attempt to a node, and the link that it became.
+-record(attempt, {node :: node(), ip :: inet:ip_address(), begun_ms :: integer()}).
+
+-type state() :: #{reference() => #attempt{}}.    % by the monitor of its controller
 
 -define(TABLE, ?MODULE).
+
+%% How long an attempt, or a link, that ended is remembered.
+-define(LINGER_MS, 3000).
 
 -spec start_link() -> {ok, pid()} | {error, term()}.
 start_link() ->
     gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 
-%% Remembers an attempt for as long as its controller lives. Called before the peer can have heard of it. Does without,
-%% should this server be down.
+%% Remembers an attempt for as long as its controller lives, and a while longer: what the peer withdrew may be noticed late.
+%% Called before the peer can have heard of it. Does without, should this server be down.
 -spec begun(pid(), node(), inet:ip_address()) -> ok.
 begun(Controller, Node, Ip) ->
     try
@@ -33,6 +38,7 @@ begun(Controller, Node, Ip) ->
 %% peer had no time to say its name.
 -spec is_any_to(Name :: string() | unknown, inet:ip_address()) -> boolean().
 is_any_to(Name, Ip) ->
+    %% As long as a set-up may take on both sides.
     Since = now_ms() - 2 * net_kernel:connecttime(),
     try ets:tab2list(?TABLE) of
         Attempts -> lists:any(fun(Attempt) -> is_to(Attempt, Name, Ip, Since) end, Attempts)
@@ -44,26 +50,31 @@ is_to(#attempt{begun_ms = BegunMs}, _Name, _Ip, Since) when BegunMs < Since -> f
 is_to(#attempt{ip = Ip}, unknown, Ip, _Since) -> true;
 is_to(#attempt{node = Node}, Name, _Ip, _Since) -> Name =/= unknown andalso atom_to_list(Node) =:= Name.
 
--spec init([]) -> {ok, no_state}.
+-spec init([]) -> {ok, state()}.
 init([]) ->
-    ?TABLE = ets:new(?TABLE, [named_table, protected, {read_concurrency, true}, {keypos, #attempt.controller}]),
-    {ok, no_state}.
+    ?TABLE = ets:new(?TABLE, [named_table, protected, {read_concurrency, true}, {keypos, #attempt.node}]),
+    {ok, #{}}.
 
--spec handle_call(term(), gen_server:from(), no_state) -> {reply, ok, no_state} | {noreply, no_state}.
+-spec handle_call(term(), gen_server:from(), state()) -> {reply, ok, state()} | {noreply, state()}.
 handle_call({begun, Controller, Node, Ip}, _From, State) ->
-    _ = erlang:monitor(process, Controller),
-    true = ets:insert(?TABLE, #attempt{controller = Controller, node = Node, ip = Ip, begun_ms = now_ms()}),
-    {reply, ok, State};
+    Attempt = #attempt{node = Node, ip = Ip, begun_ms = now_ms()},
+    true = ets:insert(?TABLE, Attempt),
+    {reply, ok, State#{erlang:monitor(process, Controller) => Attempt}};
 handle_call(_Unknown, _From, State) ->
     {noreply, State}.
 
--spec handle_cast(term(), no_state) -> {noreply, no_state}.
+-spec handle_cast(term(), state()) -> {noreply, state()}.
 handle_cast(_Cast, State) ->
     {noreply, State}.
 
--spec handle_info(term(), no_state) -> {noreply, no_state}.
-handle_info({'DOWN', _Ref, process, Controller, _Reason}, State) ->
-    true = ets:delete(?TABLE, Controller),
+-spec handle_info(term(), state()) -> {noreply, state()}.
+handle_info({'DOWN', Ref, process, _Controller, _Reason}, State) when is_map_key(Ref, State) ->
+    {Attempt, Rest} = maps:take(Ref, State),
+    _ = erlang:send_after(?LINGER_MS, self(), {forget, Attempt}),
+    {noreply, Rest};
+%% Not a later one to the same node.
+handle_info({forget, #attempt{} = Attempt}, State) ->
+    true = ets:delete_object(?TABLE, Attempt),
     {noreply, State};
 handle_info(_Other, State) ->
     {noreply, State}.

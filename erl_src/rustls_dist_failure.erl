@@ -2,7 +2,7 @@
 %% rustls_dist_failure_text.
 -module(rustls_dist_failure).
 
--export([reason/2, is_withdrawal/1, stage/2, bounded/1, headline/1, listener_text/2, repeated_text/3]).
+-export([reason/2, is_withdrawal/1, is_beside_link/1, stage/2, bounded/1, headline/1, listener_text/2, repeated_text/3]).
 
 -export_type([stage/0]).
 
@@ -33,6 +33,12 @@ is_withdrawal({socket, closed}) -> true;
 is_withdrawal({closed, _How, _Step}) -> true;
 is_withdrawal({tls_alert, {_Code, Name}}) -> Name =:= user_canceled orelse Name =:= close_notify;
 is_withdrawal(_Reason) -> false.
+
+%% Whether an incoming link ended when its peer was asked if it still wants it: a link to that node is up (dist_util,
+%% mark_pending).
+-spec is_beside_link(term()) -> boolean().
+is_beside_link({closed, _How, recv_status_failed}) -> true;
+is_beside_link(_Reason) -> false.
 
 %% The stage that a reason belongs to; Reached where the reason does not tell.
 -spec stage(stage(), term()) -> stage().

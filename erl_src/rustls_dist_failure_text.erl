@@ -63,6 +63,8 @@ in_time(_Setup, {socket, closed}) ->
     "the connection was cut in the middle of the TLS handshake, without a word why";
 in_time(_Setup, {socket, Reason}) ->
     ["the connection broke: ", posix(Reason)];
+in_time(#{direction := in}, {closed, How, recv_status_failed}) ->
+    closed(How, still_wanted);
 in_time(_Setup, Reason) ->
     distribution(Reason).
 
@@ -204,6 +206,7 @@ closed(cut, Step) ->
     ["the connection was cut ", at(Step), ": the peer, its host or the network went away, or the peer gave this attempt up"].
 
 at(recv_status_failed) -> "instead of answering this node's name";
+at(still_wanted) -> "when it was asked whether it still wants this link, beside the one that is up";
 at(recv_challenge_failed) -> "before its challenge";
 at(recv_challenge_reply_failed) -> "after this node's challenge";
 at(_) -> "before the peer had said its name".

@@ -140,8 +140,8 @@ await_boot_handler(Pid, Tries) ->
 
 failure(#{direction := in, address := {Ip, _Port}} = Setup, Reason) ->
     %% Of two nodes that connect to each other at once one withdraws; only a link that nothing takes the place of failed.
-    case rustls_dist_failure:is_withdrawal(Reason)
-        andalso rustls_dist_attempts:is_any_to(maps:get(states, Setup, unknown), Ip) of
+    IsReplaced = fun() -> rustls_dist_attempts:is_any_to(maps:get(states, Setup, unknown), Ip) end,
+    case rustls_dist_failure:is_withdrawal(Reason) andalso (rustls_dist_failure:is_beside_link(Reason) orelse IsReplaced()) of
         true -> ?LOG_DEBUG(report(Setup#{event => link_withdrawn}, Reason), ?META);
         false -> limited(Setup, Reason)
     end;

@@ -49,7 +49,7 @@ handle_cast(_Cast, State) ->
     {noreply, State}.
 
 -spec handle_info(term(), #state{}) -> {noreply, #state{}}.
-handle_info({look, Tries}, #state{period_ms = PeriodMs} = State) ->
+handle_info({look, Tries}, #state{period_ms = PeriodMs} = State) when is_integer(Tries) ->
     case Tries =:= 0 orelse is_up() of
         false ->
             _ = erlang:send_after(?LOGGER_POLL_MS, self(), {look, Tries - 1});
