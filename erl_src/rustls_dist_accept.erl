@@ -36,18 +36,20 @@ handshake(Family, Kernel, #{socket := Socket} = Tls, MyNode, Allowed, SetupTime)
 maybe_identify(#hs_data{socket = Controller} = HsData, Tls, Allowed) ->
     case rustls_dist_allow:nodes(Tls, Allowed) of
         {ok, Nodes} -> identify(HsData#hs_data{allowed = Nodes}, Tls);
-        {error, Reason} -> refuse(Controller, Reason)
+        {error, Reason} -> refuse(Controller, rustls_dist_channel:tell(Tls, Reason))
     end.
 
 identify(HsData, #{verify_node := false}) ->
     dist_util:handshake_other_started(HsData);
 identify(#hs_data{socket = Controller, f_recv = Recv, f_send = Send} = HsData,
-         #{verify_node := Policy, facts := #{peer_der := Der}}) ->
+         #{verify_node := Policy, facts := #{peer_der := Der}} = Tls) ->
     case Recv(Controller, 0, infinity) of
         {ok, First} ->
             case stated(Policy, list_to_binary(First), Der) of
                 ok ->
                     dist_util:handshake_other_started(HsData#hs_data{f_recv = once_again(First, Recv)});
+                {error, {tls, _} = Reason} ->
+                    refuse(Controller, rustls_dist_channel:tell(Tls, Reason));
                 {error, Reason} ->
                     _ = Send(Controller, "snot_allowed"),
                     refuse(Controller, Reason)

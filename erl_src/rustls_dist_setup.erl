@@ -26,8 +26,8 @@ init(Family, Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
     dist_util:reset_timer(Timer),
     rustls_dist_controller:note_progress(Controller, #{stage => tls}),
     Tls = secure(Link, Target, Socket, Config, SetupTime),
-    ok = identified(Link, rustls_dist_identity:check(maps:get(verify_node, Config), atom_to_list(Node),
-                                                     maps:get(peer_der, maps:get(facts, Tls)))),
+    ok = identified(Link, Tls, rustls_dist_identity:check(maps:get(verify_node, Config), atom_to_list(Node),
+                                                          maps:get(peer_der, maps:get(facts, Tls)))),
     dist_util:reset_timer(Timer),
     rustls_dist_controller:note_progress(Controller, #{stage => distribution_handshake}),
     HsData = rustls_dist_hs_data:new(Family, Tls, Controller),
@@ -72,8 +72,8 @@ address(#{ip := Ip, port := Port}) -> {Ip, Port}.
 succeed(_Link, {ok, Value}) -> Value;
 succeed(Link, {error, Reason}) -> give_up(Link, Reason).
 
-identified(_Link, ok) -> ok;
-identified(Link, {error, Reason}) -> give_up(Link, Reason).
+identified(_Link, _Tls, ok) -> ok;
+identified(Link, Tls, {error, Reason}) -> give_up(Link, rustls_dist_channel:tell(Tls, Reason)).
 
 -spec give_up(#{node := node(), controller := pid()}, term()) -> no_return().
 give_up(#{node := Node, controller := Controller}, Reason) ->

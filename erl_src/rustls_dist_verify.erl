@@ -65,7 +65,7 @@ judge(#{trusted := Trusted} = Policy, Chain, Webpki) ->
             {error, Reason} -> refused(Peer, Reason)
         end
     catch
-        error:_ -> {refused, ?BAD_CERTIFICATE, "the peer sent a certificate that cannot be decoded, or names that are no text"}
+        error:_ -> {refused, ?BAD_CERTIFICATE, rustls_dist_identity:undecodable()}
     end.
 
 walk_paths(_Policy, [], Reason) ->
