@@ -9,12 +9,14 @@ use std::path::PathBuf;
 use rustls::{AlertDescription, ContentType};
 
 mod alert;
+mod algorithm;
 mod chain_fault;
 mod kind;
 mod text;
 mod tls_text;
 
 pub use alert::alert_name;
+pub use algorithm::Algorithm;
 pub use chain_fault::ChainFault;
 
 /// Everything that can go wrong in configuration, handshake and record layer.
