@@ -57,7 +57,8 @@ verify_client(_Cert, valid, State, _Names) ->
 verify_client(_Cert, valid_peer, {[], _PeerIp} = State, _Names) ->
     {valid, State};
 verify_client(Cert, valid_peer, {Hosts, PeerIp} = State, Names) ->
-    case rustls_dist_hostname:counts(Cert, Names) andalso public_key:pkix_verify_hostname(Cert, [{ip, PeerIp} | [{dns_id, Host} || Host <- Hosts]]) of
+    References = [{ip, PeerIp} | [{dns_id, Host} || Host <- Hosts]],
+    case rustls_dist_hostname:counts(Cert, Names) andalso public_key:pkix_verify_hostname(Cert, References) of
         true -> {valid, State};
         false -> {fail, cert_no_hostname_nor_ip_match}
     end.

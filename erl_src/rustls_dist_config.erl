@@ -28,9 +28,9 @@
                           rustls_dist_input, rustls_dist_identity, rustls_dist_allow, dist_util]).
 
 %% What judges certificates where webpki is not alone.
--define(NEEDED_BY_REFEREES, [rustls_dist_verify, rustls_dist_consent, rustls_dist_path, rustls_dist_hostname, rustls_dist_pin, rustls_dist_crl,
-                             rustls_dist_raw_file, public_key, pubkey_cert, pubkey_cert_records, pubkey_crl,
-                             pubkey_pem, 'OTP-PUB-KEY']).
+-define(NEEDED_BY_REFEREES, [rustls_dist_verify, rustls_dist_consent, rustls_dist_path, rustls_dist_hostname, rustls_dist_pin,
+                             rustls_dist_crl, rustls_dist_raw_file, public_key, pubkey_cert, pubkey_cert_records,
+                             pubkey_crl, pubkey_pem, 'OTP-PUB-KEY']).
 
 -define(NEEDED_IN_TROUBLE, [rustls_dist_log, rustls_dist_log_limit, rustls_dist_failure, rustls_dist_rate,
                             rustls_dist_acceptor, rustls_dist_incoming, rustls_dist_handshake, rustls_dist_check_ip,
