@@ -17,11 +17,15 @@ nodes(#{verify := verify_none}, Allowed) ->
 nodes(#{facts := #{peer_der := none}}, _Allowed) ->
     {error, {not_allowed, no_certificate}};
 nodes(#{facts := #{peer_der := Der, names := Names}}, Allowed) ->
-    Certificate = public_key:pkix_decode_cert(Der, otp),
-    Counts = rustls_dist_hostname:counts(Certificate, Names),
-    case [Node || Node <- Allowed, Counts, names(Certificate, dist_util:split_node(Node))] of
-        [] -> {error, {not_allowed, certificate_names_no_allowed_node}};
-        Named -> {ok, Named}
+    case rustls_dist_identity:decoded(Der) of
+        {ok, Certificate} ->
+            Counts = rustls_dist_hostname:counts(Certificate, Names),
+            case [Node || Node <- Allowed, Counts, names(Certificate, dist_util:split_node(Node))] of
+                [] -> {error, {not_allowed, certificate_names_no_allowed_node}};
+                Named -> {ok, Named}
+            end;
+        Error ->
+            Error
     end.
 
 %% The state of a verify_client/3 for one connection; any other function keeps its own.
@@ -53,7 +57,8 @@ verify_client(_Cert, valid, State, _Names) ->
 verify_client(_Cert, valid_peer, {[], _PeerIp} = State, _Names) ->
     {valid, State};
 verify_client(Cert, valid_peer, {Hosts, PeerIp} = State, Names) ->
-    case rustls_dist_hostname:counts(Cert, Names) andalso public_key:pkix_verify_hostname(Cert, [{ip, PeerIp} | [{dns_id, Host} || Host <- Hosts]]) of
+    References = [{ip, PeerIp} | [{dns_id, Host} || Host <- Hosts]],
+    case rustls_dist_hostname:counts(Cert, Names) andalso public_key:pkix_verify_hostname(Cert, References) of
         true -> {valid, State};
         false -> {fail, cert_no_hostname_nor_ip_match}
     end.

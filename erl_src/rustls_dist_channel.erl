@@ -2,7 +2,7 @@
 %% (dist_util) sends and receives, before a link's own processes take over.
 -module(rustls_dist_channel).
 
--export([send/2, recv/2, send_alert/2, send_now/2]).
+-export([send/2, recv/2, tell/2, send_alert/2, send_now/2]).
 
 -export_type([failure/0]).
 
@@ -48,6 +48,11 @@ recv_more(#{socket := Socket} = Tls, Timeout) ->
         {ok, More} -> recv(Tls, Timeout, More);
         {error, _} = Error -> Error
     end.
+
+%% The reason for ending a link that is not up yet, after the peer was told the alert that it is owed for it.
+-spec tell(rustls_dist_handshake:tls(), term()) -> term().
+tell(Tls, {tls, Error}) -> {tls, send_alert(Tls, Error)};
+tell(_Tls, Reason) -> Reason.
 
 %% Tells the peer what is wrong with what it sent, if anything is owed. The result says what was sent.
 -spec send_alert(rustls_dist_handshake:tls(), rustls_dist_nif:error_map()) -> rustls_dist_nif:error_map().

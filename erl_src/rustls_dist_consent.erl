@@ -6,17 +6,15 @@
 %% fault that the function refuses. Each round adds a kind of fault to what is accepted; there are about a dozen.
 -module(rustls_dist_consent).
 
--export([settle/3, as_otp/1]).
+-export([settle/3]).
 
 -export_type([judgement/0, ask/1]).
-
--include_lib("public_key/include/public_key.hrl").
 
 %% A path that was walked, the peer's certificate first, its anchor, and which faults of which certificate were accepted, under
 %% the names that a verify_fun gets.
 -type judgement() :: #{role := client | server, depth := non_neg_integer(),
-                   path := [public_key:der_encoded(), ...], anchor := public_key:der_encoded() | none,
-                   accepted := [{public_key:der_encoded(), Fault :: term()}]}.
+                       path := [public_key:der_encoded(), ...], anchor := public_key:der_encoded() | none,
+                       accepted := [{public_key:der_encoded(), Fault :: term()}]}.
 
 %% Asks the function about a fault of the peer's certificate, which webpki told so.
 -type ask(Refusal) :: fun((Fault :: term(), rustls_dist_nif:error_map(), State :: term()) ->

@@ -2,7 +2,7 @@
 %% of a valid certificate may call itself any node.
 -module(rustls_dist_identity).
 
--export([check/3]).
+-export([check/3, decoded/1, undecodable/0]).
 
 -export_type([policy/0]).
 
@@ -13,19 +13,46 @@
 %% `{uri, Template}': the URI that Template becomes with %n and %h replaced by the two parts of the name.
 -type policy() :: false | host | name | {uri, Template :: string()}.
 
+%% A certificate that cannot be decoded, and the alert that the peer is owed.
+-type undecodable() :: {tls, rustls_dist_nif:error_map()}.
+
+-define(BAD_CERTIFICATE, 42).
+
 %% Whether the certificate (DER, or none was shown) carries the stated name.
 -spec check(policy(), Stated :: string(), public_key:der_encoded() | none) ->
-          ok | {error, {verify_node, policy(), Stated :: string(), [string()] | no_certificate}}.
+          ok | {error, {verify_node, policy(), Stated :: string(), [string()] | no_certificate} | undecodable()}.
 check(false, _Stated, _Der) ->
     ok;
 check(Policy, Stated, none) ->
     {error, {verify_node, Policy, Stated, no_certificate}};
 check(Policy, Stated, Der) ->
-    Names = alternative_names(public_key:pkix_decode_cert(Der, otp)),
-    case carries(Policy, dist_util:split_node(Stated), Names) of
-        true -> ok;
-        false -> {error, {verify_node, Policy, Stated, [text(Name) || Name <- Names]}}
+    case decoded(Der) of
+        {ok, Cert} ->
+            Names = alternative_names(Cert),
+            case carries(Policy, dist_util:split_node(Stated), Names) of
+                true -> ok;
+                false -> {error, {verify_node, Policy, Stated, [text(Name) || Name <- Names]}}
+            end;
+        Error ->
+            Error
     end.
+
+%% A peer's certificate as public_key has it. What webpki accepts may be too much for it, as a country of one character:
+%% nothing in such a certificate can be compared with anything, and the peer is told so.
+-spec decoded(public_key:der_encoded()) -> {ok, #'OTPCertificate'{}} | {error, undecodable()}.
+decoded(Der) ->
+    try
+        {ok, public_key:pkix_decode_cert(Der, otp)}
+    catch
+        error:_ ->
+            {error, {tls, #{kind => bad_certificate_encoding, option => none, text => undecodable(),
+                            alert => {?BAD_CERTIFICATE, bad_certificate}, received => none}}}
+    end.
+
+%% What people are told.
+-spec undecodable() -> binary().
+undecodable() ->
+    <<"the peer sent a certificate that cannot be decoded, or names that are no text">>.
 
 carries(host, {node, _Name, Host}, Names) -> has_host(Host, Names);
 carries(host, {host, Host}, Names) -> has_host(Host, Names);

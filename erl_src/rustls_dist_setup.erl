@@ -84,8 +84,9 @@ identified(#{node := Node, controller := Controller} = Link, #{verify_node := Po
         ok ->
             ok;
         {error, Reason} ->
+            Told = rustls_dist_channel:tell(Tls, Reason),
             rustls_dist_negotiation:turn_away(Tls),
-            give_up(Link, Reason)
+            give_up(Link, Told)
     end.
 
 -spec give_up(#{node := node(), controller := pid()}, term()) -> no_return().

@@ -67,7 +67,7 @@ judge(#{trusted := Trusted} = Policy, Chain, Webpki) ->
             {error, {Reason, Blamed}} -> refused({none, Blamed}, Reason)
         end
     catch
-        error:_ -> {refused, ?BAD_CERTIFICATE, "the peer sent a certificate that cannot be decoded, or names that are no text"}
+        error:_ -> {refused, ?BAD_CERTIFICATE, rustls_dist_identity:undecodable()}
     end.
 
 walk_paths(_Policy, [], Reason) ->

@@ -4,12 +4,13 @@ use std::net::IpAddr;
 
 use rustls::CertificateError;
 use rustls::pki_types::SubjectPublicKeyInfoDer;
+use x509_parser::asn1_rs::Any;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
-use crate::error::Error;
+use crate::error::{Algorithm, Error};
 
 /// The readable facts of one X.509 certificate (RFC 5280 section 4.1), of any version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +119,15 @@ impl CertificateFacts {
 pub fn spki_der(certificate: &[u8]) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
     let certificate = parse(certificate)?;
     Ok(SubjectPublicKeyInfoDer::from(certificate.public_key().raw.to_vec()))
+}
+
+/// What kind the key of a certificate is of, if it is none that a signature could be checked with. A certificate that cannot be
+/// parsed is another fault.
+pub(crate) fn unsupported_key(certificate: &[u8]) -> Option<Algorithm> {
+    let parsed = parse(certificate).ok()?;
+    let (_, algorithm) =
+        Any::from_der(parsed.public_key().raw).and_then(|(_, key)| Any::from_der(key.data)).ok()?;
+    Algorithm::of_key(algorithm.data)
 }
 
 /// Parses a certificate that fills `der` to the last byte. Error as for [`spki_der`].

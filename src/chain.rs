@@ -12,7 +12,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
 use crate::chain_rules;
-use crate::error::{ChainFault, Error};
+use crate::error::{Algorithm, ChainFault, Error};
 use crate::outdated;
 use crate::provider;
 use crate::trust::TrustStore;
@@ -116,9 +116,16 @@ fn chain_fault(error: &webpki::Error) -> Option<ChainFault> {
         Webpki::PathLenConstraintViolated => ChainFault::PathLengthExceeded,
         Webpki::NameConstraintViolation => ChainFault::NameNotPermitted,
         Webpki::UnsupportedCertVersion => ChainFault::UnsupportedVersion,
-        Webpki::UnsupportedSignatureAlgorithmContext(_)
-        | Webpki::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
-        | Webpki::SignatureAlgorithmMismatch => ChainFault::SignatureAlgorithm,
+        Webpki::UnsupportedSignatureAlgorithmContext(found) => {
+            ChainFault::SignatureAlgorithm(Algorithm::of_signature(&found.signature_algorithm_id))
+        }
+        Webpki::UnsupportedSignatureAlgorithmForPublicKeyContext(found) => {
+            match Algorithm::of_key(&found.public_key_algorithm_id) {
+                Some(kind) => ChainFault::AuthorityKey(kind),
+                None => ChainFault::SignatureAlgorithm(Algorithm::KeyOfAnotherKind),
+            }
+        }
+        Webpki::SignatureAlgorithmMismatch => ChainFault::SignatureAlgorithm(Algorithm::Inconsistent),
         Webpki::MaximumPathDepthExceeded => ChainFault::TooManyIntermediates,
         Webpki::MaximumPathBuildCallsExceeded
         | Webpki::MaximumSignatureChecksExceeded

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use rustls::{AlertDescription, ContentType};
 
 mod alert;
+mod algorithm;
 mod chain_fault;
 mod kind;
 mod peer_text;
@@ -16,6 +17,7 @@ mod text;
 mod tls_text;
 
 pub use alert::alert_name;
+pub use algorithm::Algorithm;
 pub use chain_fault::ChainFault;
 
 /// Everything that can go wrong in configuration, handshake and record layer.

@@ -5,8 +5,8 @@
 //! are, so that it costs a record nothing.
 
 use std::cell::Cell;
-use std::sync::LazyLock;
 
+use parking_lot::Mutex;
 use rustls::crypto::CipherSuiteCommon;
 use rustls::crypto::cipher::{
     AeadKey, Iv, KeyBlockShape, MessageDecrypter, MessageEncrypter, OutboundOpaqueMessage,
@@ -17,7 +17,6 @@ use rustls::{
     Tls13CipherSuite,
 };
 
-use crate::provider;
 use crate::record::HEADER_BYTES;
 
 thread_local! {
@@ -26,23 +25,40 @@ thread_local! {
     static SEALED: Cell<Option<AlertDescription>> = const { Cell::new(None) };
 }
 
-/// Every suite of the provider, with encrypters that note alerts. They have to live as long as the process (rustls keeps
-/// references), and there is one of each.
-static OBSERVED: LazyLock<Vec<SupportedCipherSuite>> =
-    LazyLock::new(|| provider::default_provider().cipher_suites.into_iter().map(observing).collect());
+/// The suites that were asked for, each with the one that handshakes are made with in its place. They have to live as long as
+/// the process (rustls keeps references), and so do those that they are made of: there are no more than of these.
+static KNOWN: Mutex<Vec<Pair>> = Mutex::new(Vec::new());
 
-/// The suite for handshakes in the place of one of the provider's.
-pub(crate) fn observed(suite: SupportedCipherSuite) -> SupportedCipherSuite {
-    same(&OBSERVED, suite)
+struct Pair {
+    given: SupportedCipherSuite,
+    observed: SupportedCipherSuite,
 }
 
-/// The provider's suite in the place of one for handshakes.
+/// The suite for handshakes in the place of `given`.
+pub(crate) fn observed(given: SupportedCipherSuite) -> SupportedCipherSuite {
+    let mut known = KNOWN.lock();
+    match known.iter().find(|pair| is_same(pair.given, given)) {
+        Some(pair) => pair.observed,
+        None => {
+            let observed = observing(given);
+            known.push(Pair { given, observed });
+            observed
+        }
+    }
+}
+
+/// The suite in whose place there is one for handshakes.
 pub(crate) fn unobserved(suite: SupportedCipherSuite) -> SupportedCipherSuite {
-    same(&provider::default_provider().cipher_suites, suite)
+    KNOWN.lock().iter().find(|pair| is_same(pair.observed, suite)).map_or(suite, |pair| pair.given)
 }
 
-fn same(suites: &[SupportedCipherSuite], suite: SupportedCipherSuite) -> SupportedCipherSuite {
-    suites.iter().find(|candidate| candidate.suite() == suite.suite()).copied().unwrap_or(suite)
+/// The very same: two suites of one name may differ in their limits.
+fn is_same(one: SupportedCipherSuite, other: SupportedCipherSuite) -> bool {
+    match (one, other) {
+        (SupportedCipherSuite::Tls13(one), SupportedCipherSuite::Tls13(other)) => std::ptr::eq(one, other),
+        (SupportedCipherSuite::Tls12(one), SupportedCipherSuite::Tls12(other)) => std::ptr::eq(one, other),
+        _ => false,
+    }
 }
 
 /// Begins anew.

@@ -10,10 +10,10 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, OtherError, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::certificate::CertificateFacts;
+use crate::certificate::{self, CertificateFacts};
 use crate::chain::{self, NameScope, PeerRole};
 use crate::chain_rules;
-use crate::error::Error;
+use crate::error::{ChainFault, Error};
 use crate::hostname::{self, CommonNamePolicy};
 use crate::provider;
 use crate::referee::LastWord;
@@ -89,6 +89,18 @@ impl Findings {
             (error, _) => error,
         });
         carrier
+    }
+
+    /// The outcome of checking the proof that the peer holds its key: where it cannot be checked at all, that is no forgery.
+    fn proof(
+        &self,
+        certificate: &CertificateDer<'_>,
+        outcome: Result<HandshakeSignatureValid, rustls::Error>,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        outcome.map_err(|error| match certificate::unsupported_key(certificate) {
+            Some(kind) => self.refuse(Error::ChainRefused(ChainFault::PeerKey(kind))),
+            None => error,
+        })
     }
 
     /// Takes the reason for a refusal out, if there is one.
@@ -183,7 +195,8 @@ impl ServerCertVerifier for ServerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        signature::verify_tls12(message, cert, dss, &provider::signature_algorithms())
+        let outcome = signature::verify_tls12(message, cert, dss, &provider::signature_algorithms());
+        self.findings.proof(cert, outcome)
     }
 
     fn verify_tls13_signature(
@@ -192,7 +205,8 @@ impl ServerCertVerifier for ServerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        signature::verify_tls13(message, cert, dss, &provider::signature_algorithms())
+        let outcome = signature::verify_tls13(message, cert, dss, &provider::signature_algorithms());
+        self.findings.proof(cert, outcome)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -230,7 +244,8 @@ impl ClientCertVerifier for ClientVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        signature::verify_tls12(message, cert, dss, &provider::signature_algorithms())
+        let outcome = signature::verify_tls12(message, cert, dss, &provider::signature_algorithms());
+        self.findings.proof(cert, outcome)
     }
 
     fn verify_tls13_signature(
@@ -239,7 +254,8 @@ impl ClientCertVerifier for ClientVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        signature::verify_tls13(message, cert, dss, &provider::signature_algorithms())
+        let outcome = signature::verify_tls13(message, cert, dss, &provider::signature_algorithms());
+        self.findings.proof(cert, outcome)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

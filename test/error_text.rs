@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
-use rustls::{AlertDescription, CertificateError, ContentType};
+use rustls::{AlertDescription, CertificateError, ContentType, InvalidMessage, PeerIncompatible};
 use rustls_dist::error::{Error, UnsupportedKey, alert_name};
 
 fn path() -> PathBuf {

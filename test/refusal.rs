@@ -8,15 +8,24 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, ExtendedKeyUsagePurpose,
     IsCa, KeyPair, date_time_ymd,
 };
-use rustls::{AlertDescription, ProtocolVersion};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{AlertDescription, ProtocolVersion, ServerConnection};
+use rustls_dist::chain::{self, PeerRole};
 use rustls_dist::config::JudgedBy;
 use rustls_dist::error::Error;
-use rustls_dist::handshake::Handshake;
+use rustls_dist::handshake::{Failure, Handshake, Progress};
+use rustls_dist::pem;
 use rustls_dist::record::Event;
 use rustls_dist::referee::{Case, LastWord, Referee};
+use rustls_dist::trust::TrustStore;
 use rustls_dist::verifier::ExpectedName;
+use support::Folder;
 use support::link::{End, Shaken, open, shake, shake_specs, whole};
 use support::pki::{CA, HOST, NOW_UNIX_S, OTHER_CA, Pair, Spec, authority, issue};
+use support::raw::server_config;
 
 const BOTH: [ProtocolVersion; 2] = [ProtocolVersion::TLSv1_3, ProtocolVersion::TLSv1_2];
 
@@ -297,5 +306,97 @@ fn an_oversized_chain() {
     ] {
         let failure = shaken.failure();
         assert_eq!((failure.error.kind(), failure.alert), (kind, None));
+    }
+}
+
+/// Keys and signatures that the provider cannot check are called by their names, and not forged.
+#[test]
+fn what_cannot_be_checked_is_named() {
+    let folder = Folder::new();
+    let generate = |name: &str, key: &str, more: &str| {
+        folder.openssl(&format!(
+            "req -x509 -newkey {key} -nodes -subj /CN={name} -keyout {name}.key -out {name} {more}"
+        ));
+        folder.path(name)
+    };
+    let ec = |curve: &str| format!("ec -pkeyopt ec_paramgen_curve:{curve}");
+    folder.openssl(
+        "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout l.key -out l.csr -subj /CN=l",
+    );
+    folder.write("leaf_extensions", "basicConstraints=CA:FALSE");
+    for (authority, digest, named) in [
+        (ec("P-256"), "sha512", "ECDSA with SHA-512"),
+        (ec("P-256"), "sha1", "SHA-1"),
+        (ec("P-256"), "sha224", "SHA-224"),
+        (ec("P-521"), "sha256", "EC on P-521"),
+        (ec("secp256k1"), "sha256", "EC on secp256k1"),
+        (ec("brainpoolP256r1"), "sha384", "neither P-256 nor P-384"),
+        ("rsa:2048".to_owned(), "sha1", "SHA-1"),
+        ("rsa:2048".to_owned(), "md5", "MD5"),
+        ("ed448".to_owned(), "null", "Ed448"),
+    ] {
+        let root = generate("root", &authority, "");
+        let digest = match digest {
+            "null" => String::new(),
+            digest => format!("-{digest}"),
+        };
+        folder.openssl(&format!(
+            "x509 -req -in l.csr -CA root -CAkey root.key -CAcreateserial -out leaf {digest} -extfile leaf_extensions"
+        ));
+        let leaf = pem::certificates(&folder.path("leaf")).unwrap().remove(0);
+        let trust = TrustStore::load(&root).unwrap();
+        let error = chain::verify(&trust, 10, &leaf, &[], PeerRole::Server, UnixTime::now()).unwrap_err();
+        assert_eq!(error.kind(), "unsupported_signature_algorithm", "{error}");
+        assert!(error.to_string().contains(named), "{named}: {error}");
+    }
+    for (key, named) in
+        [(ec("P-521"), "EC on P-521"), (ec("secp256k1"), "EC on secp256k1"), ("ed448".to_owned(), "Ed448")]
+    {
+        let chain = pem::certificates(&generate("peer", &key, "")).unwrap();
+        for version in BOTH {
+            let (failure, told) = met_by_our_client(version, chain.clone());
+            assert_eq!(failure.error.kind(), "unsupported_peer_key", "{:?}", failure.error);
+            assert!(failure.error.to_string().contains(named), "{}", failure.error);
+            assert_eq!(failure.alert, Some(AlertDescription::UnsupportedCertificate));
+            assert_eq!(told, rustls::Error::AlertReceived(AlertDescription::UnsupportedCertificate));
+        }
+    }
+}
+
+/// A server that shows `chain` without its key: how our client fails, and what the server hears of it.
+fn met_by_our_client(
+    version: ProtocolVersion,
+    chain: Vec<CertificateDer<'static>>,
+) -> (Failure, rustls::Error) {
+    #[derive(Debug)]
+    struct Shows(Arc<CertifiedKey>);
+    impl ResolvesServerCert for Shows {
+        fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            Some(self.0.clone())
+        }
+    }
+    let key = PrivateKeyDer::from_pem_slice(Spec::default().identities[0].key.as_bytes()).unwrap();
+    let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+    let mut config = server_config(version, &Spec::default().identities[0]);
+    config.cert_resolver = Arc::new(Shows(Arc::new(CertifiedKey::new(chain, key))));
+    let mut server = ServerConnection::new(Arc::new(config)).unwrap();
+    let side = Spec::version(version).unchecked().client().unwrap();
+    let mut client = Box::new(Handshake::client(&side, ExpectedName::Any, LastWord::Webpki).unwrap());
+    let mut to_client = Vec::new();
+    loop {
+        match client.advance(&to_client) {
+            Ok(step) => {
+                let Progress::Continue(next) = step.progress else { panic!("accepted") };
+                client = next;
+                server.read_tls(&mut step.send.as_slice()).unwrap();
+                server.process_new_packets().unwrap();
+                to_client.clear();
+                server.write_tls(&mut to_client).unwrap();
+            }
+            Err(failure) => {
+                server.read_tls(&mut failure.send.as_slice()).unwrap();
+                return (failure, server.process_new_packets().unwrap_err());
+            }
+        }
     }
 }

@@ -7,7 +7,8 @@
 -include_lib("public_key/include/public_key.hrl").
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
--export([table/1, signatures_are_of_what_was_sent/1, own_authority/1, unreadable/1, one_extension_is_not_all/1, constrained_common_names/1]).
+-export([table/1, signatures_are_of_what_was_sent/1, own_authority/1, unreadable/1, one_extension_is_not_all/1,
+         constrained_common_names/1]).
 
 -import(rustls_dist_x509, [root/2, authority/2, authority/3, leaf/2, leaf/3, extension/2, extension/3, with/2, without/2,
                            new_key/0, new_key/1]).
@@ -225,7 +226,8 @@ chain(Spec) ->
 judged(#{role := Role} = Spec, #{sent := Sent, trusted := Trusted}, Accepted) ->
     Webpki = case Trusted of
                  [#{der := Root}] ->
-                     rustls_dist_nif:chain_judge(Role, maps:get(depth, Spec, 10), {Root, []}, [{Der, []} || #{der := Der} <- Sent]);
+                     rustls_dist_nif:chain_judge(Role, maps:get(depth, Spec, 10), {Root, []},
+                                                 [{Der, []} || #{der := Der} <- Sent]);
                  [] ->
                      error_map(unknown_issuer)
              end,

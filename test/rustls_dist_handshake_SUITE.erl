@@ -3,7 +3,7 @@
 -module(rustls_dist_handshake_SUITE).
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
--export([pieces_tls13/1, pieces_tls12/1, not_tls_at_first/1]).
+-export([pieces_tls13/1, pieces_tls12/1, not_tls_at_first/1, alerts_as_sent/1]).
 
 -include_lib("common_test/include/ct.hrl").
 -include_lib("stdlib/include/assert.hrl").
@@ -13,7 +13,7 @@
 -define(TIMEOUT_MS, 60000).
 
 all() ->
-    [pieces_tls13, pieces_tls12, not_tls_at_first].
+    [pieces_tls13, pieces_tls12, not_tls_at_first, alerts_as_sent].
 
 init_per_suite(Config) ->
     ok = rustls_dist_nif:load(),
@@ -45,6 +45,29 @@ not_tls_at_first(Config) ->
     ok = gen_tcp:send(Accepted, "SSH-2.0-OpenSSH_9.2"),
     ?assertEqual({error, {not_tls, <<"SSH-2.0-OpenSSH_">>}}, run(Config, Socket, client, 'tlsv1.3')),
     [gen_tcp:close(S) || S <- [Listen, Socket, Accepted]].
+
+%% An alert that could not be handed to the socket is not claimed to be sent.
+alerts_as_sent(Config) ->
+    {ok, Listen} = gen_tcp:listen(0, options()),
+    {ok, Port} = inet:port(Listen),
+    Self = self(),
+    Server = spawn_link(fun() ->
+                                {ok, Socket} = gen_tcp:accept(Listen),
+                                {ok, _} = run(Config, Socket, server, 'tlsv1.3'),
+                                receive {Self, done} -> ok end
+                        end),
+    {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, Port, options()),
+    {ok, Tls} = run(Config, Socket, client, 'tlsv1.3'),
+    Error = #{kind => bad_record, option => none, text => <<>>, alert => {20, bad_record_mac}, received => none},
+    ?assertEqual(Error, rustls_dist_channel:send_alert(Tls, Error)),
+    %% Nothing follows an alert.
+    ?assertEqual(Error#{alert => none}, rustls_dist_channel:send_alert(Tls, Error)),
+    ok = gen_tcp:close(Socket),
+    {ok, Other} = gen_tcp:connect({127, 0, 0, 1}, Port, options()),
+    ok = gen_tcp:close(Other),
+    ?assertEqual(Error#{alert => none}, rustls_dist_channel:send_alert(Tls#{socket := Other}, Error)),
+    Server ! {Self, done},
+    ok = gen_tcp:close(Listen).
 
 %% Client and server, and between them a relay that waits after each piece until it was read.
 handshake(Config, Version, Bytes) ->

@@ -3,10 +3,11 @@
 -module(rustls_dist_verify_node_SUITE).
 
 -include_lib("stdlib/include/assert.hrl").
+-include_lib("public_key/include/public_key.hrl").
 
 -export([all/0, suite/0, init_per_suite/1, end_per_suite/1]).
 -export([by_host/1, by_name/1, by_directory_name/1, by_uri/1, off/1, no_certificate/1, dynamic_name/1, inet_tls_peers/1,
-         one_part_only/1, allowed_nodes/1]).
+         one_part_only/1, allowed_nodes/1, undecodable/1]).
 
 -define(HOST, "127.0.0.1").
 
@@ -15,7 +16,7 @@ suite() ->
 
 all() ->
     [by_host, by_name, by_directory_name, by_uri, off, no_certificate, dynamic_name, inet_tls_peers, one_part_only,
-     allowed_nodes].
+     allowed_nodes, undecodable].
 
 init_per_suite(Config) ->
     {Keeper, World} = rustls_dist_cluster:keep(fun start/0),
@@ -97,6 +98,32 @@ inet_tls_peers(Config) ->
 
 inet_san(Name) ->
     "DNS:127.0.0.1,IP:" ++ ?HOST ++ ",URI:erlang:" ++ Name ++ "@" ++ ?HOST.
+
+%% webpki looks at no country; public_key, which has to look for names, cannot decode one of a single character.
+undecodable(Config) ->
+    San = "IP:" ++ ?HOST ++ ",URI:erlang:c1@" ++ ?HOST,
+    #{cert := File} = Files = cert(Config, "c1", San),
+    ok = rename(File, get(ca, Config), #'AttributeTypeAndValue'{type = ?'id-at-countryName', value = <<19, 1, $X>>}),
+    Peer = node(Config, "c1", rustls_dist_certs:options(Files), #{}),
+    Judge = judge(Config, [{server, name}, {client, name}], []),
+    Line = "certificate verification: .* cannot be decoded.*was sent the alert bad_certificate",
+    [ok = refuses(From, To, Judge, Line) || {From, To} <- [{Judge, Peer}, {Peer, Judge}]],
+    ok = rustls_dist_cluster:call(Judge, net_kernel, allow, [[rustls_dist_cluster:name(Peer)]]),
+    ok = refuses(Peer, Judge, Judge, Line),
+    ?assertEqual(nomatch, re:run(rustls_dist_cluster:log(Judge), "crash|function_clause|asn1", [caseless])),
+    rustls_dist_pair:stop([Judge, Peer]).
+
+%% The same certificate with another subject, signed by Ca anew.
+rename(File, #{key := CaKey}, Attribute) ->
+    {ok, Pem} = file:read_file(File),
+    [{'Certificate', Der, not_encrypted} | Others] = public_key:pem_decode(Pem),
+    {ok, KeyPem} = file:read_file(CaKey),
+    Key = public_key:pem_entry_decode(lists:last(public_key:pem_decode(KeyPem))),
+    #'Certificate'{tbsCertificate = Tbs} = Cert = public_key:pkix_decode_cert(Der, plain),
+    Renamed = Tbs#'TBSCertificate'{subject = {rdnSequence, [[Attribute]]}},
+    Signature = public_key:sign(public_key:der_encode('TBSCertificate', Renamed), sha256, Key),
+    Anew = public_key:der_encode('Certificate', Cert#'Certificate'{tbsCertificate = Renamed, signature = Signature}),
+    file:write_file(File, public_key:pem_encode([{'Certificate', Anew, not_encrypted} | Others])).
 
 %% The option of one part says nothing about the other one's links.
 one_part_only(Config) ->

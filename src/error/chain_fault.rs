@@ -4,6 +4,11 @@ use std::fmt;
 
 use rustls::AlertDescription;
 
+use super::Algorithm;
+
+/// What is accepted in certificates.
+pub(super) const SIGNATURES: &str = "ECDSA with SHA-256 or SHA-384, RSA with SHA-256 or better, or Ed25519";
+
 /// A fault of a peer's certificate chain. Each has a tag, so that a user's own rules can forgive one and no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -18,8 +23,12 @@ pub enum ChainFault {
     NameNotPermitted,
     /// A certificate of X.509 version 1 or 2 (RFC 5280 section 4.1.2.1).
     UnsupportedVersion,
-    /// A signature algorithm that is not accepted, as those with SHA-1.
-    SignatureAlgorithm,
+    /// A certificate is signed with an algorithm that is not accepted.
+    SignatureAlgorithm(Algorithm),
+    /// An authority's key is of a kind that is not accepted.
+    AuthorityKey(Algorithm),
+    /// The peer's key is of a kind that is not accepted.
+    PeerKey(Algorithm),
     /// The peer's RSA key is shorter than 2048 bits.
     WeakKey {
         /// Its length.
@@ -40,7 +49,8 @@ impl ChainFault {
             Self::PathLengthExceeded => "path_length_exceeded",
             Self::NameNotPermitted => "name_not_permitted",
             Self::UnsupportedVersion => "unsupported_certificate_version",
-            Self::SignatureAlgorithm => "unsupported_signature_algorithm",
+            Self::SignatureAlgorithm(_) | Self::AuthorityKey(_) => "unsupported_signature_algorithm",
+            Self::PeerKey(_) => "unsupported_peer_key",
             Self::WeakKey { .. } => "weak_key",
             Self::TooManyIntermediates => "too_many_intermediates",
             Self::TooMuchWork => "too_much_work",
@@ -50,10 +60,11 @@ impl ChainFault {
     /// The alert that says it best (RFC 8446 section 6.2, and section 4.4.2.4 for algorithms).
     pub(super) fn alert(self) -> AlertDescription {
         match self {
-            Self::NotAnAuthority | Self::NameNotPermitted | Self::SignatureAlgorithm => {
-                AlertDescription::BadCertificate
-            }
-            Self::PeerIsAuthority | Self::UnsupportedVersion | Self::WeakKey { .. } => {
+            Self::NotAnAuthority
+            | Self::NameNotPermitted
+            | Self::SignatureAlgorithm(_)
+            | Self::AuthorityKey(_) => AlertDescription::BadCertificate,
+            Self::PeerIsAuthority | Self::UnsupportedVersion | Self::WeakKey { .. } | Self::PeerKey(_) => {
                 AlertDescription::UnsupportedCertificate
             }
             Self::PathLengthExceeded | Self::TooManyIntermediates => AlertDescription::UnknownCA,
@@ -81,9 +92,26 @@ impl fmt::Display for ChainFault {
             Self::UnsupportedVersion => {
                 "a certificate in the peer's chain is of X.509 version 1 or 2; issue it as version 3"
             }
-            Self::SignatureAlgorithm => {
-                "a certificate in the peer's chain is signed with an algorithm that is not accepted, such as one \
-                 with SHA-1; issue it anew with SHA-256 or better"
+            Self::SignatureAlgorithm(algorithm) => {
+                return write!(
+                    f,
+                    "a certificate in the peer's chain is signed with an algorithm that is not accepted: {algorithm}; \
+                     issue it anew with {SIGNATURES}"
+                );
+            }
+            Self::AuthorityKey(kind) => {
+                return write!(
+                    f,
+                    "an authority in the peer's chain has a key of a kind that is not accepted: {kind}; make a new one on \
+                     P-256 or P-384, of Ed25519 or RSA"
+                );
+            }
+            Self::PeerKey(kind) => {
+                return write!(
+                    f,
+                    "the peer's certificate is for a key of a kind that is not accepted: {kind}; make a new key on P-256 or \
+                     P-384, of Ed25519 or RSA, and a certificate for it"
+                );
             }
             Self::WeakKey { bits } => {
                 return write!(

@@ -7,6 +7,7 @@ use rustls::{AlertDescription, CertificateError, OtherError, PeerIncompatible};
 use x509_parser::time::ASN1Time;
 
 use super::alert_name;
+use super::chain_fault::SIGNATURES;
 
 /// One sentence for an error of rustls, in terms of the two nodes.
 pub(super) fn tls_text(error: &rustls::Error) -> String {
@@ -15,7 +16,10 @@ pub(super) fn tls_text(error: &rustls::Error) -> String {
         E::InvalidCertificate(verdict) => certificate_text(verdict),
         E::PeerIncompatible(why) => incompatible_text(why),
         E::AlertReceived(alert) => alert_received_text(*alert),
-        E::NoCertificatesPresented => "the peer sent no certificate, and one is required of it".to_owned(),
+        E::NoCertificatesPresented => format!(
+            "the peer sent no certificate, and one is required of it; it has none, or none that this node can check: such as \
+             are for keys of, and signed with, {SIGNATURES}"
+        ),
         E::InvalidCertRevocationList(why) => {
             format!("a certificate revocation list cannot be used: {}", in_words(why))
         }
