@@ -49,11 +49,11 @@ accept(Listen) ->
 
 -spec accept_connection(pid(), rustls_dist_handshake:tls(), node(), list(), timeout()) -> pid().
 accept_connection(Acceptor, Tls, MyNode, Allowed, SetupTime) ->
-    rustls_dist_accept:start(?FAMILY, Acceptor, Tls, MyNode, Allowed, SetupTime).
+    rustls_dist_link_in:start(?FAMILY, Acceptor, Tls, MyNode, Allowed, SetupTime).
 
 -spec setup(node(), atom(), node(), longnames | shortnames, timeout()) -> pid().
 setup(Node, Type, MyNode, LongOrShortNames, SetupTime) ->
-    rustls_dist_setup:start(?FAMILY, Node, Type, MyNode, LongOrShortNames, SetupTime).
+    rustls_dist_link_out:start(?FAMILY, Node, Type, MyNode, LongOrShortNames, SetupTime).
 
 -spec close(inet:socket()) -> ok.
 close(Listen) ->

@@ -59,13 +59,13 @@ alerts_as_sent(Config) ->
     {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, Port, options()),
     {ok, Tls} = run(Config, Socket, client, 'tlsv1.3'),
     Error = #{kind => bad_record, option => none, text => <<>>, alert => {20, bad_record_mac}, received => none},
-    ?assertEqual(Error, rustls_dist_channel:send_alert(Tls, Error)),
+    ?assertEqual(Error, rustls_dist_handshake_io:send_alert(Tls, Error)),
     %% Nothing follows an alert.
-    ?assertEqual(Error#{alert => none}, rustls_dist_channel:send_alert(Tls, Error)),
+    ?assertEqual(Error#{alert => none}, rustls_dist_handshake_io:send_alert(Tls, Error)),
     ok = gen_tcp:close(Socket),
     {ok, Other} = gen_tcp:connect({127, 0, 0, 1}, Port, options()),
     ok = gen_tcp:close(Other),
-    ?assertEqual(Error#{alert => none}, rustls_dist_channel:send_alert(Tls#{socket := Other}, Error)),
+    ?assertEqual(Error#{alert => none}, rustls_dist_handshake_io:send_alert(Tls#{socket := Other}, Error)),
     Server ! {Self, done},
     ok = gen_tcp:close(Listen).
 

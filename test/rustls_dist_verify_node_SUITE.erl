@@ -75,10 +75,10 @@ dynamic_name(Config) ->
     #{cert := File} = cert(Config, "dynamic", "IP:" ++ ?HOST ++ ",URI:erlang:dynamic@" ++ ?HOST),
     {ok, Pem} = file:read_file(File),
     [{'Certificate', Der, not_encrypted}] = public_key:pem_decode(Pem),
-    ?assertEqual(ok, rustls_dist_identity:check(host, ?HOST, Der)),
-    [?assertMatch({error, {verify_node, Policy, ?HOST, [_, _]}}, rustls_dist_identity:check(Policy, ?HOST, Der))
+    ?assertEqual(ok, rustls_dist_verify_node:check(host, ?HOST, Der)),
+    [?assertMatch({error, {verify_node, Policy, ?HOST, [_, _]}}, rustls_dist_verify_node:check(Policy, ?HOST, Der))
      || Policy <- [name, {uri, "erlang:%n@%h"}]],
-    ?assertMatch({error, _}, rustls_dist_identity:check(host, "other.example", Der)).
+    ?assertMatch({error, _}, rustls_dist_verify_node:check(host, "other.example", Der)).
 
 %% The peer's carrier makes no difference.
 inet_tls_peers(Config) ->

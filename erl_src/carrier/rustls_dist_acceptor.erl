@@ -79,9 +79,9 @@ admit(#state{pending = Pending} = State, Socket) ->
     end.
 
 begin_handshake(#state{family = Family, kernel = Kernel, next = Age, pending = Pending, by_age = ByAge} = State, Socket) ->
-    {Pid, _Ref} = rustls_dist_incoming:start(Family, Kernel),
+    {Pid, _Ref} = rustls_dist_accepted:start(Family, Kernel),
     case gen_tcp:controlling_process(Socket, Pid) of
-        ok -> rustls_dist_incoming:go(Pid, Socket);
+        ok -> rustls_dist_accepted:go(Pid, Socket);
         {error, _} -> exit(Pid, kill)
     end,
     State#state{next = Age + 1, pending = Pending#{Pid => Age}, by_age = gb_trees:insert(Age, {Pid, Socket}, ByAge)}.

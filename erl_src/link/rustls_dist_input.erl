@@ -106,7 +106,7 @@ opened(#link{rx = Rx} = Link, Data) ->
             opened(Link, Rest);
         {error, #{kind := Kind} = Error} ->
             exit(Link#link.controller, {tls_error, Kind}),
-            Sent = last_words(Link, Error#{alert => none}, fun() -> rustls_dist_channel:send_alert(Link#link.tls, Error) end),
+            Sent = last_words(Link, Error#{alert => none}, fun() -> rustls_dist_handshake_io:send_alert(Link#link.tls, Error) end),
             rustls_dist_log:broken_link(rustls_dist_log:established(Link#link.tls), {tls, Sent}),
             exit({tls_error, Kind})
     end.
@@ -145,7 +145,7 @@ farewell(#link{tls = #{socket := Socket, tx := Tx}} = Link, Reason) ->
     _ = last_words(Link, unsaid, fun() -> close_notify(Socket, rustls_dist_nif:tx_close_notify(Tx)) end),
     exit(Reason).
 
-close_notify(Socket, {ok, Record}) -> rustls_dist_channel:send_now(Socket, Record);
+close_notify(Socket, {ok, Record}) -> rustls_dist_handshake_io:send_now(Socket, Record);
 close_notify(_Socket, {error, _Closed} = Error) -> Error.
 
 %% Speaks to the peer a last time, if that can be done in order and without waiting: the controller, which does not trap

@@ -3,7 +3,7 @@
 %% Who there is on a link that is up, and how it ends:
 %%
 %% - The supervisor: the process that net_kernel knows as the link's owner and that dist_util runs in (started by
-%%   rustls_dist_setup or rustls_dist_accept). It seals and sends ticks. It owns the socket until the link is up. Max priority.
+%%   rustls_dist_link_out or rustls_dist_link_in). It seals and sends ticks. It owns the socket until the link is up. Max priority.
 %% - The controller: this module. Holds the distribution handle's output side; seals and sends everything but ticks, by turns
 %%   with the supervisor (rustls_dist_turn). Blocks in gen_tcp:send/2 when the peer is slow; the VM's queue then fills and
 %%   senders are suspended.

@@ -23,7 +23,7 @@ is_node_name(Node) ->
 -spec select(inet | inet6, node()) -> boolean().
 select(Family, Node) ->
     case dist_util:split_node(Node) of
-        {node, Name, Host} -> sole_carrier() orelse is_address(rustls_dist_discovery:address(Name, Host, Family));
+        {node, Name, Host} -> sole_carrier() orelse is_address(rustls_dist_epmd_client:address(Name, Host, Family));
         _ -> false
     end.
 
@@ -32,7 +32,7 @@ select(Family, Node) ->
 host(Family, Node, LongOrShortNames) ->
     case parts(Family, Node, LongOrShortNames) of
         {ok, Name, Host} ->
-            case rustls_dist_discovery:address(Name, Host, Family) of
+            case rustls_dist_epmd_client:address(Name, Host, Family) of
                 {ok, Ip} -> {ok, #{name => Name, host => Host, ip => Ip}};
                 {ok, Ip, Port, Version} ->
                     {ok, #{name => Name, host => Host, ip => Ip, target => target(Host, Ip, Port, Version)}};
@@ -48,9 +48,9 @@ host(Family, Node, LongOrShortNames) ->
 port(#{target := Target}) ->
     {ok, Target};
 port(#{name := Name, host := Host, ip := Ip}) ->
-    case rustls_dist_discovery:port(Name, Ip) of
+    case rustls_dist_epmd_client:port(Name, Ip) of
         {port, Port, Version} -> {ok, target(Host, Ip, Port, Version)};
-        noport -> {error, {epmd, {Name, Host, Ip, rustls_dist_discovery:why_no_port(Name, Ip)}}};
+        noport -> {error, {epmd, {Name, Host, Ip, rustls_dist_epmd_client:why_no_port(Name, Ip)}}};
         Other -> {error, {epmd, {Name, Host, Ip, Other}}}
     end.
 

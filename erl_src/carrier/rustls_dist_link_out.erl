@@ -1,6 +1,6 @@
 %% The supervisor process of a link that we open: finds the peer, connects, does both handshakes, then ticks (dist_util).
 %% It does not trap exits: net_kernel ends it when the peer's own attempt wins.
--module(rustls_dist_setup).
+-module(rustls_dist_link_out).
 
 -export([start/6]).
 -export([init/7]).
@@ -79,12 +79,12 @@ succeed(_Link, {ok, Value}) -> Value;
 succeed(Link, {error, Reason}) -> give_up(Link, Reason).
 
 identified(#{node := Node, controller := Controller} = Link, #{verify_node := Policy, facts := #{peer_der := Der}} = Tls) ->
-    Check = fun() -> rustls_dist_identity:check(Policy, atom_to_list(Node), Der) end,
+    Check = fun() -> rustls_dist_verify_node:check(Policy, atom_to_list(Node), Der) end,
     case rustls_dist_negotiation:guarded(Controller, Tls, Check) of
         ok ->
             ok;
         {error, Reason} ->
-            Told = rustls_dist_channel:tell(Tls, Reason),
+            Told = rustls_dist_handshake_io:tell(Tls, Reason),
             rustls_dist_negotiation:turn_away(Tls),
             give_up(Link, Told)
     end.

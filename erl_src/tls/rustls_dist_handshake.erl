@@ -19,7 +19,7 @@
                  rx := rustls_dist_nif:rx(),
                  facts := rustls_dist_nif:facts(),
                  verify := verify_peer | verify_none,
-                 verify_node := rustls_dist_identity:policy(),
+                 verify_node := rustls_dist_verify_node:policy(),
                  hibernate_after := timeout(),
                  handshake_us := non_neg_integer()}.
 

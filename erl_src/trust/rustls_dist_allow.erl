@@ -17,7 +17,7 @@ nodes(#{verify := verify_none}, Allowed) ->
 nodes(#{facts := #{peer_der := none}}, _Allowed) ->
     {error, {not_allowed, no_certificate}};
 nodes(#{facts := #{peer_der := Der, names := Names}}, Allowed) ->
-    case rustls_dist_identity:decoded(Der) of
+    case rustls_dist_verify_node:decoded(Der) of
         {ok, Certificate} ->
             Counts = rustls_dist_hostname:counts(Certificate, Names),
             case [Node || Node <- Allowed, Counts, names(Certificate, dist_util:split_node(Node))] of

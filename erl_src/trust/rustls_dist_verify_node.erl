@@ -1,6 +1,6 @@
 %% verify_node: the name that a peer states in the distribution handshake must be in its certificate. Without it any holder
 %% of a valid certificate may call itself any node.
--module(rustls_dist_identity).
+-module(rustls_dist_verify_node).
 
 -export([check/3, decoded/1, undecodable/0]).
 

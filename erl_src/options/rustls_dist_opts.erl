@@ -38,7 +38,7 @@
           crl_check => true | peer | best_effort | false,
           crl_cache => {module(), {term(), term()}},
           crlfile => binary(),                                  % path, UTF-8
-          verify_node => rustls_dist_identity:policy()}.
+          verify_node => rustls_dist_verify_node:policy()}.
 
 -type parsed() :: #{options := options(), origins := #{atom() => origin()}, notices := [notice()]}.
 

@@ -1,6 +1,6 @@
 %% One accepted connection until net_kernel takes it over: the address check, the first bytes, the TLS handshake, and
 %% handing the result on. The configuration is that of the moment when the first bytes are there.
--module(rustls_dist_incoming).
+-module(rustls_dist_accepted).
 
 -export([start/2, go/2]).
 -export([init/2]).

@@ -15,7 +15,7 @@ new(Family, #{socket := Socket, role := Role} = Tls, MyNode, Controller) ->
     #hs_data{socket = Controller,
              this_node = MyNode,
              this_flags = 0,
-             f_send = fun(_, Packet) -> noted(Controller, rustls_dist_channel:send(Tls, Packet)) end,
+             f_send = fun(_, Packet) -> noted(Controller, rustls_dist_handshake_io:send(Tls, Packet)) end,
              f_recv = fun(_, _Length, Timeout) -> recv(Tls, MyNode, Controller, Timeout) end,
              f_setopts_pre_nodeup = fun(_) -> ok end,
              f_setopts_post_nodeup = fun(_) -> inet:setopts(Socket, rustls_dist_sockopts:established(Role)) end,
@@ -28,7 +28,7 @@ new(Family, #{socket := Socket, role := Role} = Tls, MyNode, Controller) ->
              mf_getopts = fun(_, Options) -> rustls_dist_sockopts:get(Socket, Options) end}.
 
 recv(Tls, MyNode, Controller, Timeout) ->
-    case noted(Controller, judged(Tls, MyNode, rustls_dist_channel:recv(Tls, Timeout))) of
+    case noted(Controller, judged(Tls, MyNode, rustls_dist_handshake_io:recv(Tls, Timeout))) of
         {ok, Packet} -> {ok, binary_to_list(Packet)};
         Error -> Error
     end.

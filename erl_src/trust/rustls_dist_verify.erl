@@ -16,7 +16,7 @@
 -type user_fun() :: {fun((...) -> term()), State :: term(), Label :: string()}.
 
 -type policy() :: #{role := client | server,
-                    trusted := [rustls_dist_path:cert()],
+                    trusted := [rustls_dist_chain:cert()],
                     depth := non_neg_integer(),
                     host := any | binary(),                    % what a server's certificate must name
                     host_check := [{atom(), function()}],      % how: public_key:pkix_verify_hostname/3
@@ -30,11 +30,11 @@
                notes :: reference(),                           % marks the messages of this walk to itself
                user :: term(),                                 % the state of the user's function
                names = free :: rustls_dist_hostname:names(),   % what the path says of them
-               path :: [rustls_dist_path:cert()]}).            % from the root side down, the anchor left out
+               path :: [rustls_dist_chain:cert()]}).            % from the root side down, the anchor left out
 
 %% What a walk leaves behind besides its result: pkix_path_validation/3 returns no state, and makes one fault of many.
 -record(notes, {user :: term(),
-                path = [] :: [rustls_dist_path:cert()],        % that was walked
+                path = [] :: [rustls_dist_chain:cert()],        % that was walked
                 anchor = none :: public_key:der_encoded() | none,
                 accepted = [] :: [{public_key:der_encoded(), term()}],  % faults that the user's function let pass
                 blamed = none :: none | #'OTPCertificate'{},   % whose fault ended the walk
@@ -60,14 +60,14 @@ judge(#{trusted := Trusted} = Policy, Chain, Webpki) ->
     %% public_key fails on names that are no text, and on more; whatever the peer sent, this one handshake is refused.
     try
         [Peer | _] = Decoded = [{Der, public_key:pkix_decode_cert(Der, otp)} || Der <- Chain],
-        case walk_paths(Policy, rustls_dist_path:candidates(Decoded, Trusted), {unknown_ca, none}) of
+        case walk_paths(Policy, rustls_dist_chain:candidates(Decoded, Trusted), {unknown_ca, none}) of
             {ok, Notes} -> reconcile(Policy, Peer, Notes, Webpki);
             {broken, Text} -> {refused, ?CERTIFICATE_UNKNOWN, Text};
             {error, {Reason, none}} -> refused(Peer, Reason);
             {error, {Reason, Blamed}} -> refused({none, Blamed}, Reason)
         end
     catch
-        error:_ -> {refused, ?BAD_CERTIFICATE, rustls_dist_identity:undecodable()}
+        error:_ -> {refused, ?BAD_CERTIFICATE, rustls_dist_verify_node:undecodable()}
     end.
 
 walk_paths(_Policy, [], Reason) ->
@@ -78,7 +78,7 @@ walk_paths(#{trusted := Trusted} = Policy, [{Anchor, Path} | Others], _Reason) -
         {_, #notes{broken = Text}} when Text =/= none -> {broken, Text};
         {{ok, _}, _} -> {ok, Notes};
         {{error, {bad_cert, unknown_ca} = Reason}, _} when Anchor =:= unknown_ca ->
-            walk_paths(Policy, rustls_dist_path:shortened(Path, Trusted) ++ Others, {Reason, none});
+            walk_paths(Policy, rustls_dist_chain:shortened(Path, Trusted) ++ Others, {Reason, none});
         {{error, Reason}, #notes{blamed = Blamed}} -> walk_paths(Policy, Others, {Reason, Blamed})
     end.
 

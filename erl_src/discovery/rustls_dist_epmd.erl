@@ -16,9 +16,9 @@
 
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
--record(state, {settings :: rustls_dist_ports:settings() | wrong,
-                contents = none :: rustls_dist_ports:contents() | none,     % that ports was made of
-                ports = none :: rustls_dist_ports:ports() | none,
+-record(state, {settings :: rustls_dist_port_map:settings() | wrong,
+                contents = none :: rustls_dist_port_map:contents() | none,     % that ports was made of
+                ports = none :: rustls_dist_port_map:ports() | none,
                 problem = none :: binary() | none,                          % the last one, which was reported
                 registered = [] :: [{string(), inet:port_number()}]}).
 
@@ -126,7 +126,7 @@ ask(Question) ->
 %% A node that listens is ended by listen_port_please/2; one that does not gets the sentence for each link it tries.
 -spec init([]) -> {ok, #state{}}.
 init([]) ->
-    case rustls_dist_ports:settings() of
+    case rustls_dist_port_map:settings() of
         {ok, Settings} -> {ok, refresh(#state{settings = Settings})};
         {error, Text} -> {ok, report(Text, #state{settings = wrong})}
     end.
@@ -159,7 +159,7 @@ handle_info(_Other, State) ->
 port(_Name, #state{ports = none, problem = Text}) ->
     {error, Text};
 port(Name, #state{ports = Ports}) ->
-    case rustls_dist_ports:find(Name, Ports) of
+    case rustls_dist_port_map:find(Name, Ports) of
         none -> {error, no_port(Name)};
         Port -> {ok, Port}
     end.
@@ -172,14 +172,14 @@ no_port(Name) ->
 refresh(#state{settings = wrong} = State) ->
     State;
 refresh(#state{settings = Settings, contents = Known} = State) ->
-    case rustls_dist_ports:contents(Settings) of
+    case rustls_dist_port_map:contents(Settings) of
         {ok, Known} -> State#state{problem = none};
         {ok, Contents} -> adopt(Contents, State);
         {error, Text} -> report(Text, State)
     end.
 
 adopt(Contents, #state{settings = Settings} = State) ->
-    case rustls_dist_ports:ports(Settings, Contents) of
+    case rustls_dist_port_map:ports(Settings, Contents) of
         {ok, Ports} -> State#state{contents = Contents, ports = Ports, problem = none};
         {error, Text} -> report(Text, State)
     end.

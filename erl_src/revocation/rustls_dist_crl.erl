@@ -19,7 +19,7 @@
 
 %% The status of one certificate of a path. Kind: whether it is the peer's; Path: the certificates below the anchor;
 %% Trusted: the trust store, for the issuers of lists.
--spec check(policy(), valid | valid_peer, #'OTPCertificate'{}, [rustls_dist_path:cert()], [rustls_dist_path:cert()]) ->
+-spec check(policy(), valid | valid_peer, #'OTPCertificate'{}, [rustls_dist_chain:cert()], [rustls_dist_chain:cert()]) ->
           valid | {bad_cert, term()}.
 check(off, _Kind, _Cert, _Path, _Trusted) ->
     valid;
@@ -145,7 +145,7 @@ issuer_path(Crl, Known) ->
                           signed_by(Crl, Otp)],
     case Candidates of
         [] -> {error, unknown_ca};
-        [Signer | _] -> rustls_dist_path:to_root(Signer, Known)
+        [Signer | _] -> rustls_dist_chain:to_root(Signer, Known)
     end.
 
 %% False for signatures of unknown kinds, too.

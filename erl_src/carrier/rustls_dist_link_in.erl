@@ -1,5 +1,5 @@
 %% The supervisor process of a link that a peer opened: runs the distribution handshake, then ticks (dist_util).
--module(rustls_dist_accept).
+-module(rustls_dist_link_in).
 
 -export([start/6]).
 -export([init/7]).
@@ -39,7 +39,7 @@ handshake(Family, Kernel, #{address := Address} = Tls, MyNode, Allowed, SetupTim
 maybe_identify(#hs_data{socket = Controller} = HsData, Tls, Allowed) ->
     case rustls_dist_negotiation:guarded(Controller, Tls, fun() -> rustls_dist_allow:nodes(Tls, Allowed) end) of
         {ok, Nodes} -> identify(HsData#hs_data{allowed = Nodes}, Tls);
-        {error, Reason} -> refuse(Controller, Tls, rustls_dist_channel:tell(Tls, Reason))
+        {error, Reason} -> refuse(Controller, Tls, rustls_dist_handshake_io:tell(Tls, Reason))
     end.
 
 %% The name is read here, too, since dist_util tells nobody who it was that it turned away.
@@ -49,11 +49,11 @@ identify(#hs_data{socket = Controller, f_recv = Recv, f_send = Send} = HsData,
         {ok, First} ->
             Name = stated_name(Controller, Tls, list_to_binary(First)),
             case rustls_dist_negotiation:guarded(Controller, Tls,
-                                                 fun() -> rustls_dist_identity:check(Policy, Name, Der) end) of
+                                                 fun() -> rustls_dist_verify_node:check(Policy, Name, Der) end) of
                 ok ->
                     rustls_dist_negotiation:other_started(HsData#hs_data{f_recv = once_again(First, Recv)}, Tls);
                 {error, {tls, _} = Reason} ->
-                    refuse(Controller, Tls, rustls_dist_channel:tell(Tls, Reason));
+                    refuse(Controller, Tls, rustls_dist_handshake_io:tell(Tls, Reason));
                 {error, Reason} ->
                     _ = Send(Controller, "snot_allowed"),
                     refuse(Controller, Tls, Reason)

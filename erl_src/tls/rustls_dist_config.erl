@@ -24,26 +24,26 @@
 -type role_config() :: #{config := rustls_dist_nif:config(),
                          own := [[rustls_dist_nif:certificate() | none]],
                          verify := verify_peer | verify_none,
-                         verify_node := rustls_dist_identity:policy(),
+                         verify_node := rustls_dist_verify_node:policy(),
                          policy := rustls_dist_verify:policy() | none,
                          hibernate_after := timeout(),
                          name := node_host | any | binary()}.
 
 %% What a link runs. The code server takes milliseconds for a module, and some of them are called by net_kernel itself; while
 %% a link's input handler were loaded, the peer's first messages would wait.
--define(NEEDED_BY_LINKS, [rustls_dist_accept, rustls_dist_setup, rustls_dist_lookup, rustls_dist_discovery,
-                          rustls_dist_sockopts, rustls_dist_channel, rustls_dist_hs_data, rustls_dist_controller,
+-define(NEEDED_BY_LINKS, [rustls_dist_link_in, rustls_dist_link_out, rustls_dist_lookup, rustls_dist_epmd_client,
+                          rustls_dist_sockopts, rustls_dist_handshake_io, rustls_dist_hs_data, rustls_dist_controller,
                           rustls_dist_input, rustls_dist_turn, rustls_dist_tick, rustls_dist_crash, rustls_dist_packets,
-                          rustls_dist_negotiation, rustls_dist_attempts, rustls_dist_identity, rustls_dist_allow, dist_util]).
+                          rustls_dist_negotiation, rustls_dist_attempts, rustls_dist_verify_node, rustls_dist_allow, dist_util]).
 
 %% What judges certificates where webpki is not alone.
--define(NEEDED_BY_REFEREES, [rustls_dist_verify, rustls_dist_consent, rustls_dist_path, rustls_dist_hostname,
+-define(NEEDED_BY_REFEREES, [rustls_dist_verify, rustls_dist_consent, rustls_dist_chain, rustls_dist_hostname,
                              rustls_dist_pin, rustls_dist_crl, rustls_dist_raw_file, public_key, pubkey_cert,
                              pubkey_cert_records, pubkey_crl, pubkey_pem, 'OTP-PUB-KEY']).
 
 -define(NEEDED_IN_TROUBLE, [rustls_dist_log, rustls_dist_log_limit, rustls_dist_failure, rustls_dist_failure_text,
                             rustls_dist_peer_text, rustls_dist_epmd_answer, rustls_dist_rate, rustls_dist_acceptor,
-                            rustls_dist_incoming, rustls_dist_first_bytes, rustls_dist_handshake, rustls_dist_check_ip,
+                            rustls_dist_accepted, rustls_dist_first_bytes, rustls_dist_handshake, rustls_dist_check_ip,
                             logger_formatter, logger_backend, erl_posix_msg, calendar, string,
                             unicode_util, timer, io, io_lib, io_lib_format, io_lib_pretty]).
 

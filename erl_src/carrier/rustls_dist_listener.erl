@@ -16,7 +16,7 @@
 listen(Family, Name, Host) ->
     case configured([server, client]) of
         ok ->
-            case open_one(Family, rustls_dist_discovery:listen_port(Name, Host)) of
+            case open_one(Family, rustls_dist_epmd_client:listen_port(Name, Host)) of
                 {ok, Socket} ->
                     rustls_dist_config:fetch(server) =:= no_certificate andalso rustls_dist_config:nobody_can_dial(),
                     register(Family, Name, Host, Socket);
@@ -105,7 +105,7 @@ family(inet6) -> "IPv6 (-proto_dist rustls6)".
 
 register(Family, Name, Host, Socket) ->
     {ok, {_, Port} = Address} = inet:sockname(Socket),
-    case rustls_dist_discovery:register(Name, Port, Family) of
+    case rustls_dist_epmd_client:register(Name, Port, Family) of
         {ok, Creation} ->
             NetAddress = #net_address{address = Address, host = Host, protocol = tls, family = Family},
             {ok, {Socket, NetAddress, Creation}};

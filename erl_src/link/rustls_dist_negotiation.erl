@@ -21,7 +21,7 @@ other_started(HsData, Tls) ->
 -spec turn_away(rustls_dist_handshake:tls()) -> ok.
 turn_away(#{socket := Socket, tx := Tx}) ->
     case erlang:port_info(Socket, connected) =:= {connected, self()} andalso rustls_dist_nif:tx_close_notify(Tx) of
-        {ok, Record} -> rustls_dist_channel:send_now(Socket, Record);
+        {ok, Record} -> rustls_dist_handshake_io:send_now(Socket, Record);
         _ -> ok
     end.
 
