@@ -42,11 +42,8 @@ init_per_testcase(Case, Config) ->
                _ -> ?NO_AUTO_CONNECT
            end,
     Options = #{optfile => proplists:get_value(optfile, Config), args => Args},
-    {Keeper, {A, B}} =
-        rustls_dist_cluster:keep(fun() ->
-                                         Start = fun() -> rustls_dist_cluster:start(proplists:get_value(cluster, Config), Options) end,
-                                         {Start(), Start()}
-                                 end),
+    Start = fun() -> rustls_dist_cluster:start(proplists:get_value(cluster, Config), Options) end,
+    {Keeper, {A, B}} = rustls_dist_cluster:keep(fun() -> {Start(), Start()} end),
     [{nodes, Keeper}, {a, A}, {b, B} | Config].
 
 end_per_testcase(crash_without_terms, _Config) ->
