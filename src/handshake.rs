@@ -166,7 +166,9 @@ impl Handshake {
     /// are rustls' own.
     fn too_large(&self, error: Error, mut send: Vec<u8>) -> Failure {
         let alert = match self.connection.version() {
-            Some(ProtocolVersion::TLSv1_3) if !self.connection.awaits_client_hello() => None,
+            // There, the record that announces encryption means nothing (RFC 8446 appendix D.4).
+            Some(ProtocolVersion::TLSv1_3) if self.connection.awaits_client_hello() => error.alert(),
+            Some(ProtocolVersion::TLSv1_3) => None,
             _ if self.is_encrypting => None,
             _ => error.alert(),
         };
