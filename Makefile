@@ -115,13 +115,13 @@ fuzz:
 # The tables of doc/options.md about options that are not acted upon.
 options: all
 	@mkdir -p _build/matrix
-	@erlc -o _build/matrix test/rustls_dist_option_tables.erl
+	@erlc -o _build/matrix test/support/rustls_dist_option_tables.erl
 	@erl -noshell -pa _build/matrix _build/default/lib/rustls_dist/ebin -s rustls_dist_option_tables print -s init stop
 
 # The table of what is refused, from the test's own data, as doc/verification.md shows it.
 matrix:
 	@mkdir -p _build/matrix
-	@erlc -o _build/matrix test/rustls_dist_matrix.erl
+	@erlc -o _build/matrix test/support/rustls_dist_matrix.erl
 	@erl -noshell -pa _build/matrix -s rustls_dist_matrix print -s init stop
 
 clean:

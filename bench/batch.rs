@@ -9,7 +9,7 @@ use rustls_dist::packet::LENGTH_BYTES;
 use rustls_dist::record::RecordRx;
 
 /// Bytes gathered for one call: the size at which the floor program is fastest. A link gathers half of it, which serves
-/// the VM's fragments of 64 KiB better (`BATCH_BYTES` in erl_src/rustls_dist_controller.erl).
+/// the VM's fragments of 64 KiB better (`BATCH_BYTES` in erl_src/link/rustls_dist_controller.erl).
 pub const BATCH_BYTES: usize = 131_072;
 
 /// Packets that differ, before their contents repeat.

@@ -91,7 +91,7 @@ info(Node) ->
       Event :: {bad_cert, term()} | {extension, #'Extension'{}} | valid | valid_peer,
       State :: {[string()], inet:ip_address()}.
 verify_client(Cert, Event, State) ->
-    rustls_dist_allow:verify_client(Cert, Event, State, free).
+    rustls_dist_verify_client:verify(Cert, Event, State, free).
 
 %% A verify_fun that accepts exactly the certificates whose SHA-256 fingerprints are listed: in the state itself, or in the
 %% file that the state names. See rustls_dist_pin.

@@ -16,7 +16,11 @@ start_link() ->
 
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
-    Services = [#{id => Module, start => {Module, start_link, []}, shutdown => 5000}
-                || Module <- [rustls_dist_attempts, rustls_dist_log_limit, rustls_dist_links, rustls_dist_crl_store,
-                              rustls_dist_config, rustls_dist_own_certificate]],
+    Services = [#{id => Module, start => {Module, start_link, Arguments}, shutdown => 5000}
+                || {Module, Arguments} <- [{rustls_dist_attempts, []},
+                                           {rustls_dist_log_limit, [fun rustls_dist_log:repeated/3]},
+                                           {rustls_dist_links, []},
+                                           {rustls_dist_crl_store, []},
+                                           {rustls_dist_config, []},
+                                           {rustls_dist_own_certificate, []}]],
     {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, Services}}.

@@ -11,13 +11,15 @@ use rustls::{ClientConfig, ServerConfig, SupportedCipherSuite};
 use rustls_pki_types::CertificateDer;
 
 use crate::error::Error;
-use crate::hostname::CommonNamePolicy;
+use crate::identity::choice::{Chooser, Identities, Shown};
 use crate::identity::{Identity, IdentityFiles};
-use crate::identity_choice::{Chooser, Identities, Shown};
 use crate::provider::{self, Offer, Versions};
-use crate::referee::LastWord;
+use crate::trust::hostname::CommonNamePolicy;
+use crate::trust::referee::LastWord;
+use crate::trust::verifier::{
+    ChainPolicy, ClientAuth, ClientVerifier, ExpectedName, Findings, ServerVerifier,
+};
 use crate::trust::{TrustSource, TrustStore};
-use crate::verifier::{ChainPolicy, ClientAuth, ClientVerifier, ExpectedName, Findings, ServerVerifier};
 
 /// Whether the peer's chain is verified: OTP's `verify`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +48,7 @@ pub struct Options {
     pub trust: Option<TrustSource>,
     /// Whether the peer is verified.
     pub verify: Verify,
-    /// Whether every handshake brings a [`crate::referee::Referee`] with it, so that a trust store may be absent.
+    /// Whether every handshake brings a [`crate::trust::referee::Referee`] with it, so that a trust store may be absent.
     pub judged_by: JudgedBy,
     /// Whether a server insists on a client certificate.
     pub client_auth: ClientAuth,

@@ -7,31 +7,24 @@
 //! 3. The session is a [`record::RecordTx`] and a [`record::RecordRx`], which share nothing but the key schedule,
 //!    so that neither direction ever waits for the other.
 //!
+//! Each folder is a room: [`identity`] is what a node shows, [`trust`] what it believes of others, [`handshake`],
+//! [`record`] and [`packet`] are the way of the bytes, [`error`] says what went wrong. What several rooms need lies on top.
+//!
 //! Nothing here knows Erlang, sockets or the time of day: bytes and the clock are arguments.
 
 #![forbid(unsafe_code)]
 
 pub mod certificate;
-pub mod chain;
-mod chain_rules;
 pub mod cipher_names;
 pub mod config;
 pub mod error;
 pub mod handshake;
-pub mod hostname;
 pub mod identity;
-mod identity_choice;
-mod outdated;
 pub mod packet;
 pub mod pem;
-pub mod private_key;
 pub mod provider;
 pub mod record;
-pub mod referee;
-mod sent_alert;
 pub mod session;
-pub mod signature;
 pub mod trust;
-pub mod verifier;
 
 pub use error::Error;

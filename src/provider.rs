@@ -9,7 +9,7 @@ use rustls::sign::SigningKey;
 use rustls::{CipherSuite, SupportedCipherSuite, SupportedProtocolVersion};
 
 use crate::error::Error;
-use crate::sent_alert;
+use crate::handshake::sent_alert;
 
 /// The provider that runs.
 static PROVIDER: LazyLock<CryptoProvider> = LazyLock::new(ring::default_provider);

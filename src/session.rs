@@ -3,8 +3,8 @@
 use rustls::{NamedGroup, ProtocolVersion, SupportedCipherSuite};
 use rustls_pki_types::CertificateDer;
 
-use crate::chain::NameScope;
 use crate::record::{RecordRx, RecordTx};
+use crate::trust::chain::NameScope;
 
 /// An established TLS connection: two directions that share nothing but the key schedule, and what was agreed.
 pub struct Session {

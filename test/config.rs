@@ -5,7 +5,7 @@ mod support;
 use rustls::{ProtocolVersion, SupportedCipherSuite};
 use rustls_dist::config::{ClientSide, ServerSide};
 use rustls_dist::error::Error;
-use rustls_dist::private_key::Password;
+use rustls_dist::identity::private_key::Password;
 use rustls_dist::provider::{self, Versions};
 use support::Folder;
 use support::link::{shake_specs, suites};

@@ -5,7 +5,7 @@
 
 -behaviour(gen_server).
 
--export([start_link/0, admit/1]).
+-export([start_link/1, admit/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 
 -export_type([key/0]).
@@ -15,7 +15,11 @@
              | {probe, inet:ip_address() | unknown | others}
              | {crl_source, module()}.
 
--type state() :: #{key() | others => non_neg_integer()}.   % entries in the current period
+%% Says how many entries of a key were left out in a period.
+-type tell() :: fun((key() | others, Count :: pos_integer(), PeriodMs :: pos_integer()) -> ok).
+
+-record(state, {tell :: tell(),
+                entries = #{} :: #{key() | others => non_neg_integer()}}).   % in the current period
 
 -define(ENTRIES, 5).
 -define(PERIOD_MS, 10000).
@@ -23,9 +27,9 @@
 %% Beyond this many different keys in a period the rest share one.
 -define(MAX_KEYS, 1000).
 
--spec start_link() -> {ok, pid()} | {error, term()}.
-start_link() ->
-    gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
+-spec start_link(tell()) -> {ok, pid()} | {error, term()}.
+start_link(Tell) ->
+    gen_server:start_link({local, ?MODULE}, ?MODULE, Tell, []).
 
 %% Whether an entry is to be logged. When in doubt it is.
 -spec admit(key()) -> boolean().
@@ -36,35 +40,35 @@ admit(Key) ->
         exit:_ -> true
     end.
 
--spec init([]) -> {ok, state()}.
-init([]) ->
-    {ok, #{}}.
+-spec init(tell()) -> {ok, #state{}}.
+init(Tell) ->
+    {ok, #state{tell = Tell}}.
 
--spec handle_call(term(), gen_server:from(), state()) -> {reply, boolean(), state()} | {noreply, state()}.
-handle_call({admit, Given}, _From, State) ->
-    Key = case map_size(State) >= ?MAX_KEYS andalso not is_map_key(Given, State) of
+-spec handle_call(term(), gen_server:from(), #state{}) -> {reply, boolean(), #state{}} | {noreply, #state{}}.
+handle_call({admit, Given}, _From, #state{entries = Entries} = State) ->
+    Key = case map_size(Entries) >= ?MAX_KEYS andalso not is_map_key(Given, Entries) of
               true -> shared(Given);
               false -> Given
           end,
-    case State of
+    case Entries of
         #{Key := Count} ->
-            {reply, Count < entries(Key), State#{Key := Count + 1}};
+            {reply, Count < entries(Key), State#state{entries = Entries#{Key := Count + 1}}};
         #{} ->
             _ = erlang:send_after(?PERIOD_MS, self(), {period_over, Key}),
-            {reply, entries(Key) > 0, State#{Key => 1}}
+            {reply, entries(Key) > 0, State#state{entries = Entries#{Key => 1}}}
     end;
 handle_call(_Unknown, _From, State) ->
     {noreply, State}.
 
--spec handle_cast(term(), state()) -> {noreply, state()}.
+-spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
 handle_cast(_Cast, State) ->
     {noreply, State}.
 
--spec handle_info(term(), state()) -> {noreply, state()}.
-handle_info({period_over, Key}, State) when is_map_key(Key, State) ->
-    {Count, Rest} = maps:take(Key, State),
-    Count > entries(Key) andalso rustls_dist_log:repeated(Key, Count - entries(Key), ?PERIOD_MS),
-    {noreply, Rest};
+-spec handle_info(term(), #state{}) -> {noreply, #state{}}.
+handle_info({period_over, Key}, #state{tell = Tell, entries = Entries} = State) when is_map_key(Key, Entries) ->
+    {Count, Rest} = maps:take(Key, Entries),
+    _ = Count > entries(Key) andalso Tell(Key, Count - entries(Key), ?PERIOD_MS),
+    {noreply, State#state{entries = Rest}};
 handle_info(_Unknown, State) ->
     {noreply, State}.
 

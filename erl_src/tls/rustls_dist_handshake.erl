@@ -93,7 +93,7 @@ for_connection(#{verify_fun := none} = Policy, server, _Name, _Socket) ->
     Policy;
 for_connection(#{verify_fun := VerifyFun} = Policy, server, _Name, Socket) ->
     case inet:peername(Socket) of
-        {ok, {PeerIp, _Port}} -> Policy#{verify_fun => rustls_dist_allow:connection_state(VerifyFun, PeerIp)};
+        {ok, {PeerIp, _Port}} -> Policy#{verify_fun => rustls_dist_verify_client:connection_state(VerifyFun, PeerIp)};
         {error, _Closed} -> Policy
     end.
 

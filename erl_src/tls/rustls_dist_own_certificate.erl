@@ -84,7 +84,7 @@ look() ->
 %% Peers are taken to verify as this node does: where nobody verifies, or certificates are known by their fingerprints, it
 %% does not matter what they name.
 is_judged_by_rule({_Role, #{verify := verify_none}}) -> false;
-is_judged_by_rule({_Role, #{policy := #{verify_fun := {Fun, _, _}}}}) -> Fun =/= fun rustls_dist:verify_pinned/3;
+is_judged_by_rule({_Role, #{policy := #{verify_fun := {Fun, _, _}}}}) -> rustls_dist_ready_made:which(Fun) =/= verify_pinned;
 is_judged_by_rule({_Role, _Config}) -> true.
 
 %% The host part of the node's name; a node that does not listen is dialled by nobody.

@@ -205,13 +205,11 @@ ask(Cert, Event, State, #walk{policy = #{verify_fun := {Fun, _First, Label}}} = 
     end.
 
 call(Fun, Cert, Event, State, Walk) ->
-    Pinned = fun rustls_dist:verify_pinned/3,
-    Client = fun rustls_dist:verify_client/3,
-    case Fun of
-        Pinned -> rustls_dist:verify_pinned(Cert, der(Cert, Walk), Event, State);
-        Client -> rustls_dist_allow:verify_client(Cert, Event, State, Walk#walk.names);
-        _ when is_function(Fun, 3) -> Fun(Cert, Event, State);
-        _ -> Fun(Cert, der(Cert, Walk), Event, State)
+    case rustls_dist_ready_made:which(Fun) of
+        verify_pinned -> rustls_dist_pin:verify(Cert, der(Cert, Walk), Event, State);
+        verify_client -> rustls_dist_verify_client:verify(Cert, Event, State, Walk#walk.names);
+        none when is_function(Fun, 3) -> Fun(Cert, Event, State);
+        none -> Fun(Cert, der(Cert, Walk), Event, State)
     end.
 
 %% As it was sent, or stands in the trust store: what is decoded and encoded again may look otherwise.

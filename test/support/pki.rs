@@ -12,11 +12,11 @@ use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
 use rustls_dist::config::{ClientSide, JudgedBy, Options, ServerSide, Verify};
 use rustls_dist::error::Error;
-use rustls_dist::hostname::CommonNamePolicy;
 use rustls_dist::identity::IdentityFiles;
 use rustls_dist::provider::Versions;
 use rustls_dist::trust::TrustSource;
-use rustls_dist::verifier::ClientAuth;
+use rustls_dist::trust::hostname::CommonNamePolicy;
+use rustls_dist::trust::verifier::ClientAuth;
 
 use super::Folder;
 

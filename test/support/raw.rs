@@ -20,9 +20,9 @@ use rustls::{
     ProtocolVersion, ServerConfig, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion,
 };
 use rustls_dist::handshake::{Failure, Handshake, Progress};
-use rustls_dist::referee::LastWord;
 use rustls_dist::session::Session;
-use rustls_dist::verifier::ExpectedName;
+use rustls_dist::trust::referee::LastWord;
+use rustls_dist::trust::verifier::ExpectedName;
 
 use super::pki::{HOST, Pair, Spec};
 

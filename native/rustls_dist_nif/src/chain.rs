@@ -2,8 +2,8 @@
 
 use rustler::{Atom, Binary, Encoder, Env, Error as NifError, NifResult, Term};
 use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls_dist::chain::PeerRole;
-use rustls_dist::chain::again::{self, Consent, Forgiven};
+use rustls_dist::trust::chain::PeerRole;
+use rustls_dist::trust::chain::again::{self, Consent, Forgiven};
 
 use crate::{atoms, terms};
 

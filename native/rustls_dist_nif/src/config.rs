@@ -10,12 +10,12 @@ use rustls::pki_types::CertificateDer;
 use rustls::time_provider::DefaultTimeProvider;
 use rustls_dist::cipher_names;
 use rustls_dist::config::{ClientSide, JudgedBy, Options, ServerSide, Verify};
-use rustls_dist::hostname::CommonNamePolicy;
 use rustls_dist::identity::IdentityFiles;
-use rustls_dist::private_key::Password;
+use rustls_dist::identity::private_key::Password;
 use rustls_dist::provider::Versions;
 use rustls_dist::trust::TrustSource;
-use rustls_dist::verifier::ClientAuth;
+use rustls_dist::trust::hostname::CommonNamePolicy;
+use rustls_dist::trust::verifier::ClientAuth;
 
 use crate::bytes::into_binary;
 use crate::census::{CONFIGS, Token};

@@ -9,14 +9,14 @@ use parking_lot::Mutex;
 use rustler::{
     Atom, Binary, Encoder, Env, Error as NifError, LocalPid, NifResult, OwnedEnv, Resource, ResourceArc, Term,
 };
-use rustls_dist::chain::NameScope;
 use rustls_dist::cipher_names;
 use rustls_dist::config::JudgedBy;
 use rustls_dist::handshake::{Failure, Handshake as Machine, Progress, Step};
 use rustls_dist::provider::otp_version_name;
-use rustls_dist::referee::LastWord;
 use rustls_dist::session::{Facts, Session};
-use rustls_dist::verifier::ExpectedName;
+use rustls_dist::trust::chain::NameScope;
+use rustls_dist::trust::referee::LastWord;
+use rustls_dist::trust::verifier::ExpectedName;
 
 use crate::bytes::into_binary;
 use crate::census::{HANDSHAKES, Token};

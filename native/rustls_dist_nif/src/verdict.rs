@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use rustler::{Encoder, Env, LocalPid, NifResult, OwnedEnv, ResourceArc, Term};
 use rustls::AlertDescription;
 use rustls_dist::Error;
-use rustls_dist::referee::{Case, Referee};
+use rustls_dist::trust::referee::{Case, Referee};
 
 use crate::bytes::into_binary;
 use crate::handshake::Handshake;

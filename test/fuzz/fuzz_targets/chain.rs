@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use rustls_dist::certificate::CertificateFacts;
-use rustls_dist::chain::again::{self, Consent, Forgiven};
-use rustls_dist::chain::{self, NameScope, PeerRole};
-use rustls_dist::hostname::{self, CommonNamePolicy};
+use rustls_dist::trust::chain::again::{self, Consent, Forgiven};
+use rustls_dist::trust::chain::{self, NameScope, PeerRole};
+use rustls_dist::trust::hostname::{self, CommonNamePolicy};
 use rustls_dist::trust::{TrustSource, TrustStore};
 use rustls_pki_types::{CertificateDer, UnixTime};
 

@@ -8,11 +8,11 @@ use libfuzzer_sys::fuzz_target;
 use rustls::time_provider::DefaultTimeProvider;
 use rustls_dist::config::{JudgedBy, Options, ServerSide, Verify};
 use rustls_dist::handshake::{Handshake, Progress};
-use rustls_dist::hostname::CommonNamePolicy;
+use rustls_dist::trust::hostname::CommonNamePolicy;
 use rustls_dist::identity::IdentityFiles;
 use rustls_dist::provider::Versions;
-use rustls_dist::referee::LastWord;
-use rustls_dist::verifier::ClientAuth;
+use rustls_dist::trust::referee::LastWord;
+use rustls_dist::trust::verifier::ClientAuth;
 
 /// Its certificate and key are where `make fuzz` put them.
 static SERVER: LazyLock<ServerSide> = LazyLock::new(|| {

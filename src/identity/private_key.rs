@@ -13,10 +13,9 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, P
 use rustls::sign::SigningKey;
 use zeroize::Zeroizing;
 
+use super::key_diagnosis;
 use crate::error::{Error, UnsupportedKey};
 use crate::{pem, provider};
-
-mod diagnosis;
 
 /// The password of an encrypted private key. It is wiped when dropped and never printed.
 pub struct Password(Zeroizing<Vec<u8>>);
@@ -94,7 +93,7 @@ impl Format {
 }
 
 fn signing_key(der: &PrivateKeyDer<'_>, path: &Path) -> Result<Arc<dyn SigningKey>, Error> {
-    provider::signing_key(der).map_err(|_| match diagnosis::unsupported(der) {
+    provider::signing_key(der).map_err(|_| match key_diagnosis::unsupported(der) {
         Some(kind) => Error::UnsupportedKey { path: path.to_owned(), kind },
         None => Error::BadPrivateKey { path: path.to_owned() },
     })
@@ -120,7 +119,7 @@ fn decrypt(der: &[u8], path: &Path, password: Option<&Password>) -> Result<Arc<d
         _ => wrong(),
     })?;
     // One wrong password in 256 or so leaves valid padding behind, and then garbage comes out.
-    if !diagnosis::is_pkcs8(decrypted.as_bytes()) {
+    if !key_diagnosis::is_pkcs8(decrypted.as_bytes()) {
         return Err(wrong());
     }
     signing_key(&PrivatePkcs8KeyDer::from(decrypted.as_bytes()).into(), path)

@@ -1,6 +1,7 @@
 //! The alert that a failure names is the one that was sent: read in the clear, or by a peer that can decrypt it. Where nothing
 //! was sent, none is named.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::sync::{Arc, LazyLock};
@@ -16,8 +17,8 @@ use rustls::{
     SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite,
 };
 use rustls_dist::handshake::{Failure, Handshake, Progress};
-use rustls_dist::referee::LastWord;
-use rustls_dist::verifier::ExpectedName;
+use rustls_dist::trust::referee::LastWord;
+use rustls_dist::trust::verifier::ExpectedName;
 use support::pki::{HOST, Spec};
 use support::raw::client_config_with;
 

@@ -223,7 +223,7 @@ pub enum Error {
         /// The host part of the node name.
         expected: String,
     },
-    /// The user's own rules refuse the peer's certificate (see [`crate::referee`]).
+    /// The user's own rules refuse the peer's certificate (see [`crate::trust::referee`]).
     RefusedByReferee {
         /// The alert that the peer is owed.
         alert: AlertDescription,

@@ -1,5 +1,6 @@
 //! Handshakes that have to fail: the reason, the alert that is sent for it, and what the peer makes of that.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::sync::Arc;
@@ -13,15 +14,15 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, ProtocolVersion, ServerConnection};
-use rustls_dist::chain::{self, PeerRole};
 use rustls_dist::config::JudgedBy;
 use rustls_dist::error::Error;
 use rustls_dist::handshake::{Failure, Handshake, Progress};
 use rustls_dist::pem;
 use rustls_dist::record::Event;
-use rustls_dist::referee::{Case, LastWord, Referee};
 use rustls_dist::trust::TrustStore;
-use rustls_dist::verifier::ExpectedName;
+use rustls_dist::trust::chain::{self, PeerRole};
+use rustls_dist::trust::referee::{Case, LastWord, Referee};
+use rustls_dist::trust::verifier::ExpectedName;
 use support::Folder;
 use support::link::{End, Shaken, open, shake, shake_specs, whole};
 use support::pki::{CA, HOST, NOW_UNIX_S, OTHER_CA, Pair, Spec, authority, issue};

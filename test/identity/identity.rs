@@ -1,14 +1,15 @@
 //! Identities: certificate, key and chain.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::path::PathBuf;
 
 use rustls::pki_types::CertificateDer;
 use rustls_dist::error::Error;
+use rustls_dist::identity::private_key::Password;
 use rustls_dist::identity::{Identity, IdentityFiles};
 use rustls_dist::pem;
-use rustls_dist::private_key::Password;
 use rustls_dist::trust::TrustSource;
 use support::Folder;
 

@@ -8,8 +8,8 @@
 use std::net::IpAddr;
 
 use crate::certificate::CertificateFacts;
-use crate::chain::NameScope;
 use crate::error::Error;
+use crate::trust::chain::NameScope;
 
 /// Whether the subject's common name may stand in for a subjectAltName that is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

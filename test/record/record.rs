@@ -1,5 +1,6 @@
 //! Records that are in order: what one end seals, the other opens, however it is cut up.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use rustls::{ProtocolVersion, SupportedCipherSuite};

@@ -1,5 +1,9 @@
 //! What a node shows to its peers: its certificate, the chain above it, and the key that belongs to it.
 
+pub(crate) mod choice;
+mod key_diagnosis;
+pub mod private_key;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,12 +14,12 @@ use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
+use self::private_key::Password;
 use crate::certificate;
 use crate::error::Error;
 use crate::pem;
-use crate::private_key::{self, Password};
-use crate::signature::{self, Signed};
 use crate::trust::TrustSource;
+use crate::trust::signature::{self, Signed};
 
 /// The most certificates of a chain, the node's own included. It is what a peer with OTP's default `depth`
 /// of 10 still accepts.

@@ -1,5 +1,6 @@
 //! Private keys of every kind and format, as the `openssl` command writes them.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::process::Command;
 
 use rustls::SignatureScheme;
 use rustls_dist::error::{Error, UnsupportedKey};
-use rustls_dist::private_key::{Password, load};
+use rustls_dist::identity::private_key::{Password, load};
 use support::Folder;
 
 const ENCRYPT: &str = "pkcs8 -topk8 -passout pass:secret";

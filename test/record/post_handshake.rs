@@ -1,5 +1,6 @@
 //! What crosses a link besides data: key updates, tickets, alerts, and requests to renegotiate.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use rustls::{CipherSuiteCommon, Tls13CipherSuite};
 use rustls_dist::error::{Error, alert_name};
 use rustls_dist::handshake::Handshake;
 use rustls_dist::record::Event;
-use rustls_dist::referee::LastWord;
-use rustls_dist::verifier::ExpectedName;
+use rustls_dist::trust::referee::LastWord;
+use rustls_dist::trust::verifier::ExpectedName;
 use support::buffered;
 use support::link::{content, open, open_some, packet, packets, sessions, suites};
 use support::pki::{EC, HOST, Spec};

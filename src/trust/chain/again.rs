@@ -14,9 +14,9 @@ use webpki::{EndEntityCert, anchor_from_trusted_cert};
 use super::copy::{self, Copy, Encoded};
 use super::{PeerRole, usage, webpki_error};
 use crate::certificate;
-use crate::chain_rules;
 use crate::error::Error;
 use crate::provider;
+use crate::trust::chain::rules;
 
 /// One kind of fault that is forgiven.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub fn verify(
         return Err(certificate::bad_encoding());
     };
     if !peer.forgives(&Consent::WeakKey) {
-        chain_rules::check_key(&peer.certificate)?;
+        rules::check_key(&peer.certificate)?;
     }
     if authorities.len() > MOST_INTERMEDIATES && peer.forgives(&Consent::TooManyIntermediates) {
         judge_in_parts(path, anchor, role, now)?;
@@ -173,7 +173,7 @@ fn rules(
     for authority in &path[1..] {
         let parsed = certificate::parse(&authority.certificate)?;
         if !authority.forgives(&Consent::MayNotSign) {
-            chain_rules::may_sign(&parsed)?;
+            rules::may_sign(&parsed)?;
         }
         intermediates += usize::from(!certificate::is_self_issued(&parsed));
     }
@@ -185,11 +185,11 @@ fn rules(
     };
     let parsed = certificate::parse(&anchor.certificate)?;
     if !anchor.forgives(&Consent::MayNotSign) {
-        chain_rules::may_sign(&parsed)?;
+        rules::may_sign(&parsed)?;
     }
     match anchor.forgives(&Consent::Validity) {
         true => Ok(()),
-        false => chain_rules::valid_at(&parsed, now),
+        false => rules::valid_at(&parsed, now),
     }
 }
 

@@ -14,10 +14,10 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::public_key::PublicKey;
 
 use crate::certificate;
-use crate::chain::NameScope;
 use crate::error::{ChainFault, Error};
 use crate::provider;
 use crate::trust::TrustStore;
+use crate::trust::chain::NameScope;
 
 /// Checks a path of `end_entity` that webpki built from anchors of `trust`.
 ///

@@ -70,7 +70,7 @@ pub struct TrustStore {
 }
 
 impl TrustStore {
-    /// A store that trusts nobody, for when a [`crate::referee::Referee`] has the last word.
+    /// A store that trusts nobody, for when a [`crate::trust::referee::Referee`] has the last word.
     pub fn empty() -> Self {
         Self {
             anchors: Vec::new(),

@@ -1,5 +1,6 @@
 //! Handshakes that succeed, however their bytes arrive, and those that drown or never were handshakes.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::sync::Arc;
@@ -15,9 +16,9 @@ use rustls::{AlertDescription, Connection, NamedGroup, ProtocolVersion};
 use rustls_dist::error::{ChainFault, Error};
 use rustls_dist::handshake::{Failure, Handshake, MAX_HANDSHAKE_BYTES, MAX_HELLO_BYTES, Progress, Step};
 use rustls_dist::record::Event;
-use rustls_dist::referee::LastWord;
 use rustls_dist::session::Session;
-use rustls_dist::verifier::{ClientAuth, ExpectedName};
+use rustls_dist::trust::referee::LastWord;
+use rustls_dist::trust::verifier::{ClientAuth, ExpectedName};
 use support::buffered;
 use support::link::{open, packet, packets, sessions, shake_sides, shake_specs, suites};
 use support::pki::{CA, EC, HOST, Pair, Spec, issue, version_1};

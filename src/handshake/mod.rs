@@ -4,6 +4,7 @@
 //! cannot be used again.
 
 mod incoming;
+pub(crate) mod sent_alert;
 
 use std::net::IpAddr;
 
@@ -14,16 +15,15 @@ use rustls::{AlertDescription, CommonState, ExtractedSecrets, InvalidMessage, Pr
 use rustls_pki_types::ServerName;
 
 use self::incoming::Incoming;
-use crate::chain::NameScope;
 use crate::config::{ClientSide, ServerSide};
 use crate::error::Error;
-use crate::identity_choice::Shown;
+use crate::identity::choice::Shown;
 use crate::record::keys::{self, Kernel, KeySchedule};
 use crate::record::{Dialect, RecordRx, RecordTx};
-use crate::referee::LastWord;
-use crate::sent_alert;
 use crate::session::{Facts, Session};
-use crate::verifier::{ExpectedName, Findings};
+use crate::trust::chain::NameScope;
+use crate::trust::referee::LastWord;
+use crate::trust::verifier::{ExpectedName, Findings};
 
 /// The most bytes a peer may send before the handshake is over. rustls limits each message to 64 KiB; this is the
 /// certificate message and room for the others.

@@ -2,6 +2,7 @@
 
 pub mod again;
 mod copy;
+pub(crate) mod rules;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -11,11 +12,10 @@ use rustls::{CertificateError, OtherError};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
-use crate::chain_rules;
 use crate::error::{Algorithm, ChainFault, Error};
-use crate::outdated;
 use crate::provider;
 use crate::trust::TrustStore;
+use crate::trust::outdated;
 
 /// What the peer is in the handshake, and what its certificate has to be good for (extended key usage).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,12 +57,12 @@ pub fn verify(
 ) -> Result<NameScope, Error> {
     let algorithms: WebPkiSupportedAlgorithms = provider::signature_algorithms();
     let certificate = EndEntityCert::try_from(end_entity).map_err(webpki_error)?;
-    chain_rules::check_key(end_entity)?;
+    rules::check_key(end_entity)?;
     let candidates: Vec<CertificateDer<'_>> =
         intermediates.iter().chain(trust.intermediates()).cloned().collect();
     let refusal = RefCell::new(None);
     let rules = |path: &VerifiedPath<'_>| {
-        chain_rules::check(path, end_entity, trust, depth, now).map_err(|error| {
+        rules::check(path, end_entity, trust, depth, now).map_err(|error| {
             *refusal.borrow_mut() = Some(error);
             webpki::Error::UnknownIssuer
         })
@@ -73,7 +73,7 @@ pub fn verify(
             let chain = std::iter::once(end_entity).chain(&candidates);
             refusal.take().unwrap_or_else(|| outdated::named(webpki_error(error), chain))
         })
-        .and_then(|path| chain_rules::name_scope(&path))
+        .and_then(|path| rules::name_scope(&path))
 }
 
 fn usage(role: PeerRole) -> KeyUsage {

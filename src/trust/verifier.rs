@@ -11,14 +11,14 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, OtherEr
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::certificate::{self, CertificateFacts};
-use crate::chain::{self, NameScope, PeerRole};
-use crate::chain_rules;
 use crate::error::{ChainFault, Error};
-use crate::hostname::{self, CommonNamePolicy};
 use crate::provider;
-use crate::referee::LastWord;
-use crate::signature;
 use crate::trust::TrustStore;
+use crate::trust::chain::rules;
+use crate::trust::chain::{self, NameScope, PeerRole};
+use crate::trust::hostname::{self, CommonNamePolicy};
+use crate::trust::referee::LastWord;
+use crate::trust::signature;
 
 /// How a peer's certificate chain is judged.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ pub enum ExpectedName {
     Any,
     /// This host name or IP address.
     Host(String),
-    /// The same, which a [`crate::referee::Referee`] compares in its own way; without one it is like [`Self::Host`].
+    /// The same, which a [`crate::trust::referee::Referee`] compares in its own way; without one it is like [`Self::Host`].
     HostByReferee(String),
 }
 
@@ -121,8 +121,7 @@ impl Findings {
         intermediates: &[CertificateDer<'_>],
         trust: &TrustStore,
     ) {
-        let of_any =
-            |certificates| chain_rules::name_scope_of(certificates).unwrap_or(NameScope::Constrained);
+        let of_any = |certificates| rules::name_scope_of(certificates).unwrap_or(NameScope::Constrained);
         self.0.lock().names = Some(match verdict {
             Ok(names) => *names,
             Err(_) if of_any(trust.certificates()) == NameScope::Free => of_any(intermediates),

@@ -7,7 +7,7 @@
 -spec path(string()) -> file:filename().
 path(Name) ->
     Source = proplists:get_value(source, ?MODULE:module_info(compile)),
-    filename:join([filename:dirname(filename:dirname(Source)), "doc", Name]).
+    filename:join([filename:dirname(filename:dirname(filename:dirname(Source))), "doc", Name]).
 
 %% The fenced pieces of a page's section, in order, each with the word after its fence, which says what kind it is.
 %% Section: the mark `<!-- tried: Section -->' stands above the pieces, `<!-- end -->' below.

@@ -1,5 +1,6 @@
 //! The trust store.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use rustls::pki_types::CertificateDer;

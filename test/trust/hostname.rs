@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use rustls_dist::certificate::{CertificateFacts, Usages};
-use rustls_dist::chain::NameScope;
 use rustls_dist::error::Error;
-use rustls_dist::hostname::{CommonNamePolicy, verify};
+use rustls_dist::trust::chain::NameScope;
+use rustls_dist::trust::hostname::{CommonNamePolicy, verify};
 
 fn facts(dns: &[&str], addresses: &[&str], common: &[&str]) -> CertificateFacts {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();

@@ -1,6 +1,7 @@
 //! Records that are damaged, forged, out of place or too many. Each has to end the link, for the right reason, and
 //! nothing may be delivered afterwards.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use rustls::{AlertDescription, ContentType, ProtocolVersion};

@@ -1,0 +1,12 @@
+//! What a node believes of its peers: the trust store, the verdict on a chain, the name, the proof of the key, and rustls'
+//! verifiers, which put these together. Nothing here knows what this node shows of itself.
+
+pub mod chain;
+pub mod hostname;
+mod outdated;
+pub mod referee;
+pub mod signature;
+mod store;
+pub mod verifier;
+
+pub use store::{TrustSource, TrustStore};
