@@ -316,8 +316,10 @@ health_checks(Config) ->
     [#{line := Failure}] = rustls_dist_reports:await(Node, 1),
     ?assertEqual(match, re:run(Failure, "does not speak TLS: its first bytes were \"GET / HTTP/1.0", [{capture, none}])),
     Key = {probe, {127, 0, 0, 1}},
-    rustls_dist_cluster:poll(fun() -> maps:get(Key, rustls_dist_cluster:call(Node, sys, get_state, [rustls_dist_log_limit]), 0)
-                                          =:= 20 end),
+    rustls_dist_cluster:poll(fun() ->
+                                     {state, _Tell, Entries} = rustls_dist_cluster:call(Node, sys, get_state, [rustls_dist_log_limit]),
+                                     maps:get(Key, Entries, 0) =:= 20
+                             end),
     ?assertEqual([], [Report || #{event := Event} = Report <- rustls_dist_reports:all(Node), Event =/= link_failed]),
     _ = rustls_dist_cluster:call(Node, erlang, send, [rustls_dist_log_limit, {period_over, Key}]),
     [#{level := info, line := Line}] =
