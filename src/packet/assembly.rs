@@ -13,6 +13,9 @@ use crate::error::Error;
 /// An incomplete packet of up to this length waits in the stream for its next record, and is moved for it.
 const SHORT_BYTES: usize = 4096;
 
+/// Memory of the stream that is kept from one read to the next: what short messages need.
+const KEPT_BYTES: usize = 1024;
+
 /// How many times its own length the memory of a packet may have, ...
 const SHARE: usize = 4;
 
@@ -70,6 +73,13 @@ impl<B: Buffer> Assembly<B> {
         self.max_packet_bytes = max_bytes;
     }
 
+    /// Makes room for so many bytes of records to come, so that the stream is not moved as it grows.
+    pub fn expect(&mut self, bytes: usize) {
+        if self.long.is_none() {
+            self.stream.reserve(bytes);
+        }
+    }
+
     /// Adds a record to the stream. `open` gets a copy of `sealed` where the plaintext belongs, opens it in place, and
     /// says how many bytes of its beginning are to stay.
     ///
@@ -107,7 +117,9 @@ impl<B: Buffer> Assembly<B> {
     /// Gives back the memory that is not needed until the next record.
     pub fn settle(&mut self) {
         self.stream.drain(..std::mem::take(&mut self.taken_bytes));
-        self.stream.shrink_to_fit();
+        if self.stream.capacity() > KEPT_BYTES {
+            self.stream.shrink_to_fit();
+        }
     }
 
     /// Forgets everything.

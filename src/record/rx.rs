@@ -149,6 +149,7 @@ impl<B: Buffer> RecordRx<B> {
 
     fn open_some(&mut self, input: &[u8], max_packets: usize) -> Result<Opened<B>, Error> {
         let mut work = Work::begin();
+        self.packets.expect(input.len().min(work.left_bytes()));
         let mut taken = Taken::default();
         let mut events = Vec::new();
         let mut rest = input;
