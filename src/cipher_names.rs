@@ -2,7 +2,7 @@
 
 use rustls::{CipherSuite, SupportedCipherSuite};
 
-use crate::error::Error;
+use crate::error::ConfigError;
 use crate::provider;
 
 /// Every suite that has a name here: its OTP name, its OpenSSL name (the same for TLS 1.3) and its number. Whether it is
@@ -112,16 +112,16 @@ const NUMBERS: [&str; 5] = ["8", "40", "56", "128", "256"];
 ///
 /// `name` is an OTP name (`"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"`) or an OpenSSL name
 /// (`"ECDHE-RSA-AES256-GCM-SHA384"`), as `ssl:str_to_suite/1` takes them; case and surrounding space do not
-/// matter. Errors: [`Error::UnsupportedCipher`] for a suite without AEAD or forward secrecy,
-/// [`Error::UnknownCipher`] for anything else.
-pub fn parse(name: &str) -> Result<SupportedCipherSuite, Error> {
+/// matter. Errors: [`ConfigError::UnsupportedCipher`] for a suite without AEAD or forward secrecy,
+/// [`ConfigError::UnknownCipher`] for anything else.
+pub fn parse(name: &str) -> Result<SupportedCipherSuite, ConfigError> {
     let name = name.trim();
     let is_named = |known: &str| known.eq_ignore_ascii_case(name);
     let number = SUITES.iter().find(|(otp, openssl, _)| is_named(otp) || is_named(openssl));
     match number.and_then(|(_, _, number)| provider::suite(*number)) {
         Some(suite) => Ok(suite),
-        None if is_made_of_parts(name) => Err(Error::UnsupportedCipher { name: name.to_owned() }),
-        None => Err(Error::UnknownCipher { name: name.to_owned() }),
+        None if is_made_of_parts(name) => Err(ConfigError::UnsupportedCipher { name: name.to_owned() }),
+        None => Err(ConfigError::UnknownCipher { name: name.to_owned() }),
     }
 }
 

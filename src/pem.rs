@@ -12,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use crate::certificate;
-use crate::error::Error;
+use crate::error::ConfigError;
 
 /// The most bytes that are read of a file. The root certificates of a whole Debian are a quarter of it.
 const LIMIT_BYTES: usize = 1024 * 1024;
@@ -20,15 +20,15 @@ const LIMIT_BYTES: usize = 1024 * 1024;
 /// Reads a file, which may hold a private key: the bytes are wiped when dropped.
 ///
 /// `path` has to name a regular file of at most 1 MiB; anything else (a pipe would block for ever) is an
-/// error: [`Error::FileNotFound`], [`Error::FileNotRegular`], [`Error::FileTooLarge`] or
-/// [`Error::FileUnreadable`].
-pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+/// error: [`ConfigError::FileNotFound`], [`ConfigError::FileNotRegular`], [`ConfigError::FileTooLarge`] or
+/// [`ConfigError::FileUnreadable`].
+pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
     let unreadable = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Error::FileNotFound { path: path.to_owned() },
-        reason => Error::FileUnreadable { path: path.to_owned(), reason },
+        io::ErrorKind::NotFound => ConfigError::FileNotFound { path: path.to_owned() },
+        reason => ConfigError::FileUnreadable { path: path.to_owned(), reason },
     };
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(Error::FileNotRegular { path: path.to_owned() });
+        return Err(ConfigError::FileNotRegular { path: path.to_owned() });
     }
     let mut file = File::open(path).map_err(unreadable)?;
     // One buffer of full size, since a buffer that grows leaves copies of the key behind.
@@ -43,7 +43,7 @@ pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
         }
     }
     if filled > LIMIT_BYTES {
-        return Err(Error::FileTooLarge { path: path.to_owned(), limit_bytes: LIMIT_BYTES as u64 });
+        return Err(ConfigError::FileTooLarge { path: path.to_owned(), limit_bytes: LIMIT_BYTES as u64 });
     }
     text.truncate(filled);
     Ok(text)
@@ -52,23 +52,23 @@ pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
 /// Reads all certificates of a PEM file, in the order they have there.
 ///
 /// Other sections are skipped. Each certificate is parsed once, so that a damaged one is found when the
-/// node starts ([`Error::BadCertificate`]) and not when the first peer comes. Further errors are
-/// [`Error::NotPem`], [`Error::NoCertificate`] and those of [`read_file`].
-pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+/// node starts ([`ConfigError::BadCertificate`]) and not when the first peer comes. Further errors are
+/// [`ConfigError::NotPem`], [`ConfigError::NoCertificate`] and those of [`read_file`].
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     certificates_in(&read_file(path)?, path)
 }
 
 /// The certificates in `text`, which was read from `path`. Errors as for [`certificates`].
-pub(crate) fn certificates_in(text: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+pub(crate) fn certificates_in(text: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     let mut found = Vec::new();
     for section in sections(text, path)?.iter().filter(|section| section.label == "CERTIFICATE") {
         let position = found.len() + 1;
         let der = section.der().filter(|der| certificate::parse(der).is_ok());
-        let der = der.ok_or_else(|| Error::BadCertificate { path: path.to_owned(), position })?;
+        let der = der.ok_or_else(|| ConfigError::BadCertificate { path: path.to_owned(), position })?;
         found.push(CertificateDer::from(der.to_vec()));
     }
     match found.is_empty() {
-        true => Err(Error::NoCertificate { path: path.to_owned() }),
+        true => Err(ConfigError::NoCertificate { path: path.to_owned() }),
         false => Ok(found),
     }
 }
@@ -105,8 +105,8 @@ impl Section<'_> {
 
 /// Takes the text of a PEM file apart; text outside the sections is skipped, as RFC 7468 section 2 asks.
 ///
-/// `path` is for the error: [`Error::NotPem`] when there is no section at all.
-pub(crate) fn sections<'a>(text: &'a [u8], path: &Path) -> Result<Vec<Section<'a>>, Error> {
+/// `path` is for the error: [`ConfigError::NotPem`] when there is no section at all.
+pub(crate) fn sections<'a>(text: &'a [u8], path: &Path) -> Result<Vec<Section<'a>>, ConfigError> {
     let mut lines = text.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::trim_ascii_end);
     let mut found = Vec::new();
     while let Some(line) = lines.next() {
@@ -123,7 +123,7 @@ pub(crate) fn sections<'a>(text: &'a [u8], path: &Path) -> Result<Vec<Section<'a
         }
     }
     match found.is_empty() {
-        true => Err(Error::NotPem { path: path.to_owned() }),
+        true => Err(ConfigError::NotPem { path: path.to_owned() }),
         false => Ok(found),
     }
 }

@@ -14,7 +14,7 @@ use rustls::sign::SigningKey;
 use zeroize::Zeroizing;
 
 use super::key_diagnosis;
-use crate::error::{Error, UnsupportedKey};
+use crate::error::{ConfigError, UnsupportedKey};
 use crate::{pem, provider};
 
 /// The password of an encrypted private key. It is wiped when dropped and never printed.
@@ -40,8 +40,8 @@ impl fmt::Debug for Password {
 /// key is encrypted.
 ///
 /// Keys: RSA of 2048 to 4096 bits, ECDSA on P-256 and P-384, Ed25519. The errors are the ones about private
-/// keys and passwords in [`Error`], and those of [`pem::read_file`].
-pub fn load(path: &Path, password: Option<&Password>) -> Result<Arc<dyn SigningKey>, Error> {
+/// keys and passwords in [`ConfigError`], and those of [`pem::read_file`].
+pub fn load(path: &Path, password: Option<&Password>) -> Result<Arc<dyn SigningKey>, ConfigError> {
     load_from(&pem::read_file(path)?, path, password)
 }
 
@@ -50,23 +50,23 @@ pub(crate) fn load_from(
     text: &[u8],
     path: &Path,
     password: Option<&Password>,
-) -> Result<Arc<dyn SigningKey>, Error> {
+) -> Result<Arc<dyn SigningKey>, ConfigError> {
     let sections = pem::sections(text, path)?;
     let mut keys = sections.iter().filter_map(|section| Some((section, Format::of(section.label)?)));
-    let (section, format) = keys.next().ok_or_else(|| Error::NoPrivateKey { path: path.to_owned() })?;
+    let (section, format) = keys.next().ok_or_else(|| ConfigError::NoPrivateKey { path: path.to_owned() })?;
     if keys.next().is_some() {
-        return Err(Error::SeveralPrivateKeys { path: path.to_owned() });
+        return Err(ConfigError::SeveralPrivateKeys { path: path.to_owned() });
     }
     if section.is_encrypted_by_header() {
-        return Err(Error::LegacyEncryptedKey { path: path.to_owned() });
+        return Err(ConfigError::LegacyEncryptedKey { path: path.to_owned() });
     }
-    let der = section.der().ok_or_else(|| Error::BadPrivateKey { path: path.to_owned() })?;
+    let der = section.der().ok_or_else(|| ConfigError::BadPrivateKey { path: path.to_owned() })?;
     match format {
         Format::Encrypted => decrypt(&der, path, password),
         Format::Pkcs8 => signing_key(&PrivatePkcs8KeyDer::from(der.as_slice()).into(), path),
         Format::Sec1 => signing_key(&PrivateSec1KeyDer::from(der.as_slice()).into(), path),
         Format::Pkcs1 => signing_key(&PrivatePkcs1KeyDer::from(der.as_slice()).into(), path),
-        Format::Dsa => Err(Error::UnsupportedKey { path: path.to_owned(), kind: UnsupportedKey::Dsa }),
+        Format::Dsa => Err(ConfigError::UnsupportedKey { path: path.to_owned(), kind: UnsupportedKey::Dsa }),
     }
 }
 
@@ -92,24 +92,24 @@ impl Format {
     }
 }
 
-fn signing_key(der: &PrivateKeyDer<'_>, path: &Path) -> Result<Arc<dyn SigningKey>, Error> {
+fn signing_key(der: &PrivateKeyDer<'_>, path: &Path) -> Result<Arc<dyn SigningKey>, ConfigError> {
     provider::signing_key(der).map_err(|_| match key_diagnosis::unsupported(der) {
-        Some(kind) => Error::UnsupportedKey { path: path.to_owned(), kind },
-        None => Error::BadPrivateKey { path: path.to_owned() },
+        Some(kind) => ConfigError::UnsupportedKey { path: path.to_owned(), kind },
+        None => ConfigError::BadPrivateKey { path: path.to_owned() },
     })
 }
 
-fn decrypt(der: &[u8], path: &Path, password: Option<&Password>) -> Result<Arc<dyn SigningKey>, Error> {
+fn decrypt(der: &[u8], path: &Path, password: Option<&Password>) -> Result<Arc<dyn SigningKey>, ConfigError> {
     if !is_encrypted_key(der) {
-        return Err(Error::BadPrivateKey { path: path.to_owned() });
+        return Err(ConfigError::BadPrivateKey { path: path.to_owned() });
     }
     let Some(Password(password)) = password else {
-        return Err(Error::PasswordMissing { path: path.to_owned() });
+        return Err(ConfigError::PasswordMissing { path: path.to_owned() });
     };
     // The algorithms are part of what is parsed here, so failing means that one of them is not known.
-    let unsupported = || Error::UnsupportedKeyEncryption { path: path.to_owned() };
+    let unsupported = || ConfigError::UnsupportedKeyEncryption { path: path.to_owned() };
     let encrypted = EncryptedPrivateKeyInfo::try_from(der).map_err(|_| unsupported())?;
-    let wrong = || Error::PasswordWrong { path: path.to_owned() };
+    let wrong = || ConfigError::PasswordWrong { path: path.to_owned() };
     let decrypted = encrypted.decrypt(password.as_slice()).map_err(|error| match error {
         pkcs8::Error::EncryptedPrivateKey(
             pkcs5::Error::AlgorithmParametersInvalid { .. }
