@@ -15,10 +15,9 @@ use crate::identity::choice::{Chooser, Identities, Shown};
 use crate::identity::{Identity, IdentityFiles};
 use crate::provider::{self, Offer, Versions};
 use crate::trust::hostname::CommonNamePolicy;
+use crate::trust::policy::{ChainPolicy, ClientAuth, ExpectedName};
 use crate::trust::referee::LastWord;
-use crate::trust::verifier::{
-    ChainPolicy, ClientAuth, ClientVerifier, ExpectedName, Findings, ServerVerifier,
-};
+use crate::trust::verifier::{ClientVerifier, Findings, ServerVerifier};
 use crate::trust::{TrustSource, TrustStore};
 
 /// Whether the peer's chain is verified: OTP's `verify`.

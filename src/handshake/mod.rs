@@ -21,9 +21,9 @@ use crate::identity::choice::Shown;
 use crate::record::keys::{self, Kernel, KeySchedule};
 use crate::record::{Dialect, RecordRx, RecordTx};
 use crate::session::{Facts, Session};
-use crate::trust::chain::NameScope;
+use crate::trust::policy::ExpectedName;
 use crate::trust::referee::LastWord;
-use crate::trust::verifier::{ExpectedName, Findings};
+use crate::trust::verifier::Findings;
 
 /// The most bytes a peer may send before the handshake is over. rustls limits each message to 64 KiB; this is the
 /// certificate message and room for the others.
@@ -371,7 +371,7 @@ fn facts(state: &CommonState) -> Result<Facts, HandshakeError> {
             .map(|chain| chain.iter().map(|certificate| certificate.clone().into_owned()).collect())
             .unwrap_or_default(),
         own_certificate: None,
-        names: NameScope::Free,
+        names: None,
     })
 }
 

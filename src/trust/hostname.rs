@@ -20,6 +20,10 @@ pub enum CommonNamePolicy {
     Ignore,
 }
 
+/// That a certificate names the host that was dialled.
+#[derive(Debug)]
+pub struct NameVerified(());
+
 /// Checks that a certificate names a host.
 ///
 /// `facts` are those of the server's own certificate. `host` is the host part of a node name: a DNS name,
@@ -32,13 +36,14 @@ pub enum CommonNamePolicy {
 /// Other than OTP up to 27, and as OpenSSL: where `names` are constrained by an authority above, a common name does not
 /// count. Constraints are about alternative names, and it would escape them.
 ///
-/// The error is [`HandshakeError::NameMismatch`] with every name that was presented, or [`HandshakeError::CommonNameConstrained`].
+/// # Errors
+/// [`HandshakeError::NameMismatch`] with every name that was presented, or [`HandshakeError::CommonNameConstrained`].
 pub fn verify(
     facts: &CertificateFacts,
     host: &str,
     policy: CommonNamePolicy,
     names: NameScope,
-) -> Result<(), HandshakeError> {
+) -> Result<NameVerified, HandshakeError> {
     let is_named = match host.parse::<IpAddr>() {
         Ok(address) => facts.ip_addresses.contains(&address),
         Err(_) if facts.has_alt_names => facts.dns_names.iter().any(|name| name.eq_ignore_ascii_case(host)),
@@ -49,7 +54,7 @@ pub fn verify(
         Err(_) => true,
     };
     match is_named && !host.is_empty() {
-        true => Ok(()),
+        true => Ok(NameVerified(())),
         false => Err(HandshakeError::NameMismatch {
             expected: host.to_owned(),
             presented: facts.presented_names(),

@@ -6,7 +6,7 @@
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
 use rustls::{CertificateError, DigitallySignedStruct, PeerMisbehaved};
-use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
+use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer};
 use x509_parser::certificate::X509Certificate;
 
 use crate::{certificate, provider};
@@ -82,12 +82,26 @@ pub fn verify_tls12(
         .iter()
         .find(|(scheme, _)| *scheme == signature.scheme)
         .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
-    let proves = |algorithm: &&dyn rustls_pki_types::SignatureVerificationAlgorithm| {
-        key.verify_signature(*algorithm, message, signature.signature()).is_ok()
-    };
-    if candidates.iter().any(proves) {
-        Ok(HandshakeSignatureValid::assertion())
-    } else {
-        Err(CertificateError::BadSignature.into())
+    let proofs =
+        candidates.iter().filter_map(|algorithm| KeyProven::by(&key, *algorithm, message, signature));
+    proofs.map(KeyProven::assertion).next().ok_or_else(|| CertificateError::BadSignature.into())
+}
+
+/// That a message was signed with the key of a certificate.
+struct KeyProven(());
+
+impl KeyProven {
+    fn by(
+        key: &webpki::RawPublicKeyEntity<'_>,
+        algorithm: &dyn SignatureVerificationAlgorithm,
+        message: &[u8],
+        signature: &DigitallySignedStruct,
+    ) -> Option<Self> {
+        key.verify_signature(algorithm, message, signature.signature()).ok().map(|()| Self(()))
+    }
+
+    /// What rustls wants to hear.
+    fn assertion(self) -> HandshakeSignatureValid {
+        HandshakeSignatureValid::assertion()
     }
 }

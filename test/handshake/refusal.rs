@@ -21,8 +21,8 @@ use rustls_dist::pem;
 use rustls_dist::record::Event;
 use rustls_dist::trust::TrustStore;
 use rustls_dist::trust::chain::{self, PeerRole};
-use rustls_dist::trust::referee::{Case, LastWord, Referee};
-use rustls_dist::trust::verifier::ExpectedName;
+use rustls_dist::trust::policy::ExpectedName;
+use rustls_dist::trust::referee::{Case, LastWord, Referee, Ruling};
 use support::Folder;
 use support::link::{End, Shaken, open, shake, shake_specs, whole};
 use support::pki::{CA, HOST, NOW_UNIX_S, OTHER_CA, Pair, Spec, authority, issue};
@@ -235,8 +235,8 @@ fn nothing_in_common() {
 struct Refuses(AlertDescription);
 
 impl Referee for Refuses {
-    fn judge(&self, _case: Case) -> Result<(), HandshakeError> {
-        Err(HandshakeError::RefusedByReferee { alert: self.0, reason: "no".to_owned() })
+    fn judge(&self, _case: Case) -> Ruling {
+        Ruling::Refused { alert: self.0, reason: "no".to_owned() }
     }
 }
 

@@ -7,8 +7,8 @@ use rustls_dist::handshake::{Failure, Handshake, Progress};
 use rustls_dist::packet::{Packet, Taken};
 use rustls_dist::record::{Event, RecordRx};
 use rustls_dist::session::Session;
+use rustls_dist::trust::policy::ExpectedName;
 use rustls_dist::trust::referee::LastWord;
-use rustls_dist::trust::verifier::ExpectedName;
 
 use super::pki::{HOST, Spec};
 

@@ -16,7 +16,7 @@ use rustls_dist::identity::IdentityFiles;
 use rustls_dist::provider::Versions;
 use rustls_dist::trust::TrustSource;
 use rustls_dist::trust::hostname::CommonNamePolicy;
-use rustls_dist::trust::verifier::ClientAuth;
+use rustls_dist::trust::policy::ClientAuth;
 
 use super::Folder;
 

@@ -16,7 +16,7 @@ use rustls_dist::identity::private_key::Password;
 use rustls_dist::provider::Versions;
 use rustls_dist::trust::TrustSource;
 use rustls_dist::trust::hostname::CommonNamePolicy;
-use rustls_dist::trust::verifier::ClientAuth;
+use rustls_dist::trust::policy::ClientAuth;
 
 use crate::bytes::into_binary;
 use crate::census::{CONFIGS, Token};

@@ -16,8 +16,8 @@ use rustls_dist::handshake::{Failure, Handshake as Machine, Progress, Step};
 use rustls_dist::provider::otp_version_name;
 use rustls_dist::session::{Facts, Session};
 use rustls_dist::trust::chain::NameScope;
+use rustls_dist::trust::policy::ExpectedName;
 use rustls_dist::trust::referee::LastWord;
-use rustls_dist::trust::verifier::ExpectedName;
 
 use crate::bytes::into_binary;
 use crate::census::{HANDSHAKES, Token};
@@ -208,8 +208,9 @@ fn facts_map<'a>(env: Env<'a>, facts: &Facts) -> NifResult<Term<'a>> {
         None => atoms::none().encode(env),
     };
     let names = match facts.names {
-        NameScope::Free => atoms::free(),
-        NameScope::Constrained => atoms::constrained(),
+        // Where no chain was asked for, no authority has a say.
+        None | Some(NameScope::Free) => atoms::free(),
+        Some(NameScope::Constrained) => atoms::constrained(),
     };
     Term::map_from_term_arrays(
         env,

@@ -35,6 +35,19 @@ pub enum NameScope {
     Constrained,
 }
 
+/// That a chain leads to a trust anchor and breaks no rule.
+#[derive(Debug)]
+pub struct ChainVerified {
+    names: NameScope,
+}
+
+impl ChainVerified {
+    /// What its authorities say of names.
+    pub fn names(&self) -> NameScope {
+        self.names
+    }
+}
+
 /// Judges a chain: path building and validation by webpki (RFC 5280 section 6), with OTP's rules on top that webpki lacks.
 /// A path that breaks one is passed over for the next, and the reason kept for when there is none.
 ///
@@ -55,7 +68,7 @@ pub fn verify(
     intermediates: &[CertificateDer<'_>],
     role: PeerRole,
     now: UnixTime,
-) -> Result<NameScope, HandshakeError> {
+) -> Result<ChainVerified, HandshakeError> {
     let algorithms: WebPkiSupportedAlgorithms = provider::signature_algorithms();
     let certificate = EndEntityCert::try_from(end_entity).map_err(webpki_error)?;
     rules::check_key(end_entity)?;
@@ -74,7 +87,7 @@ pub fn verify(
             let chain = std::iter::once(end_entity).chain(&candidates);
             refusal.take().unwrap_or_else(|| outdated::named(webpki_error(error), chain))
         })
-        .and_then(|path| Ok(rules::name_scope(&path)?))
+        .and_then(|path| Ok(ChainVerified { names: rules::name_scope(&path)? }))
 }
 
 fn usage(role: PeerRole) -> KeyUsage {
