@@ -90,7 +90,7 @@ dotted(Id) ->
     iolist_to_binary(lists:join($., [integer_to_list(Arc) || Arc <- tuple_to_list(Id)])).
 
 %% webpki's faults under OTP's names, where there is one.
--spec as_otp(Kind :: atom()) -> Fault :: term().
+-spec as_otp(rustls_dist_nif:kind()) -> Fault :: term().
 as_otp(certificate_expired) -> cert_expired;
 as_otp(certificate_not_yet_valid) -> cert_expired;
 as_otp(trust_anchor_not_valid) -> cert_expired;

@@ -3,7 +3,7 @@
 use rustler::{Atom, Encoder, Env, NifResult, Term};
 use rustls::AlertDescription;
 use rustls_dist::certificate::CertificateFacts;
-use rustls_dist::error::{Error, HandshakeError, alert_name};
+use rustls_dist::error::{Error, HandshakeError, KINDS, alert_name};
 
 use crate::atoms;
 
@@ -38,6 +38,12 @@ pub fn error_map<'a>(env: Env<'a>, error: &Error, alert: Option<AlertDescription
 pub fn error_tuple(env: Env<'_>, error: impl Into<Error>) -> NifResult<Term<'_>> {
     let error = error.into();
     Ok((atoms::error(), error_map(env, &error, error.alert())?).encode(env))
+}
+
+/// The kinds that an error map may have.
+#[rustler::nif]
+fn error_kinds(env: Env<'_>) -> NifResult<Vec<Atom>> {
+    KINDS.iter().map(|kind| Atom::from_str(env, kind)).collect()
 }
 
 /// `{Code, Name}`.
