@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use rustls::pki_types::SubjectPublicKeyInfoDer;
+use rustls::pki_types::{SubjectPublicKeyInfoDer, UnixTime};
 use x509_parser::asn1_rs::Any;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
@@ -63,17 +63,18 @@ impl CertificateFacts {
     /// not look like names that are not there.
     pub fn from_der(der: &[u8]) -> Result<Self, BadEncoding> {
         let certificate = parse(der)?;
+        let (not_before_unix_s, not_after_unix_s) = validity(&certificate);
         let mut facts = Self {
             serial: serial(&certificate),
-            subject: certificate.subject().to_string(),
+            subject: subject(&certificate),
             issuer: certificate.issuer().to_string(),
             has_alt_names: false,
             dns_names: Vec::new(),
             ip_addresses: Vec::new(),
             uris: Vec::new(),
             common_names: common_names(certificate.subject()),
-            not_before_unix_s: certificate.validity().not_before.timestamp(),
-            not_after_unix_s: certificate.validity().not_after.timestamp(),
+            not_before_unix_s,
+            not_after_unix_s,
             usages: usages(&certificate),
             version: version(&certificate)?,
             self_issued: is_self_issued(&certificate),
@@ -137,6 +138,22 @@ pub(crate) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, BadEncoding> {
         Ok(([], certificate)) => Ok(certificate),
         _ => Err(BadEncoding),
     }
+}
+
+/// The subject's name, as in `CN=node1.example.com, O=Example`.
+pub(crate) fn subject(certificate: &X509Certificate<'_>) -> String {
+    certificate.subject().to_string()
+}
+
+/// Start and end of validity, in seconds since 1970.
+pub(crate) fn validity(certificate: &X509Certificate<'_>) -> (i64, i64) {
+    let validity = certificate.validity();
+    (validity.not_before.timestamp(), validity.not_after.timestamp())
+}
+
+/// A time as validity counts it.
+pub(crate) fn unix_s(time: UnixTime) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Whether subject and issuer are the same bytes, which is how webpki compares names.

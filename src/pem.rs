@@ -22,7 +22,7 @@ const LIMIT_BYTES: usize = 1024 * 1024;
 /// `path` has to name a regular file of at most 1 MiB; anything else (a pipe would block for ever) is an
 /// error: [`ConfigError::FileNotFound`], [`ConfigError::FileNotRegular`], [`ConfigError::FileTooLarge`] or
 /// [`ConfigError::FileUnreadable`].
-pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+pub(crate) fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
     let unreadable = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => ConfigError::FileNotFound { path: path.to_owned() },
         reason => ConfigError::FileUnreadable { path: path.to_owned(), reason },
@@ -53,7 +53,7 @@ pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
 ///
 /// Other sections are skipped. Each certificate is parsed once, so that a damaged one is found when the
 /// node starts ([`ConfigError::BadCertificate`]) and not when the first peer comes. Further errors are
-/// [`ConfigError::NotPem`], [`ConfigError::NoCertificate`] and those of [`read_file`].
+/// [`ConfigError::NotPem`], [`ConfigError::NoCertificate`] and those of reading a file.
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     certificates_in(&read_file(path)?, path)
 }

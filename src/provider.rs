@@ -29,6 +29,13 @@ pub(crate) struct RsaKeys {
 }
 
 impl RsaKeys {
+    /// The length of a modulus, in big-endian bytes. As a DER integer it may begin with a zero byte, which does not count.
+    pub(crate) fn bits_of(modulus: &[u8]) -> usize {
+        let zeros = modulus.iter().take_while(|&&byte| byte == 0).count();
+        let bytes = &modulus[zeros..];
+        bytes.first().map_or(0, |first| 8 * bytes.len() - first.leading_zeros() as usize)
+    }
+
     /// The lengths of private keys, as `2048, 2560 and 3072`.
     pub(crate) fn private_bits_text(&self) -> String {
         let all: Vec<String> =
@@ -46,7 +53,7 @@ pub fn default_provider() -> CryptoProvider {
 }
 
 /// The signature algorithms that certificates and handshakes are verified with.
-pub fn signature_algorithms() -> WebPkiSupportedAlgorithms {
+pub(crate) fn signature_algorithms() -> WebPkiSupportedAlgorithms {
     PROVIDER.signature_verification_algorithms
 }
 

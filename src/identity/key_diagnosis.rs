@@ -6,7 +6,7 @@ use pkcs8::{AlgorithmIdentifierRef, PrivateKeyInfo};
 use rustls::pki_types::PrivateKeyDer;
 
 use crate::error::UnsupportedKey;
-use crate::provider;
+use crate::provider::{self, RsaKeys};
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const DSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10040.4.1");
@@ -48,8 +48,7 @@ fn pkcs8(der: &[u8]) -> Option<UnsupportedKey> {
 /// RSAPrivateKey, RFC 8017 appendix A.1.2.
 fn rsa(der: &[u8]) -> Option<UnsupportedKey> {
     let (modulus, exponent) = rsa_public_part(der).ok()?;
-    let first = modulus.as_bytes().first()?;
-    let bits = modulus.as_bytes().len() * 8 - first.leading_zeros() as usize;
+    let bits = RsaKeys::bits_of(modulus.as_bytes());
     let exponent = exponent.as_bytes();
     let (rules, least) = (provider::RSA, provider::RSA.least_private_exponent);
     if !rules.bits.contains(&bits) || !bits.is_multiple_of(rules.private_bits_step) {

@@ -40,7 +40,7 @@ impl fmt::Debug for Password {
 /// key is encrypted.
 ///
 /// Keys: RSA of 2048 to 4096 bits, ECDSA on P-256 and P-384, Ed25519. The errors are the ones about private
-/// keys and passwords in [`ConfigError`], and those of [`pem::read_file`].
+/// keys and passwords in [`ConfigError`], and those of reading a file.
 pub fn load(path: &Path, password: Option<&Password>) -> Result<Arc<dyn SigningKey>, ConfigError> {
     load_from(&pem::read_file(path)?, path, password)
 }

@@ -25,7 +25,7 @@ pub(crate) enum Kernel {
 ///
 /// The lock is held for one HKDF expansion, and only at a key update.
 #[derive(Clone)]
-pub struct KeySchedule {
+pub(crate) struct KeySchedule {
     suite: SupportedCipherSuite,
     kernel: Arc<Mutex<Kernel>>,
     answer_owed: Arc<AtomicBool>,
@@ -36,18 +36,13 @@ impl KeySchedule {
         Self { suite, kernel: Arc::new(Mutex::new(kernel)), answer_owed: Arc::new(AtomicBool::new(false)) }
     }
 
-    /// The negotiated cipher suite.
-    pub fn suite(&self) -> SupportedCipherSuite {
-        self.suite
-    }
-
     /// Whether keys can be renewed on the connection (TLS 1.3 only, RFC 8446 section 4.6.3).
-    pub fn can_update(&self) -> bool {
+    pub(crate) fn can_update(&self) -> bool {
         matches!(self.suite, SupportedCipherSuite::Tls13(_))
     }
 
     /// The number of records one key may seal.
-    pub fn record_limit(&self) -> u64 {
+    pub(crate) fn record_limit(&self) -> u64 {
         match self.suite {
             SupportedCipherSuite::Tls13(suite) => suite.common.confidentiality_limit,
             SupportedCipherSuite::Tls12(suite) => suite.common.confidentiality_limit,

@@ -128,11 +128,8 @@ impl<B: Buffer> RecordRx<B> {
     /// the second the caller has to give it again ([`Opened::unopened_at`]). Incomplete records and packets are kept.
     ///
     /// # Errors
-    /// Any is final, and [`RecordError::alert`] tells what the peer is owed: [`RecordError::BadRecord`], [`RecordError::RecordTooLong`],
-    /// [`RecordError::RecordOversized`], [`RecordError::UntypedRecord`],
-    /// [`RecordError::UnexpectedRecord`], [`RecordError::UnexpectedHandshakeMessage`], [`RecordError::TooManyEmptyRecords`],
-    /// [`RecordError::TooManyKeyUpdates`], [`RecordError::RenegotiationRefused`], [`RecordError::PacketTooLong`]; [`RecordError::Closed`] after any
-    /// of them, and after the peer closed. Packets that were complete before the error in the same call are lost with it.
+    /// Any is final, and [`RecordError::alert`] tells what the peer is owed; [`RecordError::Closed`] comes after any other, and
+    /// after the peer closed. Packets that were complete before the error in the same call are lost with it.
     pub fn open(&mut self, input: &[u8], max_packets: usize) -> Result<Opened<B>, RecordError> {
         if self.ended {
             return Err(RecordError::Closed);

@@ -1,9 +1,9 @@
 //! Which certificate of a chain is out of date: webpki tells the time that was missed, and not whose it was.
 
 use rustls::CertificateError;
-use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::pki_types::CertificateDer;
 
-use crate::certificate::CertificateFacts;
+use crate::certificate::{self, CertificateFacts};
 use crate::error::HandshakeError;
 
 /// `error` with the certificate of `chain` that it is about, if it is one about time and the certificate is found.
@@ -15,9 +15,11 @@ pub(crate) fn named<'a>(
         return error;
     };
     let (now, limit, expired) = match verdict {
-        CertificateError::ExpiredContext { time, not_after } => (seconds(*time), seconds(*not_after), true),
+        CertificateError::ExpiredContext { time, not_after } => {
+            (certificate::unix_s(*time), certificate::unix_s(*not_after), true)
+        }
         CertificateError::NotValidYetContext { time, not_before } => {
-            (seconds(*time), seconds(*not_before), false)
+            (certificate::unix_s(*time), certificate::unix_s(*not_before), false)
         }
         _ => return error,
     };
@@ -37,8 +39,4 @@ pub(crate) fn named<'a>(
         },
         None => error,
     }
-}
-
-fn seconds(time: UnixTime) -> i64 {
-    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }

@@ -6,7 +6,7 @@ use crate::trust::TrustStore;
 
 /// How a peer's certificate chain is judged.
 #[derive(Clone)]
-pub enum ChainPolicy {
+pub(crate) enum ChainPolicy {
     /// Any certificate will do: the link is encrypted, the peer is anyone.
     Unchecked,
     /// The chain must reach a trust anchor through at most `depth` intermediates that are not self-issued.

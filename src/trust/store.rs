@@ -88,9 +88,12 @@ impl TrustStore {
 
     /// Takes the certificates of `source`.
     ///
-    /// Roots of X.509 version 1 are accepted. Errors: [`ConfigError::NoTrustAnchor`] when no certificate is
-    /// self-issued, [`ConfigError::BadCertificate`] or [`ConfigError::BadTrustedCertificate`] with the position of one that cannot
-    /// be used, and those of [`pem::certificates`].
+    /// Roots of X.509 version 1 are accepted.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoTrustAnchor`] when no certificate is self-issued, [`ConfigError::BadCertificate`] or
+    /// [`ConfigError::BadTrustedCertificate`] with the position of one that cannot be used, and those of
+    /// [`pem::certificates`].
     pub fn from_source(source: &TrustSource) -> Result<Self, ConfigError> {
         let mut store = Self::empty();
         for (index, der) in source.certificates()?.into_iter().enumerate() {

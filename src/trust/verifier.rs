@@ -12,7 +12,6 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::certificate::{self, CertificateFacts};
 use crate::error::{ChainFault, HandshakeError};
-use crate::provider;
 use crate::trust::TrustStore;
 use crate::trust::accepted;
 use crate::trust::chain::{self, ChainVerified, NameScope, PeerRole, rules};
@@ -211,8 +210,7 @@ impl ServerCertVerifier for ServerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let outcome = signature::verify_tls12(message, cert, dss, &provider::signature_algorithms());
-        self.findings.proof(cert, outcome)
+        self.findings.proof(cert, signature::verify_tls12(message, cert, dss))
     }
 
     fn verify_tls13_signature(
@@ -221,12 +219,11 @@ impl ServerCertVerifier for ServerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let outcome = signature::verify_tls13(message, cert, dss, &provider::signature_algorithms());
-        self.findings.proof(cert, outcome)
+        self.findings.proof(cert, signature::verify_tls13(message, cert, dss))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider::signature_algorithms().supported_schemes()
+        signature::schemes()
     }
 }
 
@@ -256,8 +253,7 @@ impl ClientCertVerifier for ClientVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let outcome = signature::verify_tls12(message, cert, dss, &provider::signature_algorithms());
-        self.findings.proof(cert, outcome)
+        self.findings.proof(cert, signature::verify_tls12(message, cert, dss))
     }
 
     fn verify_tls13_signature(
@@ -266,12 +262,11 @@ impl ClientCertVerifier for ClientVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let outcome = signature::verify_tls13(message, cert, dss, &provider::signature_algorithms());
-        self.findings.proof(cert, outcome)
+        self.findings.proof(cert, signature::verify_tls13(message, cert, dss))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider::signature_algorithms().supported_schemes()
+        signature::schemes()
     }
 }
 

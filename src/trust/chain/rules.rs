@@ -15,7 +15,7 @@ use x509_parser::public_key::PublicKey;
 
 use crate::certificate;
 use crate::error::{BadEncoding, ChainFault, HandshakeError};
-use crate::provider;
+use crate::provider::{self, RsaKeys};
 use crate::trust::TrustStore;
 use crate::trust::chain::NameScope;
 
@@ -58,9 +58,7 @@ pub(crate) fn check_key(end_entity: &CertificateDer<'_>) -> Result<(), Handshake
     let Ok(PublicKey::RSA(key)) = peer.public_key().parsed() else {
         return Ok(());
     };
-    // The modulus is a DER integer: a leading zero byte is no part of it.
-    let modulus = key.modulus.iter().skip_while(|&&byte| byte == 0).collect::<Vec<_>>();
-    let bits = modulus.first().map_or(0, |&&first| 8 * modulus.len() - first.leading_zeros() as usize);
+    let bits = RsaKeys::bits_of(key.modulus);
     match bits < *provider::RSA.bits.start() {
         true => Err(HandshakeError::ChainRefused(ChainFault::WeakKey { bits })),
         false => Ok(()),
@@ -99,7 +97,7 @@ pub(crate) fn name_scope_of(certificates: &[CertificateDer<'_>]) -> Result<NameS
 pub(crate) fn may_sign(authority: &X509Certificate<'_>) -> Result<(), HandshakeError> {
     match authority.key_usage() {
         Ok(Some(usage)) if !usage.value.key_cert_sign() => {
-            Err(HandshakeError::AuthorityMayNotSign { subject: authority.subject().to_string() })
+            Err(HandshakeError::AuthorityMayNotSign { subject: certificate::subject(authority) })
         }
         Ok(_) => Ok(()),
         Err(_) => Err(BadEncoding.into()),
@@ -131,14 +129,12 @@ fn check_anchor(path: &VerifiedPath<'_>, trust: &TrustStore, now: UnixTime) -> R
 /// # Errors
 /// [`HandshakeError::TrustAnchorNotValid`].
 pub(crate) fn valid_at(root: &X509Certificate<'_>, now: UnixTime) -> Result<(), HandshakeError> {
-    let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    let validity = root.validity();
-    if seconds < validity.not_before.timestamp() || seconds > validity.not_after.timestamp() {
-        return Err(HandshakeError::TrustAnchorNotValid {
-            subject: root.subject().to_string(),
-            not_before_unix_s: validity.not_before.timestamp(),
-            not_after_unix_s: validity.not_after.timestamp(),
-        });
+    let (not_before_unix_s, not_after_unix_s) = certificate::validity(root);
+    match (not_before_unix_s..=not_after_unix_s).contains(&certificate::unix_s(now)) {
+        true => Ok(()),
+        false => {
+            let subject = certificate::subject(root);
+            Err(HandshakeError::TrustAnchorNotValid { subject, not_before_unix_s, not_after_unix_s })
+        }
     }
-    Ok(())
 }
