@@ -162,7 +162,7 @@ fn judge(
         .map_err(webpki_error)
 }
 
-/// OTP's rules, which webpki lacks: see [`chain_rules`].
+/// OTP's rules, which webpki lacks: see [`super::rules`].
 fn rules(
     path: &[Forgiven<'_>],
     anchor: Option<&Forgiven<'_>>,
