@@ -172,19 +172,21 @@ both(Result) ->
 %% The file wins over the flag, as with inet_tls, where ssl takes the last of several values.
 sources() ->
     Flag = case init:get_argument(ssl_dist_opt) of
-               {ok, Words} -> [{flag, lists:append(Words)}];
+               {ok, Words} -> [{flag, [rustls_dist_file_name:word(Word) || Word <- lists:append(Words)]}];
                error -> []
            end,
     case init:get_argument(ssl_dist_optfile) of
         error ->
             {ok, Flag};
-        {ok, [[File]]} ->
+        {ok, [[Word]]} ->
+            File = rustls_dist_file_name:word(Word),
             case rustls_dist_optfile:consult(File) of
                 {ok, Sides} -> {ok, [{optfile, File, Sides} | Flag]};
                 {error, Reason} -> {error, unicode:characters_to_binary(rustls_dist_optfile:format_error(Reason))}
             end;
         {ok, Given} ->
-            {error, sentence("-ssl_dist_optfile takes one file, once, but was given ~tp", [lists:append(Given)])}
+            {error, sentence("-ssl_dist_optfile takes one file, once, but was given ~b words",
+                             [length(lists:append(Given))])}
     end.
 
 role(Role, Sources) ->
@@ -286,7 +288,7 @@ expected_name(#{verify := verify_none}) -> any.
 origin(Option, Role, Origins) ->
     case Origins of
         #{Option := flag} -> io_lib:format("from -ssl_dist_opt ~ts_~ts", [Role, Option]);
-        #{Option := {optfile, File}} -> io_lib:format("from -ssl_dist_optfile ~ts", [File]);
+        #{Option := {optfile, File}} -> ["from -ssl_dist_optfile ", rustls_dist_file_name:shown(File)];
         #{} -> "not given"
     end.
 

@@ -37,7 +37,7 @@ fingerprints([]) ->
 fingerprints([First | _] = List) when not is_integer(First) ->
     parse(List);
 fingerprints(File) ->
-    case rustls_dist_raw_file:read(File, ?MAX_BYTES) of
+    case rustls_dist_raw_file:read(rustls_dist_file_name:local(File), ?MAX_BYTES) of
         {ok, Text} -> parse([hd(binary:split(Line, <<"#">>)) || Line <- binary:split(Text, <<"\n">>, [global])]);
         {error, Reason} -> {error, {File, Reason}}
     end.

@@ -3,6 +3,7 @@
 
 pub mod chain;
 pub mod hostname;
+mod oddity;
 mod outdated;
 pub mod referee;
 pub mod signature;

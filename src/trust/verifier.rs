@@ -17,6 +17,7 @@ use crate::trust::TrustStore;
 use crate::trust::chain::rules;
 use crate::trust::chain::{self, NameScope, PeerRole};
 use crate::trust::hostname::{self, CommonNamePolicy};
+use crate::trust::oddity;
 use crate::trust::referee::LastWord;
 use crate::trust::signature;
 
@@ -161,7 +162,8 @@ impl ServerVerifier {
         let path = chain::verify(trust, *depth, end_entity, intermediates, PeerRole::Server, now);
         self.findings.note_names(&path, intermediates, trust);
         let verdict = path.and_then(|names| self.judge_name(end_entity, names));
-        self.last_word.on(end_entity, intermediates, verdict)
+        let outcome = self.last_word.on(end_entity, intermediates, verdict);
+        outcome.map_err(|error| oddity::named(error, end_entity, intermediates, trust))
     }
 
     fn judge_name(&self, end_entity: &CertificateDer<'_>, names: NameScope) -> Result<(), Error> {
@@ -234,6 +236,7 @@ impl ClientCertVerifier for ClientVerifier {
         self.last_word
             .on(end_entity, intermediates, path.map(|_names| ()))
             .map(|()| ClientCertVerified::assertion())
+            .map_err(|error| oddity::named(error, end_entity, intermediates, &self.trust))
             .map_err(|error| self.findings.refuse(error))
     }
 
