@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use rustls::CertificateError;
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 use x509_parser::asn1_rs::Any;
 use x509_parser::certificate::X509Certificate;
@@ -10,7 +9,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
-use crate::error::{Algorithm, Error};
+use crate::error::{Algorithm, BadEncoding};
 
 /// The readable facts of one X.509 certificate (RFC 5280 section 4.1), of any version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +58,10 @@ pub struct Usages {
 impl CertificateFacts {
     /// Reads the facts from one certificate in DER.
     ///
-    /// The error for bytes that are no certificate, and for a subjectAltName that is malformed or there
-    /// twice, is `Error::Tls` with `CertificateError::BadEncoding`: names that cannot be read must not
-    /// look like names that are not there.
-    pub fn from_der(der: &[u8]) -> Result<Self, Error> {
+    /// # Errors
+    /// Bytes that are no certificate, and a subjectAltName that is malformed or there twice: names that cannot be read must
+    /// not look like names that are not there.
+    pub fn from_der(der: &[u8]) -> Result<Self, BadEncoding> {
         let certificate = parse(der)?;
         let mut facts = Self {
             serial: serial(&certificate),
@@ -79,7 +78,7 @@ impl CertificateFacts {
             version: version(&certificate)?,
             self_issued: is_self_issued(&certificate),
         };
-        if let Some(names) = certificate.subject_alternative_name().map_err(|_| bad_encoding())? {
+        if let Some(names) = certificate.subject_alternative_name().map_err(|_| BadEncoding)? {
             facts.has_alt_names = !names.value.general_names.is_empty();
             names.value.general_names.iter().for_each(|name| facts.add_alt_name(name));
         }
@@ -114,9 +113,11 @@ impl CertificateFacts {
 
 /// The whole SubjectPublicKeyInfo of a certificate (RFC 5280 section 4.1.2.7), tag and length included.
 ///
-/// `certificate` is DER and may be of any X.509 version. The error is `Error::Tls` with
-/// `CertificateError::BadEncoding`.
-pub fn spki_der(certificate: &[u8]) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
+/// `certificate` is DER and may be of any X.509 version.
+///
+/// # Errors
+/// It cannot be read.
+pub fn spki_der(certificate: &[u8]) -> Result<SubjectPublicKeyInfoDer<'static>, BadEncoding> {
     let certificate = parse(certificate)?;
     Ok(SubjectPublicKeyInfoDer::from(certificate.public_key().raw.to_vec()))
 }
@@ -130,21 +131,17 @@ pub(crate) fn unsupported_key(certificate: &[u8]) -> Option<Algorithm> {
     Algorithm::of_key(algorithm.data)
 }
 
-/// Parses a certificate that fills `der` to the last byte. Error as for [`spki_der`].
-pub(crate) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, Error> {
+/// Parses a certificate that fills `der` to the last byte.
+pub(crate) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, BadEncoding> {
     match X509Certificate::from_der(der) {
         Ok(([], certificate)) => Ok(certificate),
-        _ => Err(bad_encoding()),
+        _ => Err(BadEncoding),
     }
 }
 
 /// Whether subject and issuer are the same bytes, which is how webpki compares names.
 pub(crate) fn is_self_issued(certificate: &X509Certificate<'_>) -> bool {
     certificate.subject().as_raw() == certificate.issuer().as_raw()
-}
-
-pub(crate) fn bad_encoding() -> Error {
-    Error::Tls(rustls::Error::InvalidCertificate(CertificateError::BadEncoding))
 }
 
 /// anyExtendedKeyUsage allows neither role, as for webpki and OTP. An extension that cannot be read allows nothing.
@@ -172,10 +169,10 @@ fn serial(certificate: &X509Certificate<'_>) -> String {
     digits.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-fn version(certificate: &X509Certificate<'_>) -> Result<u8, Error> {
+fn version(certificate: &X509Certificate<'_>) -> Result<u8, BadEncoding> {
     match certificate.version().0 {
         coded @ 0..=2 => Ok(coded as u8 + 1),
-        _ => Err(bad_encoding()),
+        _ => Err(BadEncoding),
     }
 }
 

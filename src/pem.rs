@@ -12,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use crate::certificate;
-use crate::error::{Error, PemFault};
+use crate::error::{ConfigError, PemFault};
 
 /// The most bytes that are read of a file. The root certificates of a whole Debian are a quarter of it.
 const LIMIT_BYTES: usize = 1024 * 1024;
@@ -20,15 +20,15 @@ const LIMIT_BYTES: usize = 1024 * 1024;
 /// Reads a file, which may hold a private key: the bytes are wiped when dropped.
 ///
 /// `path` has to name a regular file of at most 1 MiB; anything else (a pipe would block for ever) is an
-/// error: [`Error::FileNotFound`], [`Error::FileNotRegular`], [`Error::FileTooLarge`] or
-/// [`Error::FileUnreadable`].
-pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+/// error: [`ConfigError::FileNotFound`], [`ConfigError::FileNotRegular`], [`ConfigError::FileTooLarge`] or
+/// [`ConfigError::FileUnreadable`].
+pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
     let unreadable = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Error::FileNotFound { path: path.to_owned() },
-        reason => Error::FileUnreadable { path: path.to_owned(), reason },
+        io::ErrorKind::NotFound => ConfigError::FileNotFound { path: path.to_owned() },
+        reason => ConfigError::FileUnreadable { path: path.to_owned(), reason },
     };
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(Error::FileNotRegular { path: path.to_owned() });
+        return Err(ConfigError::FileNotRegular { path: path.to_owned() });
     }
     let mut file = File::open(path).map_err(unreadable)?;
     // One buffer of full size, since a buffer that grows leaves copies of the key behind.
@@ -43,7 +43,7 @@ pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
         }
     }
     if filled > LIMIT_BYTES {
-        return Err(Error::FileTooLarge { path: path.to_owned(), limit_bytes: LIMIT_BYTES as u64 });
+        return Err(ConfigError::FileTooLarge { path: path.to_owned(), limit_bytes: LIMIT_BYTES as u64 });
     }
     text.truncate(filled);
     Ok(text)
@@ -52,23 +52,23 @@ pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
 /// Reads all certificates of a PEM file, in the order they have there.
 ///
 /// Other sections are skipped. Each certificate is parsed once, so that a damaged one is found when the
-/// node starts ([`Error::BadCertificate`]) and not when the first peer comes. Further errors are
-/// [`Error::NotPem`], [`Error::NoCertificate`] and those of [`read_file`].
-pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+/// node starts ([`ConfigError::BadCertificate`]) and not when the first peer comes. Further errors are
+/// [`ConfigError::NotPem`], [`ConfigError::NoCertificate`] and those of [`read_file`].
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     certificates_in(&read_file(path)?, path)
 }
 
 /// The certificates in `text`, which was read from `path`. Errors as for [`certificates`].
-pub(crate) fn certificates_in(text: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+pub(crate) fn certificates_in(text: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     let mut found = Vec::new();
     for section in sections(text, path)?.iter().filter(|section| section.label == "CERTIFICATE") {
         let position = found.len() + 1;
         let der = section.der().filter(|der| certificate::parse(der).is_ok());
-        let der = der.ok_or_else(|| Error::BadCertificate { path: path.to_owned(), position })?;
+        let der = der.ok_or_else(|| ConfigError::BadCertificate { path: path.to_owned(), position })?;
         found.push(CertificateDer::from(der.to_vec()));
     }
     match found.is_empty() {
-        true => Err(Error::NoCertificate { path: path.to_owned() }),
+        true => Err(ConfigError::NoCertificate { path: path.to_owned() }),
         false => Ok(found),
     }
 }
@@ -107,8 +107,8 @@ impl Section<'_> {
 ///
 /// What the way to a node's files adds is passed over where it can mean nothing else: a byte-order mark, blanks around a
 /// line, line ends written as `\n`, a line end that is missing between two sections. `path` is for the errors:
-/// [`Error::BadPem`] where there is no section and something that looks like one, else [`Error::NotPem`].
-pub(crate) fn sections<'a>(text: &'a [u8], path: &Path) -> Result<Vec<Section<'a>>, Error> {
+/// [`ConfigError::BadPem`] where there is no section and something that looks like one, else [`ConfigError::NotPem`].
+pub(crate) fn sections<'a>(text: &'a [u8], path: &Path) -> Result<Vec<Section<'a>>, ConfigError> {
     let mut lines = lines(text).into_iter();
     let mut found = Vec::new();
     while let Some(line) = lines.next() {
@@ -124,14 +124,14 @@ pub(crate) fn sections<'a>(text: &'a [u8], path: &Path) -> Result<Vec<Section<'a
             found.push(Section { label, lines: (end == Some(label)).then_some(contents) });
         }
     }
-    let refused = |fault| Error::BadPem { path: path.to_owned(), fault };
+    let refused = |fault| ConfigError::BadPem { path: path.to_owned(), fault };
     if found.iter().any(|section| section.label == "TRUSTED CERTIFICATE") {
         return Err(refused(PemFault::TrustedCertificate));
     }
     match (found.is_empty(), fault(text)) {
         (false, _) => Ok(found),
         (true, Some(fault)) => Err(refused(fault)),
-        (true, None) => Err(Error::NotPem { path: path.to_owned() }),
+        (true, None) => Err(ConfigError::NotPem { path: path.to_owned() }),
     }
 }
 

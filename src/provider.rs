@@ -8,7 +8,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::SigningKey;
 use rustls::{CipherSuite, SupportedCipherSuite, SupportedProtocolVersion};
 
-use crate::error::Error;
+use crate::error::ConfigError;
 use crate::handshake::sent_alert;
 
 /// The provider that runs.
@@ -92,8 +92,8 @@ pub struct Offer {
 /// Combines configured versions and cipher suites (`None`: all of the provider's).
 ///
 /// # Errors
-/// [`Error::NoCipherForVersion`] when a version that was asked for has no suite, or no version has any.
-pub fn offer(versions: &Versions, suites: Option<&[SupportedCipherSuite]>) -> Result<Offer, Error> {
+/// [`ConfigError::NoCipherForVersion`] when a version that was asked for has no suite, or no version has any.
+pub fn offer(versions: &Versions, suites: Option<&[SupportedCipherSuite]>) -> Result<Offer, ConfigError> {
     let mut provider = default_provider();
     let suites = suites.unwrap_or(&provider.cipher_suites);
     provider.cipher_suites = suites.iter().copied().map(sent_alert::observed).collect();
@@ -106,13 +106,13 @@ pub fn offer(versions: &Versions, suites: Option<&[SupportedCipherSuite]>) -> Re
         Versions::Exactly(wanted) => {
             let wanted: Vec<_> = VERSIONS.into_iter().filter(|v| wanted.contains(&v.version)).collect();
             if let Some(bare) = wanted.iter().find(|version| !has_suite(version)) {
-                return Err(Error::NoCipherForVersion { version: otp_version_name(bare.version) });
+                return Err(ConfigError::NoCipherForVersion { version: otp_version_name(bare.version) });
             }
             wanted
         }
     };
     if versions.is_empty() {
-        return Err(Error::NoCipherForVersion { version: "tlsv1.3" });
+        return Err(ConfigError::NoCipherForVersion { version: "tlsv1.3" });
     }
     Ok(Offer { provider: Arc::new(provider), versions })
 }

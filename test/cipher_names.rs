@@ -3,7 +3,7 @@
 use rustls::CipherSuite;
 use rustls::crypto::ring::ALL_CIPHER_SUITES;
 use rustls_dist::cipher_names::{otp_name, parse};
-use rustls_dist::error::Error;
+use rustls_dist::error::ConfigError;
 
 #[test]
 fn both_spellings_in_any_case() {
@@ -53,7 +53,7 @@ fn suites_that_exist_but_are_not_offered() {
         "rc4-md5",
     ];
     for name in names {
-        assert_eq!(parse(name), Err(Error::UnsupportedCipher { name: name.into() }));
+        assert_eq!(parse(name), Err(ConfigError::UnsupportedCipher { name: name.into() }));
     }
 }
 
@@ -64,7 +64,7 @@ fn every_name_that_rustls_knows_is_at_least_recognised() {
     let names = (0..=u16::MAX).filter_map(|number| CipherSuite::from(number).as_str());
     let names = names.filter(|name| !drafts.iter().any(|draft| name.contains(draft)));
     let names: Vec<_> = names.map(|name| name.replace("TLS13_", "TLS_")).collect();
-    let unknown = |name: &&String| matches!(parse(name), Err(Error::UnknownCipher { .. }));
+    let unknown = |name: &&String| matches!(parse(name), Err(ConfigError::UnknownCipher { .. }));
     assert_eq!(names.iter().filter(unknown).collect::<Vec<_>>(), Vec::<&String>::new());
     assert!(names.len() > 300);
 }
@@ -74,7 +74,7 @@ fn nonsense() {
     for name in
         ["", " ", "HIGH", "aes", "TLS_AES_256_GCM_SHA512", "ECDHE-RSA-AES256-GCM-SHA384X", "-", "default"]
     {
-        assert_eq!(parse(name), Err(Error::UnknownCipher { name: name.trim().into() }));
+        assert_eq!(parse(name), Err(ConfigError::UnknownCipher { name: name.trim().into() }));
     }
 }
 

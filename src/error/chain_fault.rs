@@ -5,6 +5,7 @@ use std::fmt;
 use rustls::AlertDescription;
 
 use super::Algorithm;
+use super::kind::Kind;
 
 /// What is accepted in certificates.
 pub(super) const SIGNATURES: &str = "ECDSA with SHA-256 or SHA-384, RSA with SHA-256 or better, or Ed25519";
@@ -61,13 +62,13 @@ pub enum Oddity {
 }
 
 impl Oddity {
-    fn kind(self) -> &'static str {
+    fn tag(self) -> Kind {
         match self {
-            Self::UniqueIdentifier => "unique_identifier",
-            Self::ExtensionTwice => "extension_twice",
-            Self::ExtensionMalformed => "extension_malformed",
-            Self::BeforeEpoch => "validity_before_1970",
-            Self::Time => "validity_malformed",
+            Self::UniqueIdentifier => Kind::UNIQUE_IDENTIFIER,
+            Self::ExtensionTwice => Kind::EXTENSION_TWICE,
+            Self::ExtensionMalformed => Kind::EXTENSION_MALFORMED,
+            Self::BeforeEpoch => Kind::VALIDITY_BEFORE_1970,
+            Self::Time => Kind::VALIDITY_MALFORMED,
         }
     }
 }
@@ -97,21 +98,21 @@ impl fmt::Display for Oddity {
 }
 
 impl ChainFault {
-    /// A stable tag in snake case.
-    pub(super) fn kind(self) -> &'static str {
+    /// Its tag.
+    pub(super) fn tag(self) -> Kind {
         match self {
-            Self::PeerIsAuthority => "peer_is_authority",
-            Self::NotAnAuthority => "not_an_authority",
-            Self::PathLengthExceeded => "path_length_exceeded",
-            Self::NameNotPermitted => "name_not_permitted",
-            Self::UnsupportedVersion => "unsupported_certificate_version",
-            Self::SignatureAlgorithm(_) | Self::AuthorityKey(_) => "unsupported_signature_algorithm",
-            Self::PeerKey(_) => "unsupported_peer_key",
-            Self::WeakKey { .. } => "weak_key",
-            Self::Odd(oddity) => oddity.kind(),
-            Self::IssuerInOtherBytes => "issuer_in_other_bytes",
-            Self::TooManyIntermediates => "too_many_intermediates",
-            Self::TooMuchWork => "too_much_work",
+            Self::PeerIsAuthority => Kind::PEER_IS_AUTHORITY,
+            Self::NotAnAuthority => Kind::NOT_AN_AUTHORITY,
+            Self::PathLengthExceeded => Kind::PATH_LENGTH_EXCEEDED,
+            Self::NameNotPermitted => Kind::NAME_NOT_PERMITTED,
+            Self::UnsupportedVersion => Kind::UNSUPPORTED_CERTIFICATE_VERSION,
+            Self::SignatureAlgorithm(_) | Self::AuthorityKey(_) => Kind::UNSUPPORTED_SIGNATURE_ALGORITHM,
+            Self::PeerKey(_) => Kind::UNSUPPORTED_PEER_KEY,
+            Self::WeakKey { .. } => Kind::WEAK_KEY,
+            Self::Odd(oddity) => oddity.tag(),
+            Self::IssuerInOtherBytes => Kind::ISSUER_IN_OTHER_BYTES,
+            Self::TooManyIntermediates => Kind::TOO_MANY_INTERMEDIATES,
+            Self::TooMuchWork => Kind::TOO_MUCH_WORK,
         }
     }
 

@@ -52,9 +52,10 @@ fn pkcs8(der: &[u8]) -> Option<UnsupportedKey> {
 fn rsa(der: &[u8]) -> Option<UnsupportedKey> {
     let RsaParts { version, modulus, exponent, primes } = rsa_parts(der).ok()?;
     let rules = provider::RSA;
-    let exponent = exponent.as_bytes().iter().try_fold(0_u64, |value, &byte| {
-        value.checked_mul(0x100).map(|shifted| shifted | u64::from(byte))
-    });
+    let exponent = exponent
+        .as_bytes()
+        .iter()
+        .try_fold(0_u64, |value, &byte| value.checked_mul(0x100).map(|shifted| shifted | u64::from(byte)));
     let half = bits(&modulus).div_ceil(2);
     if !rules.takes_private_bits(bits(&modulus)) {
         Some(UnsupportedKey::RsaSize { bits: bits(&modulus) })
@@ -99,7 +100,9 @@ pub(super) fn completed(key: &PrivateKeyDer<'_>, point: &[u8]) -> Option<Zeroizi
     let info;
     let (der, outside) = match key {
         PrivateKeyDer::Pkcs8(der) => {
-            info = PrivateKeyInfo::from_der(der.secret_pkcs8_der()).ok().filter(|info| info.algorithm.oid == EC)?;
+            info = PrivateKeyInfo::from_der(der.secret_pkcs8_der())
+                .ok()
+                .filter(|info| info.algorithm.oid == EC)?;
             (info.private_key, info.algorithm.parameters)
         }
         PrivateKeyDer::Sec1(der) => (der.secret_sec1_der(), None),

@@ -14,7 +14,7 @@ use rustls::sign::SigningKey;
 use zeroize::Zeroizing;
 
 use super::key_diagnosis;
-use crate::error::{Error, UnsupportedKey};
+use crate::error::{ConfigError, UnsupportedKey};
 use crate::{pem, provider};
 
 /// The password of an encrypted private key. It is wiped when dropped and never printed.
@@ -41,7 +41,7 @@ impl fmt::Debug for Password {
 ///
 /// Keys: RSA of 2048 to 4096 bits, ECDSA on P-256 and P-384, Ed25519. The errors are the ones about private
 /// keys and passwords in [`Error`], and those of [`pem::read_file`].
-pub fn load(path: &Path, password: Option<&Password>) -> Result<Arc<dyn SigningKey>, Error> {
+pub fn load(path: &Path, password: Option<&Password>) -> Result<Arc<dyn SigningKey>, ConfigError> {
     load_from(&pem::read_file(path)?, path, password, None)
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn load_of(
     path: &Path,
     password: Option<&Password>,
     point: &[u8],
-) -> Result<Arc<dyn SigningKey>, Error> {
+) -> Result<Arc<dyn SigningKey>, ConfigError> {
     load_from(&pem::read_file(path)?, path, password, Some(point))
 }
 
@@ -61,18 +61,18 @@ fn load_from(
     path: &Path,
     password: Option<&Password>,
     point: Option<&[u8]>,
-) -> Result<Arc<dyn SigningKey>, Error> {
+) -> Result<Arc<dyn SigningKey>, ConfigError> {
     let signing_key = |der: &PrivateKeyDer<'_>| signing_key(der, path, point);
     let sections = pem::sections(text, path)?;
     let mut keys = sections.iter().filter_map(|section| Some((section, Format::of(section.label)?)));
-    let (section, format) = keys.next().ok_or_else(|| Error::NoPrivateKey { path: path.to_owned() })?;
+    let (section, format) = keys.next().ok_or_else(|| ConfigError::NoPrivateKey { path: path.to_owned() })?;
     if keys.next().is_some() {
-        return Err(Error::SeveralPrivateKeys { path: path.to_owned() });
+        return Err(ConfigError::SeveralPrivateKeys { path: path.to_owned() });
     }
     if section.is_encrypted_by_header() {
-        return Err(Error::LegacyEncryptedKey { path: path.to_owned() });
+        return Err(ConfigError::LegacyEncryptedKey { path: path.to_owned() });
     }
-    let der = section.der().ok_or_else(|| Error::BadPrivateKey { path: path.to_owned() })?;
+    let der = section.der().ok_or_else(|| ConfigError::BadPrivateKey { path: path.to_owned() })?;
     match format {
         Format::Encrypted => {
             let decrypted = decrypt(&der, path, password)?;
@@ -81,9 +81,9 @@ fn load_from(
         Format::Pkcs8 => signing_key(&PrivatePkcs8KeyDer::from(der.as_slice()).into()),
         Format::Sec1 => signing_key(&PrivateSec1KeyDer::from(der.as_slice()).into()),
         Format::Pkcs1 => signing_key(&PrivatePkcs1KeyDer::from(der.as_slice()).into()),
-        Format::Dsa => Err(Error::UnsupportedKey { path: path.to_owned(), kind: UnsupportedKey::Dsa }),
+        Format::Dsa => Err(ConfigError::UnsupportedKey { path: path.to_owned(), kind: UnsupportedKey::Dsa }),
         Format::OpenSsh => {
-            Err(Error::UnsupportedKey { path: path.to_owned(), kind: UnsupportedKey::OpenSshFormat })
+            Err(ConfigError::UnsupportedKey { path: path.to_owned(), kind: UnsupportedKey::OpenSshFormat })
         }
     }
 }
@@ -116,14 +116,16 @@ fn signing_key(
     der: &PrivateKeyDer<'_>,
     path: &Path,
     point: Option<&[u8]>,
-) -> Result<Arc<dyn SigningKey>, Error> {
+) -> Result<Arc<dyn SigningKey>, ConfigError> {
     let completed = || {
         let whole = key_diagnosis::completed(der, point?)?;
         provider::signing_key(&PrivateSec1KeyDer::from(whole.as_slice()).into()).ok()
     };
-    provider::signing_key(der).or_else(|error| completed().ok_or(error)).map_err(|_| match key_diagnosis::unsupported(der) {
-        Some(kind) => Error::UnsupportedKey { path: path.to_owned(), kind },
-        None => Error::BadPrivateKey { path: path.to_owned() },
+    provider::signing_key(der).or_else(|error| completed().ok_or(error)).map_err(|_| {
+        match key_diagnosis::unsupported(der) {
+            Some(kind) => ConfigError::UnsupportedKey { path: path.to_owned(), kind },
+            None => ConfigError::BadPrivateKey { path: path.to_owned() },
+        }
     })
 }
 
@@ -150,27 +152,27 @@ fn in_other_encoding(password: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     Some(other)
 }
 
-fn decrypt(der: &[u8], path: &Path, password: Option<&Password>) -> Result<SecretDocument, Error> {
+fn decrypt(der: &[u8], path: &Path, password: Option<&Password>) -> Result<SecretDocument, ConfigError> {
     let Some(Password(password)) = password else {
         return decrypt_with(der, path, None);
     };
     match (decrypt_with(der, path, Some(password)), in_other_encoding(password)) {
-        (Err(Error::PasswordWrong { .. }), Some(other)) => decrypt_with(der, path, Some(&other)),
+        (Err(ConfigError::PasswordWrong { .. }), Some(other)) => decrypt_with(der, path, Some(&other)),
         (outcome, _) => outcome,
     }
 }
 
-fn decrypt_with(der: &[u8], path: &Path, password: Option<&[u8]>) -> Result<SecretDocument, Error> {
+fn decrypt_with(der: &[u8], path: &Path, password: Option<&[u8]>) -> Result<SecretDocument, ConfigError> {
     if !is_encrypted_key(der) {
-        return Err(Error::BadPrivateKey { path: path.to_owned() });
+        return Err(ConfigError::BadPrivateKey { path: path.to_owned() });
     }
     let Some(password) = password else {
-        return Err(Error::PasswordMissing { path: path.to_owned() });
+        return Err(ConfigError::PasswordMissing { path: path.to_owned() });
     };
     // The algorithms are part of what is parsed here, so failing means that one of them is not known.
-    let unsupported = || Error::UnsupportedKeyEncryption { path: path.to_owned() };
+    let unsupported = || ConfigError::UnsupportedKeyEncryption { path: path.to_owned() };
     let encrypted = EncryptedPrivateKeyInfo::try_from(der).map_err(|_| unsupported())?;
-    let wrong = || Error::PasswordWrong { path: path.to_owned() };
+    let wrong = || ConfigError::PasswordWrong { path: path.to_owned() };
     let decrypted = encrypted.decrypt(password).map_err(|error| match error {
         pkcs8::Error::EncryptedPrivateKey(
             pkcs5::Error::AlgorithmParametersInvalid { .. }

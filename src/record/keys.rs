@@ -10,7 +10,7 @@ use rustls::kernel::KernelConnection;
 use rustls::server::ServerConnectionData;
 use rustls::{ConnectionTrafficSecrets, SupportedCipherSuite};
 
-use crate::error::Error;
+use crate::error::RecordError;
 
 /// rustls' key schedule of one connection, for either role.
 pub(crate) enum Kernel {
@@ -66,7 +66,7 @@ impl KeySchedule {
     }
 
     /// The cipher for the next generation of our sending keys.
-    pub(crate) fn next_encrypter(&self) -> Result<Box<dyn MessageEncrypter>, Error> {
+    pub(crate) fn next_encrypter(&self) -> Result<Box<dyn MessageEncrypter>, RecordError> {
         let (_, secrets) = match &mut *self.kernel.lock() {
             Kernel::Client(kernel) => kernel.update_tx_secret(),
             Kernel::Server(kernel) => kernel.update_tx_secret(),
@@ -75,7 +75,7 @@ impl KeySchedule {
     }
 
     /// The cipher for the next generation of the peer's sending keys.
-    pub(crate) fn next_decrypter(&self) -> Result<Box<dyn MessageDecrypter>, Error> {
+    pub(crate) fn next_decrypter(&self) -> Result<Box<dyn MessageDecrypter>, RecordError> {
         let (_, secrets) = match &mut *self.kernel.lock() {
             Kernel::Client(kernel) => kernel.update_rx_secret(),
             Kernel::Server(kernel) => kernel.update_rx_secret(),
@@ -92,7 +92,7 @@ const GCM_SALT_BYTES: usize = 4;
 pub(crate) fn encrypter(
     suite: SupportedCipherSuite,
     secrets: ConnectionTrafficSecrets,
-) -> Result<Box<dyn MessageEncrypter>, Error> {
+) -> Result<Box<dyn MessageEncrypter>, RecordError> {
     let (key, iv, is_gcm) = parts(secrets)?;
     Ok(match suite {
         SupportedCipherSuite::Tls13(suite) => suite.aead_alg.encrypter(key, iv),
@@ -108,7 +108,7 @@ pub(crate) fn encrypter(
 pub(crate) fn decrypter(
     suite: SupportedCipherSuite,
     secrets: ConnectionTrafficSecrets,
-) -> Result<Box<dyn MessageDecrypter>, Error> {
+) -> Result<Box<dyn MessageDecrypter>, RecordError> {
     let (key, iv, is_gcm) = parts(secrets)?;
     Ok(match suite {
         SupportedCipherSuite::Tls13(suite) => suite.aead_alg.decrypter(key, iv),
@@ -121,13 +121,11 @@ pub(crate) fn decrypter(
 
 fn parts(
     secrets: ConnectionTrafficSecrets,
-) -> Result<(rustls::crypto::cipher::AeadKey, rustls::crypto::cipher::Iv, bool), Error> {
+) -> Result<(rustls::crypto::cipher::AeadKey, rustls::crypto::cipher::Iv, bool), RecordError> {
     match secrets {
         ConnectionTrafficSecrets::Aes128Gcm { key, iv } => Ok((key, iv, true)),
         ConnectionTrafficSecrets::Aes256Gcm { key, iv } => Ok((key, iv, true)),
         ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } => Ok((key, iv, false)),
-        _ => Err(Error::Tls(rustls::Error::General(
-            "a cipher suite whose keys are of an unknown kind was negotiated".into(),
-        ))),
+        _ => Err(RecordError::UnknownKeys),
     }
 }

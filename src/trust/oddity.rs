@@ -11,7 +11,7 @@ use x509_parser::x509::X509Name;
 
 use super::TrustStore;
 use crate::certificate;
-use crate::error::{ChainFault, Error, Oddity};
+use crate::error::{ChainFault, HandshakeError, Oddity};
 
 /// The lengths of a UTCTime and a GeneralizedTime as RFC 5280 section 4.1.2.5 has them.
 const TIME_LENGTHS: [(Tag, usize); 2] = [(Tag::UtcTime, 13), (Tag::GeneralizedTime, 15)];
@@ -19,12 +19,12 @@ const TIME_LENGTHS: [(Tag, usize); 2] = [(Tag::UtcTime, 13), (Tag::GeneralizedTi
 /// `error` in other words, if it is that something cannot be read or has no issuer, and the reason is found in what the
 /// peer sent.
 pub(crate) fn named(
-    error: Error,
+    error: HandshakeError,
     end_entity: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
     trust: &TrustStore,
-) -> Error {
-    let Error::Tls(rustls::Error::InvalidCertificate(verdict)) = &error else {
+) -> HandshakeError {
+    let HandshakeError::Tls(rustls::Error::InvalidCertificate(verdict)) = &error else {
         return error;
     };
     let mut sent = std::iter::once(end_entity).chain(intermediates);
@@ -38,7 +38,7 @@ pub(crate) fn named(
         }
         _ => None,
     };
-    fault.map_or(error, Error::ChainRefused)
+    fault.map_or(error, HandshakeError::ChainRefused)
 }
 
 /// What keeps webpki from reading a certificate that is one otherwise.
@@ -78,7 +78,8 @@ fn has_plain_times(tbs: &[u8]) -> Option<bool> {
             for _before in ["serialNumber", "signature", "issuer"] {
                 fields.decode::<AnyRef<'_>>()?;
             }
-            let plain = fields.sequence(|times| Ok(is_plain(times.decode()?) && is_plain(times.decode()?)))?;
+            let plain =
+                fields.sequence(|times| Ok(is_plain(times.decode()?) && is_plain(times.decode()?)))?;
             fields.read_slice(fields.remaining_len())?;
             Ok(plain)
         })

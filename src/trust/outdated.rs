@@ -4,11 +4,14 @@ use rustls::CertificateError;
 use rustls::pki_types::{CertificateDer, UnixTime};
 
 use crate::certificate::CertificateFacts;
-use crate::error::Error;
+use crate::error::HandshakeError;
 
 /// `error` with the certificate of `chain` that it is about, if it is one about time and the certificate is found.
-pub(crate) fn named<'a>(error: Error, chain: impl IntoIterator<Item = &'a CertificateDer<'a>>) -> Error {
-    let Error::Tls(rustls::Error::InvalidCertificate(verdict)) = &error else {
+pub(crate) fn named<'a>(
+    error: HandshakeError,
+    chain: impl IntoIterator<Item = &'a CertificateDer<'a>>,
+) -> HandshakeError {
+    let HandshakeError::Tls(rustls::Error::InvalidCertificate(verdict)) = &error else {
         return error;
     };
     let (now, limit, expired) = match verdict {
@@ -24,11 +27,14 @@ pub(crate) fn named<'a>(error: Error, chain: impl IntoIterator<Item = &'a Certif
         .find(|facts| limit == if expired { facts.not_after_unix_s } else { facts.not_before_unix_s });
     match found {
         Some(CertificateFacts { subject, serial, .. }) if expired => {
-            Error::CertificateExpired { subject, serial, not_after_unix_s: limit, now_unix_s: now }
+            HandshakeError::CertificateExpired { subject, serial, not_after_unix_s: limit, now_unix_s: now }
         }
-        Some(CertificateFacts { subject, serial, .. }) => {
-            Error::CertificateNotYetValid { subject, serial, not_before_unix_s: limit, now_unix_s: now }
-        }
+        Some(CertificateFacts { subject, serial, .. }) => HandshakeError::CertificateNotYetValid {
+            subject,
+            serial,
+            not_before_unix_s: limit,
+            now_unix_s: now,
+        },
         None => error,
     }
 }

@@ -3,7 +3,7 @@
 
 use rustls_pki_types::CertificateDer;
 
-use crate::error::Error;
+use crate::error::HandshakeError;
 
 /// One chain to be judged.
 #[derive(Debug, Clone)]
@@ -11,7 +11,7 @@ pub struct Case {
     /// The peer's certificates as it sent them, leaf first.
     pub chain: Vec<CertificateDer<'static>>,
     /// What webpki, and the check of the name, say.
-    pub verdict: Result<(), Error>,
+    pub verdict: Result<(), HandshakeError>,
 }
 
 /// Judges a chain after webpki did. It may refuse what webpki accepts, and accept what webpki refuses: that is what a
@@ -22,8 +22,8 @@ pub trait Referee: Send + Sync {
     /// The final verdict.
     ///
     /// # Errors
-    /// Why the chain is refused; [`Error::alert`] is sent to the peer.
-    fn judge(&self, case: Case) -> Result<(), Error>;
+    /// Why the chain is refused; [`HandshakeError::alert`] is sent to the peer.
+    fn judge(&self, case: Case) -> Result<(), HandshakeError>;
 }
 
 /// Who has the last word.
@@ -45,8 +45,8 @@ impl LastWord {
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
-        verdict: Result<(), Error>,
-    ) -> Result<(), Error> {
+        verdict: Result<(), HandshakeError>,
+    ) -> Result<(), HandshakeError> {
         match self {
             Self::Webpki => verdict,
             Self::Referee(referee) => {

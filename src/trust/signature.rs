@@ -59,7 +59,7 @@ pub fn verify_tls13(
     signature: &DigitallySignedStruct,
     algorithms: &WebPkiSupportedAlgorithms,
 ) -> Result<HandshakeSignatureValid, rustls::Error> {
-    let key = certificate::spki_der(certificate).map_err(bad_encoding)?;
+    let key = certificate::spki_der(certificate)?;
     verify_tls13_signature_with_raw_key(message, &key, signature, algorithms)
 }
 
@@ -74,7 +74,7 @@ pub fn verify_tls12(
     signature: &DigitallySignedStruct,
     algorithms: &WebPkiSupportedAlgorithms,
 ) -> Result<HandshakeSignatureValid, rustls::Error> {
-    let spki = certificate::spki_der(certificate).map_err(bad_encoding)?;
+    let spki = certificate::spki_der(certificate)?;
     let key = webpki::RawPublicKeyEntity::try_from(&spki)
         .map_err(|_| rustls::Error::from(CertificateError::BadEncoding))?;
     let (_, candidates) = algorithms
@@ -90,8 +90,4 @@ pub fn verify_tls12(
     } else {
         Err(CertificateError::BadSignature.into())
     }
-}
-
-fn bad_encoding(_: crate::Error) -> rustls::Error {
-    CertificateError::BadEncoding.into()
 }

@@ -7,7 +7,7 @@ use rustls::pki_types::{CertificateDer, TrustAnchor};
 use webpki::anchor_from_trusted_cert;
 
 use crate::certificate;
-use crate::error::Error;
+use crate::error::ConfigError;
 use crate::pem;
 use crate::trust::oddity;
 
@@ -37,14 +37,14 @@ impl TrustSource {
     ///
     /// # Errors
     /// Those of [`pem::certificates`], with the option.
-    pub(crate) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, Error> {
+    pub(crate) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
         match self {
             Self::File(path) => pem::certificates(path).map_err(|error| error.in_option(self.option())),
             Self::Certificates(certificates) => Ok(certificates.clone()),
         }
     }
 
-    /// What [`Error::NoTrustAnchor`] calls it.
+    /// What [`ConfigError::NoTrustAnchor`] calls it.
     fn path(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
@@ -52,10 +52,10 @@ impl TrustSource {
         }
     }
 
-    fn bad_certificate(&self, position: usize) -> Error {
+    fn bad_certificate(&self, position: usize) -> ConfigError {
         match self {
-            Self::File(path) => Error::BadCertificate { path: path.clone(), position },
-            Self::Certificates(_) => Error::BadTrustedCertificate { position },
+            Self::File(path) => ConfigError::BadCertificate { path: path.clone(), position },
+            Self::Certificates(_) => ConfigError::BadTrustedCertificate { position },
         }
     }
 }
@@ -87,27 +87,27 @@ impl TrustStore {
     }
 
     /// Loads a PEM file of certificates: see [`TrustStore::from_source`].
-    pub fn load(cacertfile: &Path) -> Result<Self, Error> {
+    pub fn load(cacertfile: &Path) -> Result<Self, ConfigError> {
         Self::from_source(&TrustSource::File(cacertfile.to_owned()))
     }
 
     /// Takes the certificates of `source`.
     ///
-    /// Roots of X.509 version 1 are accepted. Errors: [`Error::NoTrustAnchor`] when no certificate is
-    /// self-issued, [`Error::BadCertificate`] or [`Error::BadTrustedCertificate`] with the position of one that cannot
+    /// Roots of X.509 version 1 are accepted. Errors: [`ConfigError::NoTrustAnchor`] when no certificate is
+    /// self-issued, [`ConfigError::BadCertificate`] or [`ConfigError::BadTrustedCertificate`] with the position of one that cannot
     /// be used, and those of [`pem::certificates`].
-    pub fn from_source(source: &TrustSource) -> Result<Self, Error> {
+    pub fn from_source(source: &TrustSource) -> Result<Self, ConfigError> {
         let mut store = Self::empty();
         for (index, der) in source.certificates()?.into_iter().enumerate() {
             let oddity = oddity::of(&der);
             store.add(der).ok_or_else(|| {
                 let position = index + 1;
-                let named = oddity.map(|oddity| Error::OddTrustedCertificate { position, oddity });
+                let named = oddity.map(|oddity| ConfigError::OddTrustedCertificate { position, oddity });
                 named.unwrap_or_else(|| source.bad_certificate(position)).in_option(source.option())
             })?;
         }
         match store.anchors.is_empty() {
-            true => Err(Error::NoTrustAnchor { path: source.path() }.in_option(source.option())),
+            true => Err(ConfigError::NoTrustAnchor { path: source.path() }.in_option(source.option())),
             false => Ok(store),
         }
     }

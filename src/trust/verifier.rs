@@ -11,7 +11,7 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, OtherEr
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::certificate::{self, CertificateFacts};
-use crate::error::{ChainFault, Error};
+use crate::error::{ChainFault, HandshakeError};
 use crate::provider;
 use crate::trust::TrustStore;
 use crate::trust::chain::rules;
@@ -62,7 +62,7 @@ pub(crate) struct Findings(Arc<Mutex<Found>>);
 #[derive(Default)]
 struct Found {
     /// Why it refused. rustls' own errors decide which alert is sent.
-    refusal: Option<Error>,
+    refusal: Option<HandshakeError>,
     /// What the path that it accepted says of names.
     names: Option<NameScope>,
 }
@@ -70,7 +70,7 @@ struct Found {
 impl Findings {
     /// Keeps `error` and gives the error of rustls that sends the alert which belongs to it. rustls sends no other
     /// alerts for a certificate than these: a referee's wish for one becomes certificate_unknown, in the reason, too.
-    fn refuse(&self, error: Error) -> rustls::Error {
+    fn refuse(&self, error: HandshakeError) -> rustls::Error {
         let carrier = match error.alert() {
             Some(AlertDescription::BadCertificate) => CertificateError::BadEncoding.into(),
             Some(AlertDescription::UnsupportedCertificate) => CertificateError::InvalidPurpose.into(),
@@ -79,14 +79,16 @@ impl Findings {
             Some(AlertDescription::UnknownCA) => CertificateError::UnknownIssuer.into(),
             Some(AlertDescription::DecryptError) => CertificateError::BadSignature.into(),
             Some(AlertDescription::AccessDenied) => CertificateError::ApplicationVerificationFailure.into(),
-            Some(AlertDescription::HandshakeFailure) => rustls::Error::General("refused".into()),
+            Some(AlertDescription::HandshakeFailure) => {
+                rustls::Error::Other(OtherError(Arc::new(error.clone())))
+            }
             _ => CertificateError::Other(OtherError(Arc::new(error.clone()))).into(),
         };
         self.0.lock().refusal = Some(match (error, &carrier) {
             (
-                Error::RefusedByReferee { reason, .. },
+                HandshakeError::RefusedByReferee { reason, .. },
                 rustls::Error::InvalidCertificate(CertificateError::Other(_)),
-            ) => Error::RefusedByReferee { alert: AlertDescription::CertificateUnknown, reason },
+            ) => HandshakeError::RefusedByReferee { alert: AlertDescription::CertificateUnknown, reason },
             (error, _) => error,
         });
         carrier
@@ -99,13 +101,13 @@ impl Findings {
         outcome: Result<HandshakeSignatureValid, rustls::Error>,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         outcome.map_err(|error| match certificate::unsupported_key(certificate) {
-            Some(kind) => self.refuse(Error::ChainRefused(ChainFault::PeerKey(kind))),
+            Some(kind) => self.refuse(HandshakeError::ChainRefused(ChainFault::PeerKey(kind))),
             None => error,
         })
     }
 
     /// Takes the reason for a refusal out, if there is one.
-    pub(crate) fn refusal(&self) -> Option<Error> {
+    pub(crate) fn refusal(&self) -> Option<HandshakeError> {
         self.0.lock().refusal.take()
     }
 
@@ -118,7 +120,7 @@ impl Findings {
     /// in one counts.
     fn note_names(
         &self,
-        verdict: &Result<NameScope, Error>,
+        verdict: &Result<NameScope, HandshakeError>,
         intermediates: &[CertificateDer<'_>],
         trust: &TrustStore,
     ) {
@@ -155,7 +157,7 @@ impl ServerVerifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
-    ) -> Result<(), Error> {
+    ) -> Result<(), HandshakeError> {
         let ChainPolicy::Anchored { trust, depth } = &self.chain else {
             return Ok(());
         };
@@ -166,7 +168,7 @@ impl ServerVerifier {
         outcome.map_err(|error| oddity::named(error, end_entity, intermediates, trust))
     }
 
-    fn judge_name(&self, end_entity: &CertificateDer<'_>, names: NameScope) -> Result<(), Error> {
+    fn judge_name(&self, end_entity: &CertificateDer<'_>, names: NameScope) -> Result<(), HandshakeError> {
         match (&self.name, &self.last_word) {
             (ExpectedName::Any, _) | (ExpectedName::HostByReferee(_), LastWord::Referee(_)) => Ok(()),
             (ExpectedName::Host(host) | ExpectedName::HostByReferee(host), _) => {

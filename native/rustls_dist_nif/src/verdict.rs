@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 use rustler::{Encoder, Env, LocalPid, NifResult, OwnedEnv, ResourceArc, Term};
 use rustls::AlertDescription;
-use rustls_dist::Error;
+use rustls_dist::error::HandshakeError;
 use rustls_dist::trust::referee::{Case, Referee};
 
 use crate::bytes::into_binary;
@@ -14,7 +14,7 @@ use crate::handshake::Handshake;
 use crate::{atoms, pool, terms};
 
 /// What Erlang answers.
-pub type Answer = Result<(), Error>;
+pub type Answer = Result<(), HandshakeError>;
 
 /// Where the verifier of a handshake finds out whom to ask, and where the answer arrives.
 ///
@@ -65,7 +65,7 @@ impl Desk {
 }
 
 impl Referee for Desk {
-    fn judge(&self, case: Case) -> Result<(), Error> {
+    fn judge(&self, case: Case) -> Result<(), HandshakeError> {
         let asker = self.asker.lock().clone().ok_or_else(gone)?;
         // An answer to an earlier question that came too late.
         let _ = self.receiver.try_recv();
@@ -117,7 +117,7 @@ impl Asker {
             case.chain.iter().map(|certificate| into_binary(env, certificate.to_vec())).collect();
         let verdict = match &case.verdict {
             Ok(()) => Ok(atoms::ok().encode(env)),
-            Err(error) => terms::error_tuple(env, error),
+            Err(error) => terms::error_tuple(env, error.clone()),
         };
         match verdict {
             Ok(verdict) => (atoms::verify_question(), &self.handshake, chain, verdict).encode(env),
@@ -129,12 +129,12 @@ impl Asker {
 /// How long a handshake step may wait at most, whatever the caller says.
 pub const MAX_WAIT: Duration = Duration::from_secs(120);
 
-fn gone() -> Error {
+fn gone() -> HandshakeError {
     refused("the process that owned the handshake is gone".into())
 }
 
-fn refused(reason: String) -> Error {
-    Error::RefusedByReferee { alert: AlertDescription::CertificateUnknown, reason }
+fn refused(reason: String) -> HandshakeError {
+    HandshakeError::RefusedByReferee { alert: AlertDescription::CertificateUnknown, reason }
 }
 
 /// Answers the question: `true`, or `false` when nobody waits for it any more. `Verdict` is `ok` or `{AlertCode, Reason}`.
@@ -144,7 +144,7 @@ fn handshake_verdict<'a>(handshake: ResourceArc<Handshake>, verdict: Term<'a>) -
         Ok(())
     } else {
         let (code, reason): (u8, String) = verdict.decode()?;
-        Err(Error::RefusedByReferee { alert: AlertDescription::from(code), reason })
+        Err(HandshakeError::RefusedByReferee { alert: AlertDescription::from(code), reason })
     };
     Ok(handshake.desk.deliver(answer))
 }
