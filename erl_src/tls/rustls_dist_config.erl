@@ -39,7 +39,7 @@
 %% What judges certificates where webpki is not alone.
 -define(NEEDED_BY_REFEREES, [rustls_dist_verify, rustls_dist_consent, rustls_dist_chain, rustls_dist_hostname,
                              rustls_dist_pin, rustls_dist_verify_client, rustls_dist_ready_made, rustls_dist_crl,
-                             rustls_dist_raw_file, public_key, pubkey_cert, pubkey_cert_records, pubkey_crl, pubkey_pem, 'OTP-PUB-KEY']).
+                             rustls_dist_raw_file, rustls_dist_file_name, public_key, pubkey_cert, pubkey_cert_records, pubkey_crl, pubkey_pem, 'OTP-PUB-KEY']).
 
 -define(NEEDED_IN_TROUBLE, [rustls_dist_log, rustls_dist_log_limit, rustls_dist_failure, rustls_dist_failure_text,
                             rustls_dist_peer_text, rustls_dist_epmd_answer, rustls_dist_rate, rustls_dist_acceptor,
