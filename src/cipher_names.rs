@@ -118,7 +118,10 @@ pub fn parse_all(names: &[String]) -> Result<Vec<SupportedCipherSuite>, ConfigEr
     for name in names {
         match parse(name) {
             Ok(suite) => {
-                suites.push(suite);
+                // `ssl:cipher_suites/2` gives those of older versions along with those of TLS 1.3.
+                if !suites.contains(&suite) {
+                    suites.push(suite);
+                }
                 continue;
             }
             Err(ConfigError::UnsupportedCipher { name }) => unsupported.push(name),

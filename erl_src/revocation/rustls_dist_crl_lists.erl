@@ -62,14 +62,18 @@ ders(Bytes) ->
 
 pem_ders(Text) ->
     try [Der || {'CertificateList', Der, not_encrypted} <- public_key:pem_decode(Text)] of
-        [] -> pem_fault(re:run(Text, "^-----BEGIN X509 CRL-----$", [multiline, {capture, none}]));
+        [] -> {error, pem_fault(Text)};
         Ders -> Ders
     catch
-        error:_ -> {error, "its PEM is broken"}
+        error:_ -> {error, pem_fault(Text)}
     end.
 
-pem_fault(match) -> {error, "it has BEGIN X509 CRL, but no END to it"};
-pem_fault(nomatch) -> {error, "no line of it is -----BEGIN X509 CRL-----, with nothing beside"}.
+pem_fault(Text) ->
+    case [re:run(Text, Marker, [multiline, {capture, none}]) || Marker <- ["^-----BEGIN X509 CRL-----$", "^-----END X509 CRL-----$"]] of
+        [nomatch, _] -> "no line of it is -----BEGIN X509 CRL-----, with nothing beside";
+        [match, nomatch] -> "it has BEGIN X509 CRL, and no END to it";
+        [match, match] -> "its PEM is broken"
+    end.
 
 lines(Bytes) ->
     Joined = binary:replace(Bytes, <<"----------BEGIN">>, <<"-----\n-----BEGIN">>, [global]),

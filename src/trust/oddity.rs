@@ -6,7 +6,7 @@ use pkcs8::der::asn1::AnyRef;
 use pkcs8::der::{Reader, SliceReader, Tag, TagNumber, Tagged};
 use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
-use x509_parser::extensions::ParsedExtension;
+use x509_parser::extensions::{ParsedExtension, X509Extension};
 use x509_parser::x509::X509Name;
 
 use super::TrustStore;
@@ -43,12 +43,16 @@ pub(crate) fn named(
 
 /// What keeps webpki from reading a certificate that is one otherwise.
 pub(crate) fn of(der: &[u8]) -> Option<Oddity> {
+    // Whoever reads the rest of a certificate may not read these.
+    if has_plain_times(der) == Some(false) {
+        return Some(Oddity::Time);
+    }
     let parsed = certificate::parse(der).ok()?;
     let extensions = parsed.extensions();
-    let is_twice = |(position, extension): (usize, &x509_parser::extensions::X509Extension<'_>)| {
+    let is_twice = |(position, extension): (usize, &X509Extension<'_>)| {
         extensions[..position].iter().any(|before| before.oid == extension.oid)
     };
-    let is_malformed = |extension: &x509_parser::extensions::X509Extension<'_>| {
+    let is_malformed = |extension: &X509Extension<'_>| {
         matches!(extension.parsed_extension(), ParsedExtension::ParseError { .. })
     };
     let validity = parsed.validity();
@@ -60,27 +64,29 @@ pub(crate) fn of(der: &[u8]) -> Option<Oddity> {
         Some(Oddity::ExtensionMalformed)
     } else if validity.not_before.timestamp() < 0 || validity.not_after.timestamp() < 0 {
         Some(Oddity::BeforeEpoch)
-    } else if !has_plain_times(parsed.tbs_certificate.as_ref()).unwrap_or(true) {
-        Some(Oddity::Time)
     } else {
         None
     }
 }
 
-/// Whether both times of a TBSCertificate (RFC 5280 section 4.1) are of a form that section 4.1.2.5 allows. `None`: it has
-/// another outline.
-fn has_plain_times(tbs: &[u8]) -> Option<bool> {
+/// Whether both times of a certificate (RFC 5280 section 4.1) are of a form that section 4.1.2.5 allows. `None`: it has another
+/// outline.
+fn has_plain_times(der: &[u8]) -> Option<bool> {
     let outline = || -> pkcs8::der::Result<bool> {
-        SliceReader::new(tbs)?.sequence(|fields| {
-            if fields.peek_tag()? == (Tag::ContextSpecific { constructed: true, number: TagNumber::N0 }) {
-                fields.decode::<AnyRef<'_>>()?;
-            }
-            for _before in ["serialNumber", "signature", "issuer"] {
-                fields.decode::<AnyRef<'_>>()?;
-            }
-            let plain =
-                fields.sequence(|times| Ok(is_plain(times.decode()?) && is_plain(times.decode()?)))?;
-            fields.read_slice(fields.remaining_len())?;
+        SliceReader::new(der)?.sequence(|certificate| {
+            let plain = certificate.sequence(|fields| {
+                if fields.peek_tag()? == (Tag::ContextSpecific { constructed: true, number: TagNumber::N0 }) {
+                    fields.decode::<AnyRef<'_>>()?;
+                }
+                for _before in ["serialNumber", "signature", "issuer"] {
+                    fields.decode::<AnyRef<'_>>()?;
+                }
+                let plain =
+                    fields.sequence(|times| Ok(is_plain(times.decode()?) & is_plain(times.decode()?)))?;
+                fields.read_slice(fields.remaining_len())?;
+                Ok(plain)
+            })?;
+            certificate.read_slice(certificate.remaining_len())?;
             Ok(plain)
         })
     };
