@@ -108,6 +108,34 @@ const PARTS: [&str; 53] = [
 /// Parts that are numbers and mean nothing alone: key lengths and the tag length of `CCM_8`.
 const NUMBERS: [&str; 5] = ["8", "40", "56", "128", "256"];
 
+/// Looks up all of `names`, each as [`parse`] does.
+///
+/// # Errors
+/// That of [`parse`] for one name, [`ConfigError::UnusableCiphers`] for more.
+pub fn parse_all(names: &[String]) -> Result<Vec<SupportedCipherSuite>, ConfigError> {
+    let (mut suites, mut unsupported, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    let mut last = None;
+    for name in names {
+        match parse(name) {
+            Ok(suite) => {
+                // `ssl:cipher_suites/2` gives those of older versions along with those of TLS 1.3.
+                if !suites.contains(&suite) {
+                    suites.push(suite);
+                }
+                continue;
+            }
+            Err(ConfigError::UnsupportedCipher { name }) => unsupported.push(name),
+            Err(_) => unknown.push(name.trim().to_owned()),
+        }
+        last = Some(name);
+    }
+    match (last, unsupported.len() + unknown.len()) {
+        (None, _) => Ok(suites),
+        (Some(name), 1) => parse(name).map(|_| suites),
+        (Some(_), _) => Err(ConfigError::UnusableCiphers { unsupported, unknown }),
+    }
+}
+
 /// Looks up a cipher suite by name.
 ///
 /// `name` is an OTP name (`"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"`) or an OpenSSL name

@@ -16,16 +16,16 @@ static PROVIDER: LazyLock<CryptoProvider> = LazyLock::new(ring::default_provider
 
 /// What RSA keys the provider signs and verifies with; it does not tell by itself why it refuses one.
 pub(crate) const RSA: RsaKeys =
-    RsaKeys { bits: 2048..=4096, private_bits_step: 512, least_private_exponent: &[1, 0, 1] };
+    RsaKeys { bits: 2048..=4096, private_bits_step: 1024, private_exponents: 65_537..=(1 << 33) - 1 };
 
 /// The RSA keys that a provider takes.
 pub(crate) struct RsaKeys {
     /// Lengths of the modulus.
     pub(crate) bits: RangeInclusive<usize>,
-    /// A private key's length is a multiple of this.
+    /// A private key's length is a multiple of this, or one bit less: its primes are of half that length.
     pub(crate) private_bits_step: usize,
-    /// The smallest public exponent of a private key, as big-endian bytes.
-    pub(crate) least_private_exponent: &'static [u8],
+    /// The public exponents of private keys.
+    pub(crate) private_exponents: RangeInclusive<u64>,
 }
 
 impl RsaKeys {
@@ -34,6 +34,11 @@ impl RsaKeys {
         let zeros = modulus.iter().take_while(|&&byte| byte == 0).count();
         let bytes = &modulus[zeros..];
         bytes.first().map_or(0, |first| 8 * bytes.len() - first.leading_zeros() as usize)
+    }
+
+    /// Whether a private key may be that long.
+    pub(crate) fn takes_private_bits(&self, bits: usize) -> bool {
+        self.bits.contains(&bits) && bits.next_multiple_of(2).is_multiple_of(self.private_bits_step)
     }
 
     /// The lengths of private keys, as `2048, 2560 and 3072`.

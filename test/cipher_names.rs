@@ -2,7 +2,7 @@
 
 use rustls::CipherSuite;
 use rustls::crypto::ring::ALL_CIPHER_SUITES;
-use rustls_dist::cipher_names::{otp_name, parse};
+use rustls_dist::cipher_names::{otp_name, parse, parse_all};
 use rustls_dist::error::ConfigError;
 
 #[test]
@@ -82,4 +82,18 @@ fn nonsense() {
 fn errors_name_the_option() {
     assert_eq!(parse("AES128-SHA").unwrap_err().option(), Some("ciphers"));
     assert!(parse("nonsense").unwrap_err().to_string().contains("\"nonsense\""));
+}
+
+#[test]
+fn all_of_a_list_are_told_at_once() {
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let twice = parse_all(&names(&["TLS_AES_256_GCM_SHA384", "tls_aes_256_gcm_sha384"])).unwrap();
+    assert_eq!(twice.len(), 1);
+    let one = parse_all(&names(&["TLS_AES_256_GCM_SHA384", "AES128-SHA"]));
+    assert_eq!(one, Err(ConfigError::UnsupportedCipher { name: "AES128-SHA".into() }));
+    let several =
+        parse_all(&names(&["AES128-SHA", "TLS_AES_256_GCM_SHA384", "nonsense", "rc4-md5"])).unwrap_err();
+    let (unsupported, unknown) = (names(&["AES128-SHA", "rc4-md5"]), names(&["nonsense"]));
+    assert_eq!(several, ConfigError::UnusableCiphers { unsupported, unknown });
+    assert_eq!(several.option(), Some("ciphers"));
 }

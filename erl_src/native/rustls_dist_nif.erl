@@ -43,7 +43,9 @@
               | refused_by_application | certificate_refused | no_shared_cipher | no_shared_group
               | no_shared_signature_scheme | no_shared_version | peer_incompatible | peer_is_authority
               | not_an_authority | path_length_exceeded | name_not_permitted | unsupported_certificate_version
-              | unsupported_peer_key | weak_key | too_many_intermediates | too_much_work | panicked.
+              | unsupported_peer_key | weak_key | too_many_intermediates | too_much_work | unique_identifier
+              | extension_twice | extension_malformed | validity_before_1970 | validity_malformed
+              | issuer_in_other_bytes | panicked.
 -type error_map() :: #{kind := kind(), option := atom(), text := binary(),
                        alert := alert() | none, received := alert() | none}.
 %% common_names: those that stand for host names, when there are no alternative names.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::BadEncoding;
+use super::{BadEncoding, Oddity, PemFault};
 
 /// Why a configuration cannot be used. Every variant is for the one who wrote it.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +37,13 @@ pub enum ConfigError {
     NotPem {
         /// The file.
         path: PathBuf,
+    },
+    /// A configured file looks like PEM to people, and is none.
+    BadPem {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: PemFault,
     },
     /// A PEM file holds no `CERTIFICATE` section.
     NoCertificate {
@@ -108,6 +115,22 @@ pub enum ConfigError {
         /// The most certificates that are sent to a peer.
         limit: usize,
     },
+    /// The certificates of a chain are together more than a handshake message holds.
+    ChainTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// How long the message would be.
+        bytes: usize,
+        /// The most bytes that peers take.
+        limit_bytes: usize,
+    },
+    /// A trusted certificate is one that webpki cannot read.
+    OddTrustedCertificate {
+        /// Which one, counted from 1.
+        position: usize,
+        /// What is odd about it.
+        oddity: Oddity,
+    },
     /// One of the certificates given as `cacerts` cannot be parsed.
     BadTrustedCertificate {
         /// Which one, counted from 1.
@@ -127,6 +150,13 @@ pub enum ConfigError {
     UnsupportedCipher {
         /// The name as it was given.
         name: String,
+    },
+    /// Several of the given cipher suites cannot be used.
+    UnusableCiphers {
+        /// Those that exist elsewhere.
+        unsupported: Vec<String>,
+        /// Those that are no suites.
+        unknown: Vec<String>,
     },
     /// The configured cipher suites leave no suite for a configured TLS version.
     NoCipherForVersion {
@@ -165,15 +195,22 @@ pub enum UnsupportedKey {
     Ed448,
     /// ECDSA on a curve that is written out instead of named.
     EcdsaExplicitCurve,
-    /// ECDSA without the public part in uncompressed form, which the provider demands.
+    /// ECDSA without the public part in uncompressed form, which the provider demands, and which the certificate has not
+    /// either.
     EcdsaNoPublicPart,
     /// RSA of a size that the provider does not take.
     RsaSize {
         /// Length of the modulus.
         bits: usize,
     },
-    /// RSA with a public exponent below 65537.
+    /// RSA with a public exponent below 65537, or of more than 33 bits.
     RsaExponent,
+    /// RSA with more than two primes, or with two of different lengths.
+    RsaPrimes,
+    /// RSA for RSASSA-PSS alone, as its object identifier says.
+    RsaPss,
+    /// A key in the format of OpenSSH.
+    OpenSshFormat,
     /// Anything else, by its object identifier.
     Other(String),
 }
@@ -204,11 +241,12 @@ impl ConfigError {
             Self::AtOption { option, .. } | Self::OptionMissing { option, .. } => Some(option),
             Self::PasswordMissing { .. } | Self::PasswordWrong { .. } => Some("password"),
             Self::KeyMismatch { .. } => Some("keyfile"),
-            Self::ChainTooLong { .. } => Some("certfile"),
+            Self::ChainTooLong { .. } | Self::ChainTooLarge { .. } => Some("certfile"),
             Self::BadTrustedCertificate { .. } => Some("cacerts"),
-            Self::UnknownCipher { .. } | Self::UnsupportedCipher { .. } | Self::NoCipherForVersion { .. } => {
-                Some("ciphers")
-            }
+            Self::UnknownCipher { .. }
+            | Self::UnsupportedCipher { .. }
+            | Self::UnusableCiphers { .. }
+            | Self::NoCipherForVersion { .. } => Some("ciphers"),
             _ => None,
         }
     }

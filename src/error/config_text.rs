@@ -37,6 +37,7 @@ fn file_text(error: &ConfigError) -> Option<String> {
              openssl pkey -inform DER -in {0} -out FILE.pem for a private key",
             path.display()
         ),
+        ConfigError::BadPem { path, fault } => format!("{} {fault}", path.display()),
         ConfigError::NoCertificate { path } => {
             format!("{} holds no certificate; name the PEM file that does", path.display())
         }
@@ -50,6 +51,14 @@ fn file_text(error: &ConfigError) -> Option<String> {
              keep the node's own certificate first, then the ones that lead to the root",
             path.display()
         ),
+        ConfigError::ChainTooLarge { path, bytes, limit_bytes } => format!(
+            "the certificates in {}, with those above them, make a message of {bytes} bytes, and peers take at most \
+             {limit_bytes}; issue smaller ones",
+            path.display()
+        ),
+        ConfigError::OddTrustedCertificate { position, oddity } => {
+            format!("certificate number {position} {oddity}")
+        }
         ConfigError::BadTrustedCertificate { position } => {
             format!("certificate number {position} is no X.509 certificate in DER")
         }
@@ -126,7 +135,8 @@ fn unsupported_key_text(path: &Path, kind: &UnsupportedKey) -> String {
             "convert it with: openssl ec -param_enc named_curve -in KEY -out FILE.pem",
         ),
         UnsupportedKey::EcdsaNoPublicPart => (
-            "is an ECDSA key without its public part in uncompressed form".to_owned(),
+            "is an ECDSA key without its public part in uncompressed form, which its certificate lacks, too"
+                .to_owned(),
             "convert it with: openssl ec -conv_form uncompressed -in KEY -out FILE.pem",
         ),
         UnsupportedKey::RsaSize { bits } => (
@@ -134,8 +144,21 @@ fn unsupported_key_text(path: &Path, kind: &UnsupportedKey) -> String {
             NEW_KEY,
         ),
         UnsupportedKey::RsaExponent => {
-            ("is an RSA key with a public exponent below 65537".to_owned(), NEW_KEY)
+            ("is an RSA key with a public exponent below 65537 or of more than 33 bits".to_owned(), NEW_KEY)
         }
+        UnsupportedKey::RsaPrimes => (
+            "is an RSA key with more than two primes, or with primes of different lengths".to_owned(),
+            NEW_KEY,
+        ),
+        UnsupportedKey::RsaPss => (
+            "is an RSA-PSS key (one for RSASSA-PSS alone)".to_owned(),
+            "make an RSA key without that restriction, with: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 \
+             -out FILE.pem, and a certificate for it",
+        ),
+        UnsupportedKey::OpenSshFormat => (
+            "is in the format of OpenSSH".to_owned(),
+            "convert it with: ssh-keygen -p -m PEM -f KEY, which writes it anew in its place",
+        ),
         UnsupportedKey::Other(oid) => (format!("is of the kind {oid}"), NEW_KEY),
     };
     let path = path.display();
@@ -155,6 +178,7 @@ fn option_text(error: &ConfigError) -> Option<String> {
             "the cipher suite {name:?} is not supported: only AES-GCM and ChaCha20-Poly1305 with ECDHE are; \
              use for example \"ECDHE-RSA-AES256-GCM-SHA384\""
         ),
+        ConfigError::UnusableCiphers { unsupported, unknown } => unusable_ciphers_text(unsupported, unknown),
         ConfigError::NoCipherForVersion { version } => format!(
             "none of the cipher suites works with {version}; add one, or take {version} out of versions"
         ),
@@ -164,3 +188,27 @@ fn option_text(error: &ConfigError) -> Option<String> {
         _ => return None,
     })
 }
+
+fn unusable_ciphers_text(unsupported: &[String], unknown: &[String]) -> String {
+    let quoted = |names: &[String]| {
+        let shown: Vec<_> = names.iter().map(|name| format!("{name:?}")).collect();
+        shown.join(", ")
+    };
+    let mut parts = Vec::new();
+    if !unknown.is_empty() {
+        parts.push(format!("no names of cipher suites: {}", quoted(unknown)));
+    }
+    if !unsupported.is_empty() {
+        parts.push(format!("not supported: {}", quoted(unsupported)));
+    }
+    format!(
+        "these are {}; only AES-GCM and ChaCha20-Poly1305 with ECDHE are supported. Remove them, or in the options file \
+         let ssl choose: {{ciphers, {CIPHER_FILTER}}}",
+        parts.join("; and ")
+    )
+}
+
+/// What `ssl` of any release gives of its suites of TLS 1.3 and 1.2 that the provider has, too.
+const CIPHER_FILTER: &str = "[S || V <- ['tlsv1.3', 'tlsv1.2'], S <- ssl:filter_cipher_suites(ssl:cipher_suites(default, V), \
+     [{key_exchange, fun(K) -> lists:member(K, [any, ecdhe_ecdsa, ecdhe_rsa]) end}, \
+     {cipher, fun(C) -> lists:member(C, [aes_256_gcm, aes_128_gcm, chacha20_poly1305]) end}])]";

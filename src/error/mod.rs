@@ -17,15 +17,17 @@ mod handshake;
 mod handshake_text;
 mod kind;
 mod peer_text;
+mod pem_fault;
 mod record;
 mod tls_text;
 
 pub use alert::alert_name;
 pub use algorithm::Algorithm;
-pub use chain_fault::ChainFault;
+pub use chain_fault::{ChainFault, Oddity};
 pub use config::{ConfigError, UnsupportedKey};
 pub use handshake::HandshakeError;
 pub use kind::KINDS;
+pub use pem_fault::PemFault;
 pub use record::RecordError;
 
 /// Everything that can go wrong.

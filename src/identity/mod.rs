@@ -25,6 +25,9 @@ use crate::trust::signature::{self, Signed};
 /// of 10 still accepts.
 const CHAIN_LIMIT: usize = 10;
 
+/// The most bytes of a handshake message.
+const MESSAGE_LIMIT_BYTES: usize = 65_535;
+
 /// Where one certificate chain and its key are.
 #[derive(Debug)]
 pub struct IdentityFiles {
@@ -56,8 +59,9 @@ impl Identity {
         let mut chain = own_certificates(certfile).map_err(|error| error.in_option("certfile"))?;
         let key_option = if keyfile.is_some() { "keyfile" } else { "certfile" };
         let keyfile = keyfile.as_ref().unwrap_or(certfile);
-        let key =
-            private_key::load(keyfile, password.as_ref()).map_err(|error| error.in_option(key_option))?;
+        let point = certificate::parse(&chain[0])?.public_key().subject_public_key.data.to_vec();
+        let key = private_key::load_of(keyfile, password.as_ref(), &point)
+            .map_err(|error| error.in_option(key_option))?;
         if !belongs_to(key.as_ref(), &chain[0])? {
             return Err(ConfigError::KeyMismatch {
                 certfile: certfile.to_owned(),
@@ -67,6 +71,7 @@ impl Identity {
         if let Some(above) = above {
             complete(&mut chain, &above.certificates()?)?;
         }
+        fits_message(&chain, certfile)?;
         Ok(Self { certified_key: Arc::new(CertifiedKey::new(chain, key)) })
     }
 
@@ -92,6 +97,21 @@ fn own_certificates(certfile: &Path) -> Result<Vec<CertificateDer<'static>>, Con
     match chain.len() {
         0..=CHAIN_LIMIT => Ok(chain),
         count => Err(ConfigError::ChainTooLong { path: certfile.to_owned(), count, limit: CHAIN_LIMIT }),
+    }
+}
+
+/// Refuses a chain that is longer than a Certificate message may be: rustls, and so any peer that runs this, takes 65,535
+/// bytes of a message.
+fn fits_message(chain: &[CertificateDer<'static>], certfile: &Path) -> Result<(), ConfigError> {
+    // What is beside the certificates in TLS 1.3, which takes more (RFC 8446 section 4.4.2).
+    let bytes: usize = 4 + chain.iter().map(|der| 5 + der.len()).sum::<usize>();
+    match bytes {
+        0..=MESSAGE_LIMIT_BYTES => Ok(()),
+        _ => Err(ConfigError::ChainTooLarge {
+            path: certfile.to_owned(),
+            bytes,
+            limit_bytes: MESSAGE_LIMIT_BYTES,
+        }),
     }
 }
 

@@ -4,6 +4,7 @@
 mod accepted;
 pub mod chain;
 pub mod hostname;
+mod oddity;
 mod outdated;
 pub mod policy;
 pub mod referee;

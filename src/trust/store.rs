@@ -9,6 +9,11 @@ use webpki::anchor_from_trusted_cert;
 use crate::certificate;
 use crate::error::ConfigError;
 use crate::pem;
+use crate::trust::oddity;
+
+/// The most bytes of names that are sent to a client. A certificate request is a handshake message, of which rustls takes
+/// 65,535 bytes, and it says other things besides.
+const SUBJECTS_LIMIT_BYTES: usize = 65_535 - 1_024;
 
 /// Where the certificates come from that verification starts from, and that complete a node's own chain.
 #[derive(Debug, Clone)]
@@ -97,7 +102,12 @@ impl TrustStore {
     pub fn from_source(source: &TrustSource) -> Result<Self, ConfigError> {
         let mut store = Self::empty();
         for (index, der) in source.certificates()?.into_iter().enumerate() {
-            store.add(der).ok_or_else(|| source.bad_certificate(index + 1).in_option(source.option()))?;
+            let oddity = oddity::of(&der);
+            store.add(der).ok_or_else(|| {
+                let position = index + 1;
+                let named = oddity.map(|oddity| ConfigError::OddTrustedCertificate { position, oddity });
+                named.unwrap_or_else(|| source.bad_certificate(position)).in_option(source.option())
+            })?;
         }
         match store.anchors.is_empty() {
             true => Err(ConfigError::NoTrustAnchor { path: source.path() }.in_option(source.option())),
@@ -128,9 +138,14 @@ impl TrustStore {
     /// The names for the authorities field of a certificate request (RFC 8446 section 4.2.4).
     ///
     /// Those of the intermediates are among them: an OTP client that knows only its own certificate looks
-    /// for that one's issuer here, and sends nothing if it is not listed.
+    /// for that one's issuer here, and sends nothing if it is not listed. There are none where all of them do not fit
+    /// into a message, which the RFC allows, and so does RFC 5246 section 7.4.4.
     pub fn subjects(&self) -> &[DistinguishedName] {
-        &self.subjects
+        let bytes: usize = self.subjects.iter().map(|subject| 2 + subject.as_ref().len()).sum();
+        match bytes {
+            0..=SUBJECTS_LIMIT_BYTES => &self.subjects,
+            _ => &[],
+        }
     }
 
     fn add(&mut self, der: CertificateDer<'static>) -> Option<()> {

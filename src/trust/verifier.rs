@@ -16,6 +16,7 @@ use crate::trust::TrustStore;
 use crate::trust::accepted;
 use crate::trust::chain::{self, ChainVerified, NameScope, PeerRole, rules};
 use crate::trust::hostname::{self, CommonNamePolicy};
+use crate::trust::oddity;
 use crate::trust::policy::{ChainPolicy, ClientAuth, ExpectedName};
 use crate::trust::referee::{self, LastWord};
 use crate::trust::signature;
@@ -131,8 +132,9 @@ impl ServerVerifier {
         self.findings.note_names(&chain, intermediates, trust);
         match &self.last_word {
             LastWord::Webpki => {
-                let chain = chain?;
-                let name = self.judge_name(end_entity, chain.names())?;
+                let named = |error| oddity::named(error, end_entity, intermediates, trust);
+                let chain = chain.map_err(named)?;
+                let name = self.judge_name(end_entity, chain.names()).map_err(named)?;
                 Ok(accepted::Server::Verified(chain, name))
             }
             LastWord::Referee(referee) => {
@@ -181,7 +183,9 @@ impl ClientVerifier {
         let chain = chain::verify(&self.trust, self.depth, end_entity, intermediates, role, now);
         self.findings.note_names(&chain, intermediates, &self.trust);
         match &self.last_word {
-            LastWord::Webpki => chain.map(accepted::Client::Verified),
+            LastWord::Webpki => chain
+                .map(accepted::Client::Verified)
+                .map_err(|error| oddity::named(error, end_entity, intermediates, &self.trust)),
             LastWord::Referee(referee) => {
                 referee::ask(referee.as_ref(), end_entity, intermediates, chain.err())
                     .map(accepted::Client::ByReferee)

@@ -163,19 +163,27 @@ fn kinds_that_ring_does_not_have() {
         ),
         ("ed448", "ED448", UnsupportedKey::Ed448),
         ("x25519", "X25519", UnsupportedKey::Other("1.3.101.110".into())),
-        (
-            "rsa-pss",
-            "RSA-PSS -pkeyopt rsa_keygen_bits:2048",
-            UnsupportedKey::Other("1.2.840.113549.1.1.10".into()),
-        ),
+        ("rsa-pss", "RSA-PSS -pkeyopt rsa_keygen_bits:2048", UnsupportedKey::RsaPss),
         ("rsa1024", "RSA -pkeyopt rsa_keygen_bits:1024", UnsupportedKey::RsaSize { bits: 1024 }),
         ("rsa2047", "RSA -pkeyopt rsa_keygen_bits:2047", UnsupportedKey::RsaSize { bits: 2047 }),
+        ("rsa2056", "RSA -pkeyopt rsa_keygen_bits:2056", UnsupportedKey::RsaSize { bits: 2056 }),
+        ("rsa2560", "RSA -pkeyopt rsa_keygen_bits:2560", UnsupportedKey::RsaSize { bits: 2560 }),
         ("rsa2100", "RSA -pkeyopt rsa_keygen_bits:2100", UnsupportedKey::RsaSize { bits: 2100 }),
         ("rsa4608", "RSA -pkeyopt rsa_keygen_bits:4608", UnsupportedKey::RsaSize { bits: 4608 }),
         (
             "exponent3",
             "RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_pubexp:3",
             UnsupportedKey::RsaExponent,
+        ),
+        (
+            "exponent34",
+            "RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_pubexp:8589934593",
+            UnsupportedKey::RsaExponent,
+        ),
+        (
+            "primes3",
+            "RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_primes:3",
+            UnsupportedKey::RsaPrimes,
         ),
         (
             "exponent257",

@@ -83,7 +83,7 @@ fn build(role: Atom, options: Term<'_>) -> NifResult<Result<Side, ConfigError>> 
 fn decode(map: Term<'_>) -> NifResult<Result<Options, ConfigError>> {
     let cipher_suites = match get::<Vec<String>>(map, atoms::ciphers())? {
         None => None,
-        Some(names) => match names.iter().map(|name| cipher_names::parse(name)).collect() {
+        Some(names) => match cipher_names::parse_all(&names) {
             Ok(suites) => Some(suites),
             Err(error) => return Ok(Err(error)),
         },
