@@ -32,8 +32,8 @@ use rustls_dist::handshake::{Handshake, Progress};
 use rustls_dist::packet::{MAX_PACKET_BYTES, Taken};
 use rustls_dist::record::Event;
 use rustls_dist::session::Session;
+use rustls_dist::trust::policy::ExpectedName;
 use rustls_dist::trust::referee::LastWord;
-use rustls_dist::trust::verifier::ExpectedName;
 use support::pki::{HOST, Spec};
 
 /// Bytes that one read may take: what the carrier sets `buffer` to.

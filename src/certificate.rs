@@ -2,15 +2,14 @@
 
 use std::net::IpAddr;
 
-use rustls::CertificateError;
-use rustls::pki_types::SubjectPublicKeyInfoDer;
+use rustls::pki_types::{SubjectPublicKeyInfoDer, UnixTime};
 use x509_parser::asn1_rs::Any;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
-use crate::error::{Algorithm, Error};
+use crate::error::{Algorithm, BadEncoding};
 
 /// The readable facts of one X.509 certificate (RFC 5280 section 4.1), of any version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,27 +58,28 @@ pub struct Usages {
 impl CertificateFacts {
     /// Reads the facts from one certificate in DER.
     ///
-    /// The error for bytes that are no certificate, and for a subjectAltName that is malformed or there
-    /// twice, is `Error::Tls` with `CertificateError::BadEncoding`: names that cannot be read must not
-    /// look like names that are not there.
-    pub fn from_der(der: &[u8]) -> Result<Self, Error> {
+    /// # Errors
+    /// Bytes that are no certificate, and a subjectAltName that is malformed or there twice: names that cannot be read must
+    /// not look like names that are not there.
+    pub fn from_der(der: &[u8]) -> Result<Self, BadEncoding> {
         let certificate = parse(der)?;
+        let (not_before_unix_s, not_after_unix_s) = validity(&certificate);
         let mut facts = Self {
             serial: serial(&certificate),
-            subject: certificate.subject().to_string(),
+            subject: subject(&certificate),
             issuer: certificate.issuer().to_string(),
             has_alt_names: false,
             dns_names: Vec::new(),
             ip_addresses: Vec::new(),
             uris: Vec::new(),
             common_names: common_names(certificate.subject()),
-            not_before_unix_s: certificate.validity().not_before.timestamp(),
-            not_after_unix_s: certificate.validity().not_after.timestamp(),
+            not_before_unix_s,
+            not_after_unix_s,
             usages: usages(&certificate),
             version: version(&certificate)?,
             self_issued: is_self_issued(&certificate),
         };
-        if let Some(names) = certificate.subject_alternative_name().map_err(|_| bad_encoding())? {
+        if let Some(names) = certificate.subject_alternative_name().map_err(|_| BadEncoding)? {
             facts.has_alt_names = !names.value.general_names.is_empty();
             names.value.general_names.iter().for_each(|name| facts.add_alt_name(name));
         }
@@ -114,9 +114,11 @@ impl CertificateFacts {
 
 /// The whole SubjectPublicKeyInfo of a certificate (RFC 5280 section 4.1.2.7), tag and length included.
 ///
-/// `certificate` is DER and may be of any X.509 version. The error is `Error::Tls` with
-/// `CertificateError::BadEncoding`.
-pub fn spki_der(certificate: &[u8]) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
+/// `certificate` is DER and may be of any X.509 version.
+///
+/// # Errors
+/// It cannot be read.
+pub fn spki_der(certificate: &[u8]) -> Result<SubjectPublicKeyInfoDer<'static>, BadEncoding> {
     let certificate = parse(certificate)?;
     Ok(SubjectPublicKeyInfoDer::from(certificate.public_key().raw.to_vec()))
 }
@@ -130,21 +132,33 @@ pub(crate) fn unsupported_key(certificate: &[u8]) -> Option<Algorithm> {
     Algorithm::of_key(algorithm.data)
 }
 
-/// Parses a certificate that fills `der` to the last byte. Error as for [`spki_der`].
-pub(crate) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, Error> {
+/// Parses a certificate that fills `der` to the last byte.
+pub(crate) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, BadEncoding> {
     match X509Certificate::from_der(der) {
         Ok(([], certificate)) => Ok(certificate),
-        _ => Err(bad_encoding()),
+        _ => Err(BadEncoding),
     }
+}
+
+/// The subject's name, as in `CN=node1.example.com, O=Example`.
+pub(crate) fn subject(certificate: &X509Certificate<'_>) -> String {
+    certificate.subject().to_string()
+}
+
+/// Start and end of validity, in seconds since 1970.
+pub(crate) fn validity(certificate: &X509Certificate<'_>) -> (i64, i64) {
+    let validity = certificate.validity();
+    (validity.not_before.timestamp(), validity.not_after.timestamp())
+}
+
+/// A time as validity counts it.
+pub(crate) fn unix_s(time: UnixTime) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Whether subject and issuer are the same bytes, which is how webpki compares names.
 pub(crate) fn is_self_issued(certificate: &X509Certificate<'_>) -> bool {
     certificate.subject().as_raw() == certificate.issuer().as_raw()
-}
-
-pub(crate) fn bad_encoding() -> Error {
-    Error::Tls(rustls::Error::InvalidCertificate(CertificateError::BadEncoding))
 }
 
 /// anyExtendedKeyUsage allows neither role, as for webpki and OTP. An extension that cannot be read allows nothing.
@@ -172,10 +186,10 @@ fn serial(certificate: &X509Certificate<'_>) -> String {
     digits.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-fn version(certificate: &X509Certificate<'_>) -> Result<u8, Error> {
+fn version(certificate: &X509Certificate<'_>) -> Result<u8, BadEncoding> {
     match certificate.version().0 {
         coded @ 0..=2 => Ok(coded as u8 + 1),
-        _ => Err(bad_encoding()),
+        _ => Err(BadEncoding),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rustls::{CipherSuite, SupportedCipherSuite};
 
-use crate::error::Error;
+use crate::error::ConfigError;
 use crate::provider;
 
 /// Every suite that has a name here: its OTP name, its OpenSSL name (the same for TLS 1.3) and its number. Whether it is
@@ -108,20 +108,48 @@ const PARTS: [&str; 53] = [
 /// Parts that are numbers and mean nothing alone: key lengths and the tag length of `CCM_8`.
 const NUMBERS: [&str; 5] = ["8", "40", "56", "128", "256"];
 
+/// Looks up all of `names`, each as [`parse`] does.
+///
+/// # Errors
+/// That of [`parse`] for one name, [`ConfigError::UnusableCiphers`] for more.
+pub fn parse_all(names: &[String]) -> Result<Vec<SupportedCipherSuite>, ConfigError> {
+    let (mut suites, mut unsupported, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    let mut last = None;
+    for name in names {
+        match parse(name) {
+            Ok(suite) => {
+                // `ssl:cipher_suites/2` gives those of older versions along with those of TLS 1.3.
+                if !suites.contains(&suite) {
+                    suites.push(suite);
+                }
+                continue;
+            }
+            Err(ConfigError::UnsupportedCipher { name }) => unsupported.push(name),
+            Err(_) => unknown.push(name.trim().to_owned()),
+        }
+        last = Some(name);
+    }
+    match (last, unsupported.len() + unknown.len()) {
+        (None, _) => Ok(suites),
+        (Some(name), 1) => parse(name).map(|_| suites),
+        (Some(_), _) => Err(ConfigError::UnusableCiphers { unsupported, unknown }),
+    }
+}
+
 /// Looks up a cipher suite by name.
 ///
 /// `name` is an OTP name (`"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"`) or an OpenSSL name
 /// (`"ECDHE-RSA-AES256-GCM-SHA384"`), as `ssl:str_to_suite/1` takes them; case and surrounding space do not
-/// matter. Errors: [`Error::UnsupportedCipher`] for a suite without AEAD or forward secrecy,
-/// [`Error::UnknownCipher`] for anything else.
-pub fn parse(name: &str) -> Result<SupportedCipherSuite, Error> {
+/// matter. Errors: [`ConfigError::UnsupportedCipher`] for a suite without AEAD or forward secrecy,
+/// [`ConfigError::UnknownCipher`] for anything else.
+pub fn parse(name: &str) -> Result<SupportedCipherSuite, ConfigError> {
     let name = name.trim();
     let is_named = |known: &str| known.eq_ignore_ascii_case(name);
     let number = SUITES.iter().find(|(otp, openssl, _)| is_named(otp) || is_named(openssl));
     match number.and_then(|(_, _, number)| provider::suite(*number)) {
         Some(suite) => Ok(suite),
-        None if is_made_of_parts(name) => Err(Error::UnsupportedCipher { name: name.to_owned() }),
-        None => Err(Error::UnknownCipher { name: name.to_owned() }),
+        None if is_made_of_parts(name) => Err(ConfigError::UnsupportedCipher { name: name.to_owned() }),
+        None => Err(ConfigError::UnknownCipher { name: name.to_owned() }),
     }
 }
 

@@ -10,15 +10,14 @@ use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ServerConfig, SupportedCipherSuite};
 use rustls_pki_types::CertificateDer;
 
-use crate::error::Error;
+use crate::error::ConfigError;
 use crate::identity::choice::{Chooser, Identities, Shown};
 use crate::identity::{Identity, IdentityFiles};
 use crate::provider::{self, Offer, Versions};
 use crate::trust::hostname::CommonNamePolicy;
+use crate::trust::policy::{ChainPolicy, ClientAuth, ExpectedName};
 use crate::trust::referee::LastWord;
-use crate::trust::verifier::{
-    ChainPolicy, ClientAuth, ClientVerifier, ExpectedName, Findings, ServerVerifier,
-};
+use crate::trust::verifier::{ClientVerifier, Findings, ServerVerifier};
 use crate::trust::{TrustSource, TrustStore};
 
 /// Whether the peer's chain is verified: OTP's `verify`.
@@ -94,11 +93,11 @@ impl ServerSide {
     /// Reads the files and checks that everything fits together.
     ///
     /// # Errors
-    /// The configuration variants of [`Error`]; [`Error::option`] names the option to blame.
-    pub fn new(options: &Options, time: Arc<dyn TimeProvider>) -> Result<Self, Error> {
+    /// [`ConfigError::option`] names the option to blame.
+    pub fn new(options: &Options, time: Arc<dyn TimeProvider>) -> Result<Self, ConfigError> {
         let offer = provider::offer(&options.versions, options.cipher_suites.as_deref())?;
         if options.identities.is_empty() {
-            return Err(Error::OptionMissing { option: "certfile", because: "a TLS server" });
+            return Err(ConfigError::OptionMissing { option: "certfile", because: "a TLS server" });
         }
         let identities = Arc::new(load_identities(options, &offer)?);
         let clients = match options.verify {
@@ -127,7 +126,7 @@ impl ServerSide {
         last_word: LastWord,
         findings: Findings,
         shown: Shown,
-    ) -> Result<Arc<ServerConfig>, Error> {
+    ) -> Result<Arc<ServerConfig>, rustls::Error> {
         let verifier: Arc<dyn ClientCertVerifier> = match &self.clients {
             Clients::Anonymous => Arc::new(NoClientAuth),
             Clients::Verified { trust, depth, auth } => Arc::new(ClientVerifier {
@@ -158,8 +157,8 @@ impl ClientSide {
     /// Reads the files and checks that everything fits together.
     ///
     /// # Errors
-    /// The configuration variants of [`Error`]; [`Error::option`] names the option to blame.
-    pub fn new(options: &Options, time: Arc<dyn TimeProvider>) -> Result<Self, Error> {
+    /// [`ConfigError::option`] names the option to blame.
+    pub fn new(options: &Options, time: Arc<dyn TimeProvider>) -> Result<Self, ConfigError> {
         let offer = provider::offer(&options.versions, options.cipher_suites.as_deref())?;
         let identities = Arc::new(load_identities(options, &offer)?);
         let chain = match options.verify {
@@ -227,18 +226,18 @@ impl ClientSide {
     }
 }
 
-fn load_identities(options: &Options, offer: &Offer) -> Result<Identities, Error> {
+fn load_identities(options: &Options, offer: &Offer) -> Result<Identities, ConfigError> {
     let load = |files| Identity::load(files, options.trust.as_ref());
     let identities = options.identities.iter().map(load).collect::<Result<_, _>>()?;
     Identities::new(identities, offer)
 }
 
-fn load_trust(options: &Options) -> Result<TrustStore, Error> {
+fn load_trust(options: &Options) -> Result<TrustStore, ConfigError> {
     match (&options.trust, options.judged_by) {
         (Some(source), _) => TrustStore::from_source(source),
         (None, JudgedBy::Referee) => Ok(TrustStore::empty()),
         (None, JudgedBy::Webpki) => {
-            Err(Error::OptionMissing { option: "cacertfile", because: "verify_peer" })
+            Err(ConfigError::OptionMissing { option: "cacertfile", because: "verify_peer" })
         }
     }
 }

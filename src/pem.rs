@@ -12,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use crate::certificate;
-use crate::error::Error;
+use crate::error::{ConfigError, PemFault};
 
 /// The most bytes that are read of a file. The root certificates of a whole Debian are a quarter of it.
 const LIMIT_BYTES: usize = 1024 * 1024;
@@ -20,15 +20,15 @@ const LIMIT_BYTES: usize = 1024 * 1024;
 /// Reads a file, which may hold a private key: the bytes are wiped when dropped.
 ///
 /// `path` has to name a regular file of at most 1 MiB; anything else (a pipe would block for ever) is an
-/// error: [`Error::FileNotFound`], [`Error::FileNotRegular`], [`Error::FileTooLarge`] or
-/// [`Error::FileUnreadable`].
-pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+/// error: [`ConfigError::FileNotFound`], [`ConfigError::FileNotRegular`], [`ConfigError::FileTooLarge`] or
+/// [`ConfigError::FileUnreadable`].
+pub(crate) fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
     let unreadable = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Error::FileNotFound { path: path.to_owned() },
-        reason => Error::FileUnreadable { path: path.to_owned(), reason },
+        io::ErrorKind::NotFound => ConfigError::FileNotFound { path: path.to_owned() },
+        reason => ConfigError::FileUnreadable { path: path.to_owned(), reason },
     };
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(Error::FileNotRegular { path: path.to_owned() });
+        return Err(ConfigError::FileNotRegular { path: path.to_owned() });
     }
     let mut file = File::open(path).map_err(unreadable)?;
     // One buffer of full size, since a buffer that grows leaves copies of the key behind.
@@ -43,7 +43,7 @@ pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
         }
     }
     if filled > LIMIT_BYTES {
-        return Err(Error::FileTooLarge { path: path.to_owned(), limit_bytes: LIMIT_BYTES as u64 });
+        return Err(ConfigError::FileTooLarge { path: path.to_owned(), limit_bytes: LIMIT_BYTES as u64 });
     }
     text.truncate(filled);
     Ok(text)
@@ -52,23 +52,23 @@ pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
 /// Reads all certificates of a PEM file, in the order they have there.
 ///
 /// Other sections are skipped. Each certificate is parsed once, so that a damaged one is found when the
-/// node starts ([`Error::BadCertificate`]) and not when the first peer comes. Further errors are
-/// [`Error::NotPem`], [`Error::NoCertificate`] and those of [`read_file`].
-pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+/// node starts ([`ConfigError::BadCertificate`]) and not when the first peer comes. Further errors are
+/// [`ConfigError::NotPem`], [`ConfigError::NoCertificate`] and those of reading a file.
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     certificates_in(&read_file(path)?, path)
 }
 
 /// The certificates in `text`, which was read from `path`. Errors as for [`certificates`].
-pub(crate) fn certificates_in(text: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+pub(crate) fn certificates_in(text: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     let mut found = Vec::new();
     for section in sections(text, path)?.iter().filter(|section| section.label == "CERTIFICATE") {
         let position = found.len() + 1;
         let der = section.der().filter(|der| certificate::parse(der).is_ok());
-        let der = der.ok_or_else(|| Error::BadCertificate { path: path.to_owned(), position })?;
+        let der = der.ok_or_else(|| ConfigError::BadCertificate { path: path.to_owned(), position })?;
         found.push(CertificateDer::from(der.to_vec()));
     }
     match found.is_empty() {
-        true => Err(Error::NoCertificate { path: path.to_owned() }),
+        true => Err(ConfigError::NoCertificate { path: path.to_owned() }),
         false => Ok(found),
     }
 }
@@ -105,12 +105,14 @@ impl Section<'_> {
 
 /// Takes the text of a PEM file apart; text outside the sections is skipped, as RFC 7468 section 2 asks.
 ///
-/// `path` is for the error: [`Error::NotPem`] when there is no section at all.
-pub(crate) fn sections<'a>(text: &'a [u8], path: &Path) -> Result<Vec<Section<'a>>, Error> {
-    let mut lines = text.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::trim_ascii_end);
+/// What the way to a node's files adds is passed over where it can mean nothing else: a byte-order mark, blanks around a
+/// line, line ends written as `\n`, a line end that is missing between two sections. `path` is for the errors:
+/// [`ConfigError::BadPem`] where there is no section and something that looks like one, else [`ConfigError::NotPem`].
+pub(crate) fn sections<'a>(text: &'a [u8], path: &Path) -> Result<Vec<Section<'a>>, ConfigError> {
+    let mut lines = lines(text).into_iter();
     let mut found = Vec::new();
     while let Some(line) = lines.next() {
-        if let Some(label) = marker(line, b"-----BEGIN ") {
+        if let Some(label) = marker(line, BEGIN) {
             let mut contents = Vec::new();
             let end = lines.by_ref().find_map(|line| match marker(line, b"-----END ") {
                 Some(end) => Some(end),
@@ -122,13 +124,77 @@ pub(crate) fn sections<'a>(text: &'a [u8], path: &Path) -> Result<Vec<Section<'a
             found.push(Section { label, lines: (end == Some(label)).then_some(contents) });
         }
     }
-    match found.is_empty() {
-        true => Err(Error::NotPem { path: path.to_owned() }),
-        false => Ok(found),
+    let refused = |fault| ConfigError::BadPem { path: path.to_owned(), fault };
+    if found.iter().any(|section| section.label == "TRUSTED CERTIFICATE") {
+        return Err(refused(PemFault::TrustedCertificate));
     }
+    match (found.is_empty(), fault(text)) {
+        (false, _) => Ok(found),
+        (true, Some(fault)) => Err(refused(fault)),
+        (true, None) => Err(ConfigError::NotPem { path: path.to_owned() }),
+    }
+}
+
+const BEGIN: &[u8] = b"-----BEGIN ";
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The lines of `text` without blanks around them. No character of a marker or of base64 is a backslash.
+fn lines(text: &[u8]) -> Vec<&[u8]> {
+    let ends_line = |(position, byte): (usize, &u8)| {
+        matches!(byte, b'\n' | b'\r')
+            || (*byte == b'\\' && matches!(text.get(position + 1), Some(b'n' | b'r')))
+    };
+    let mut lines = Vec::new();
+    let mut start = 0;
+    for (position, byte) in text.iter().enumerate() {
+        if position >= start && ends_line((position, byte)) {
+            lines.push(&text[start..position]);
+            start = position + if *byte == b'\\' { 2 } else { 1 };
+        }
+    }
+    lines.push(&text[start.min(text.len())..]);
+    lines.into_iter().flat_map(unjoined).map(trimmed).collect()
+}
+
+fn trimmed(line: &[u8]) -> &[u8] {
+    line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line).trim_ascii()
+}
+
+/// Two lines, if one section ends and another begins in it: files were joined and the first had no line end.
+fn unjoined(line: &[u8]) -> Vec<&[u8]> {
+    const JOINT: &[u8] = b"----------BEGIN ";
+    match line.windows(JOINT.len()).position(|window| window == JOINT) {
+        Some(position) if trimmed(line).starts_with(b"-----END ") => {
+            let (end, begin) = line.split_at(position + 5);
+            vec![end, begin]
+        }
+        _ => vec![line],
+    }
+}
+
+/// What a person who sees PEM in `text` has to be told.
+fn fault(text: &[u8]) -> Option<PemFault> {
+    if text.starts_with(&[0xff, 0xfe]) || text.starts_with(&[0xfe, 0xff]) {
+        return Some(PemFault::Utf16);
+    }
+    text.split(|byte| *byte == b'\n').enumerate().find_map(|(index, physical)| {
+        let line = index + 1;
+        let position = physical.windows(6).position(|window| window == b"BEGIN ")?;
+        let before = physical[..position].strip_suffix(b"-----");
+        Some(match before {
+            None => PemFault::Hyphens { line },
+            Some(before) if !trimmed(before).is_empty() => PemFault::BeginWithinLine { line },
+            Some(_) if physical[position..].windows(5).any(|window| window == b"-----") => {
+                PemFault::BeginNotAlone { line }
+            }
+            Some(_) => PemFault::Hyphens { line },
+        })
+    })
 }
 
 fn marker<'a>(line: &'a [u8], start: &[u8]) -> Option<&'a str> {
     let label = line.strip_prefix(start)?.strip_suffix(b"-----")?;
-    std::str::from_utf8(label).ok()
+    let label = std::str::from_utf8(label).ok().filter(|label| !label.contains("--"))?;
+    // The name of old: OpenSSL reads it, too.
+    Some(if label == "X509 CERTIFICATE" { "CERTIFICATE" } else { label })
 }

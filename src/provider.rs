@@ -8,7 +8,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::SigningKey;
 use rustls::{CipherSuite, SupportedCipherSuite, SupportedProtocolVersion};
 
-use crate::error::Error;
+use crate::error::ConfigError;
 use crate::handshake::sent_alert;
 
 /// The provider that runs.
@@ -16,19 +16,31 @@ static PROVIDER: LazyLock<CryptoProvider> = LazyLock::new(ring::default_provider
 
 /// What RSA keys the provider signs and verifies with; it does not tell by itself why it refuses one.
 pub(crate) const RSA: RsaKeys =
-    RsaKeys { bits: 2048..=4096, private_bits_step: 512, least_private_exponent: &[1, 0, 1] };
+    RsaKeys { bits: 2048..=4096, private_bits_step: 1024, private_exponents: 65_537..=(1 << 33) - 1 };
 
 /// The RSA keys that a provider takes.
 pub(crate) struct RsaKeys {
     /// Lengths of the modulus.
     pub(crate) bits: RangeInclusive<usize>,
-    /// A private key's length is a multiple of this.
+    /// A private key's length is a multiple of this, or one bit less: its primes are of half that length.
     pub(crate) private_bits_step: usize,
-    /// The smallest public exponent of a private key, as big-endian bytes.
-    pub(crate) least_private_exponent: &'static [u8],
+    /// The public exponents of private keys.
+    pub(crate) private_exponents: RangeInclusive<u64>,
 }
 
 impl RsaKeys {
+    /// The length of a modulus, in big-endian bytes. As a DER integer it may begin with a zero byte, which does not count.
+    pub(crate) fn bits_of(modulus: &[u8]) -> usize {
+        let zeros = modulus.iter().take_while(|&&byte| byte == 0).count();
+        let bytes = &modulus[zeros..];
+        bytes.first().map_or(0, |first| 8 * bytes.len() - first.leading_zeros() as usize)
+    }
+
+    /// Whether a private key may be that long.
+    pub(crate) fn takes_private_bits(&self, bits: usize) -> bool {
+        self.bits.contains(&bits) && bits.next_multiple_of(2).is_multiple_of(self.private_bits_step)
+    }
+
     /// The lengths of private keys, as `2048, 2560 and 3072`.
     pub(crate) fn private_bits_text(&self) -> String {
         let all: Vec<String> =
@@ -46,7 +58,7 @@ pub fn default_provider() -> CryptoProvider {
 }
 
 /// The signature algorithms that certificates and handshakes are verified with.
-pub fn signature_algorithms() -> WebPkiSupportedAlgorithms {
+pub(crate) fn signature_algorithms() -> WebPkiSupportedAlgorithms {
     PROVIDER.signature_verification_algorithms
 }
 
@@ -87,8 +99,8 @@ pub struct Offer {
 /// Combines configured versions and cipher suites (`None`: all of the provider's).
 ///
 /// # Errors
-/// [`Error::NoCipherForVersion`] when a version that was asked for has no suite, or no version has any.
-pub fn offer(versions: &Versions, suites: Option<&[SupportedCipherSuite]>) -> Result<Offer, Error> {
+/// [`ConfigError::NoCipherForVersion`] when a version that was asked for has no suite, or no version has any.
+pub fn offer(versions: &Versions, suites: Option<&[SupportedCipherSuite]>) -> Result<Offer, ConfigError> {
     let mut provider = default_provider();
     let suites = suites.unwrap_or(&provider.cipher_suites);
     provider.cipher_suites = suites.iter().copied().map(sent_alert::observed).collect();
@@ -101,13 +113,13 @@ pub fn offer(versions: &Versions, suites: Option<&[SupportedCipherSuite]>) -> Re
         Versions::Exactly(wanted) => {
             let wanted: Vec<_> = VERSIONS.into_iter().filter(|v| wanted.contains(&v.version)).collect();
             if let Some(bare) = wanted.iter().find(|version| !has_suite(version)) {
-                return Err(Error::NoCipherForVersion { version: otp_version_name(bare.version) });
+                return Err(ConfigError::NoCipherForVersion { version: otp_version_name(bare.version) });
             }
             wanted
         }
     };
     if versions.is_empty() {
-        return Err(Error::NoCipherForVersion { version: "tlsv1.3" });
+        return Err(ConfigError::NoCipherForVersion { version: "tlsv1.3" });
     }
     Ok(Offer { provider: Arc::new(provider), versions })
 }

@@ -29,6 +29,7 @@ pub struct Facts {
     pub peer_chain: Vec<CertificateDer<'static>>,
     /// This side's own certificate, if it was shown.
     pub own_certificate: Option<CertificateDer<'static>>,
-    /// Whether the peer's common name may stand in for alternative names.
-    pub names: NameScope,
+    /// Whether the peer's common name may stand in for alternative names; `None` where no chain was asked for, so that
+    /// nobody looked.
+    pub names: Option<NameScope>,
 }

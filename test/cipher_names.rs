@@ -2,8 +2,8 @@
 
 use rustls::CipherSuite;
 use rustls::crypto::ring::ALL_CIPHER_SUITES;
-use rustls_dist::cipher_names::{otp_name, parse};
-use rustls_dist::error::Error;
+use rustls_dist::cipher_names::{otp_name, parse, parse_all};
+use rustls_dist::error::ConfigError;
 
 #[test]
 fn both_spellings_in_any_case() {
@@ -53,7 +53,7 @@ fn suites_that_exist_but_are_not_offered() {
         "rc4-md5",
     ];
     for name in names {
-        assert_eq!(parse(name), Err(Error::UnsupportedCipher { name: name.into() }));
+        assert_eq!(parse(name), Err(ConfigError::UnsupportedCipher { name: name.into() }));
     }
 }
 
@@ -64,7 +64,7 @@ fn every_name_that_rustls_knows_is_at_least_recognised() {
     let names = (0..=u16::MAX).filter_map(|number| CipherSuite::from(number).as_str());
     let names = names.filter(|name| !drafts.iter().any(|draft| name.contains(draft)));
     let names: Vec<_> = names.map(|name| name.replace("TLS13_", "TLS_")).collect();
-    let unknown = |name: &&String| matches!(parse(name), Err(Error::UnknownCipher { .. }));
+    let unknown = |name: &&String| matches!(parse(name), Err(ConfigError::UnknownCipher { .. }));
     assert_eq!(names.iter().filter(unknown).collect::<Vec<_>>(), Vec::<&String>::new());
     assert!(names.len() > 300);
 }
@@ -74,7 +74,7 @@ fn nonsense() {
     for name in
         ["", " ", "HIGH", "aes", "TLS_AES_256_GCM_SHA512", "ECDHE-RSA-AES256-GCM-SHA384X", "-", "default"]
     {
-        assert_eq!(parse(name), Err(Error::UnknownCipher { name: name.trim().into() }));
+        assert_eq!(parse(name), Err(ConfigError::UnknownCipher { name: name.trim().into() }));
     }
 }
 
@@ -82,4 +82,18 @@ fn nonsense() {
 fn errors_name_the_option() {
     assert_eq!(parse("AES128-SHA").unwrap_err().option(), Some("ciphers"));
     assert!(parse("nonsense").unwrap_err().to_string().contains("\"nonsense\""));
+}
+
+#[test]
+fn all_of_a_list_are_told_at_once() {
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let twice = parse_all(&names(&["TLS_AES_256_GCM_SHA384", "tls_aes_256_gcm_sha384"])).unwrap();
+    assert_eq!(twice.len(), 1);
+    let one = parse_all(&names(&["TLS_AES_256_GCM_SHA384", "AES128-SHA"]));
+    assert_eq!(one, Err(ConfigError::UnsupportedCipher { name: "AES128-SHA".into() }));
+    let several =
+        parse_all(&names(&["AES128-SHA", "TLS_AES_256_GCM_SHA384", "nonsense", "rc4-md5"])).unwrap_err();
+    let (unsupported, unknown) = (names(&["AES128-SHA", "rc4-md5"]), names(&["nonsense"]));
+    assert_eq!(several, ConfigError::UnusableCiphers { unsupported, unknown });
+    assert_eq!(several.option(), Some("ciphers"));
 }

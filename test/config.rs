@@ -4,7 +4,7 @@ mod support;
 
 use rustls::{ProtocolVersion, SupportedCipherSuite};
 use rustls_dist::config::{ClientSide, ServerSide};
-use rustls_dist::error::Error;
+use rustls_dist::error::ConfigError;
 use rustls_dist::identity::private_key::Password;
 use rustls_dist::provider::{self, Versions};
 use support::Folder;
@@ -14,11 +14,11 @@ use support::pki::{CA, EC, NOW_UNIX_S, Spec, clock};
 const TLS13: ProtocolVersion = ProtocolVersion::TLSv1_3;
 const TLS12: ProtocolVersion = ProtocolVersion::TLSv1_2;
 
-fn client_error(spec: &Spec) -> Error {
+fn client_error(spec: &Spec) -> ConfigError {
     spec.client().err().unwrap()
 }
 
-fn server_error(spec: &Spec) -> Error {
+fn server_error(spec: &Spec) -> ConfigError {
     spec.server().err().unwrap()
 }
 
@@ -33,7 +33,7 @@ fn a_server_needs_a_certificate() {
         Spec { identities: vec![], ..Spec::default() }.unchecked(),
     ] {
         let error = server_error(&spec);
-        assert_eq!(error, Error::OptionMissing { option: "certfile", because: "a TLS server" });
+        assert_eq!(error, ConfigError::OptionMissing { option: "certfile", because: "a TLS server" });
         assert_eq!((error.kind(), error.option()), ("option_missing", Some("certfile")));
         assert!(spec.client().unwrap().own_chains().is_empty());
     }
@@ -42,7 +42,7 @@ fn a_server_needs_a_certificate() {
 #[test]
 fn verification_needs_trust_anchors() {
     let spec = Spec { trust: None, ..Spec::default() };
-    let missing = Error::OptionMissing { option: "cacertfile", because: "verify_peer" };
+    let missing = ConfigError::OptionMissing { option: "cacertfile", because: "verify_peer" };
     assert_eq!(client_error(&spec), missing);
     assert_eq!(server_error(&spec), missing);
     assert!(spec.clone().unchecked().client().is_ok());
@@ -82,7 +82,7 @@ fn a_version_that_was_asked_for_needs_a_cipher_suite() {
                 ..Spec::default()
             };
             for error in [client_error(&spec), server_error(&spec)] {
-                assert_eq!(error, Error::NoCipherForVersion { version: name });
+                assert_eq!(error, ConfigError::NoCipherForVersion { version: name });
                 assert_eq!(error.option(), Some("ciphers"));
             }
         }
@@ -144,13 +144,13 @@ fn the_password_reaches_the_key_and_no_one_else() {
         client
     };
     let path = folder.path("encrypted");
-    let refused = |error: Error| (error.option(), error.cause().clone());
+    let refused = |error: ConfigError| (error.option(), error.cause().clone());
     assert_eq!(
         both(&options).map_err(refused),
-        Err((Some("password"), Error::PasswordMissing { path: path.clone() }))
+        Err((Some("password"), ConfigError::PasswordMissing { path: path.clone() }))
     );
     options.identities[0].password = Some(Password::from(b"wrong".to_vec()));
-    assert_eq!(both(&options).map_err(refused), Err((Some("password"), Error::PasswordWrong { path })));
+    assert_eq!(both(&options).map_err(refused), Err((Some("password"), ConfigError::PasswordWrong { path })));
     options.identities[0].password = Some(Password::from(b"tr0ubador".to_vec()));
     assert_eq!(both(&options), Ok(2));
     assert!(!format!("{options:?}").contains("tr0ub"));

@@ -10,15 +10,15 @@
 -export([handshake_new/3, handshake_advance/2, handshake_verdict/2]).
 -export([tx_seal/2, tx_seal_large/2, tx_close_notify/1, tx_alert/2, tx_refuse_renegotiation/1, tx_info/1]).
 -export([rx_open/3, rx_established/1, rx_info/1]).
--export([resources/0, selftest_panic/0, selftest_pool_panic/0]).
+-export([error_kinds/0, resources/0, selftest_panic/0, selftest_pool_panic/0]).
 
--export_type([consent/0, config/0, handshake/0, tx/0, rx/0, error_map/0, alert/0, certificate/0, facts/0, event/0, packet/0]).
+-export_type([kind/0, consent/0, config/0, handshake/0, tx/0, rx/0, error_map/0, alert/0, certificate/0, facts/0, event/0, packet/0]).
 
 -nifs([config_new/2, chain_judge/4,
        handshake_new/3, handshake_advance/2, handshake_verdict/2,
        tx_seal/2, tx_seal_large/2, tx_close_notify/1, tx_alert/2, tx_refuse_renegotiation/1, tx_info/1,
        rx_open/3, rx_established/1, rx_info/1,
-       resources/0, selftest_panic/0, selftest_pool_panic/0]).
+       error_kinds/0, resources/0, selftest_panic/0, selftest_pool_panic/0]).
 
 -opaque config() :: reference().
 -opaque handshake() :: reference().
@@ -26,7 +26,27 @@
 -opaque rx() :: reference().
 
 -type alert() :: {Code :: byte(), Name :: atom()}.
--type error_map() :: #{kind := atom(), option := atom(), text := binary(),
+%% Every kind of error: the list of src/error/kind.rs. What matches on another one, Dialyzer says of it that it never matches.
+-type kind() :: file_not_found | file_unreadable | file_not_regular | file_too_large | not_pem | no_certificate
+              | bad_certificate | no_private_key | several_private_keys | bad_private_key | password_missing
+              | password_wrong | legacy_encrypted_key | unsupported_key_encryption | unsupported_key | key_mismatch
+              | chain_too_long | no_trust_anchor | unknown_cipher | unsupported_cipher | no_cipher_for_version
+              | option_missing | certificate_expired | certificate_not_yet_valid | chain_too_deep | self_signed_peer
+              | authority_may_not_sign | trust_anchor_not_valid | name_mismatch | refused_by_referee | alert_received
+              | handshake_too_large | hello_too_large | record_too_long | bad_record | unexpected_record
+              | too_many_empty_records | too_many_key_updates | unexpected_handshake_message | renegotiation_refused
+              | packet_too_long | keys_exhausted | closed | no_peer_certificate | bad_revocation_list
+              | unexpected_message | invalid_message | peer_misbehaved | no_time | no_random_bytes | unsupported_name
+              | no_application_protocol | tls_failure | bad_certificate_encoding | certificate_revoked
+              | unhandled_critical_extension | unknown_issuer | unknown_revocation_status | revocation_list_expired
+              | bad_signature | unsupported_signature_algorithm | wrong_key_usage | bad_ocsp_response
+              | refused_by_application | certificate_refused | no_shared_cipher | no_shared_group
+              | no_shared_signature_scheme | no_shared_version | peer_incompatible | peer_is_authority
+              | not_an_authority | path_length_exceeded | name_not_permitted | unsupported_certificate_version
+              | unsupported_peer_key | weak_key | too_many_intermediates | too_much_work | unique_identifier
+              | extension_twice | extension_malformed | validity_before_1970 | validity_malformed
+              | issuer_in_other_bytes | panicked.
+-type error_map() :: #{kind := kind(), option := atom(), text := binary(),
                        alert := alert() | none, received := alert() | none}.
 %% common_names: those that stand for host names, when there are no alternative names.
 -type certificate() :: #{subject := binary(), serial := binary(), issuer := binary(),
@@ -37,7 +57,7 @@
                    peer := certificate() | none, peer_der := binary() | none,
                    own := certificate() | none,            % what was shown
                    names := free | constrained}.           % by the peer's authorities: a common name counts, or not
-%% Kinds of faults of a certificate that are forgiven: src/chain/again.rs.
+%% Kinds of faults of a certificate that are forgiven: src/trust/chain/again.rs.
 -type consent() :: validity | purpose | issuer | signature | algorithm | path_length | too_many_intermediates | names
                  | not_an_authority | may_not_sign | peer_is_authority | version | weak_key | any_extension
                  | {extension, Dotted :: binary()}.
@@ -119,6 +139,11 @@ rx_established(_Rx) ->
 
 -spec rx_info(rx()) -> #{key_updates := non_neg_integer()}.
 rx_info(_Rx) ->
+    erlang:nif_error(not_loaded).
+
+%% The list in Rust.
+-spec error_kinds() -> [kind()].
+error_kinds() ->
     erlang:nif_error(not_loaded).
 
 -spec resources() -> #{configs := non_neg_integer(), handshakes := non_neg_integer(),

@@ -52,7 +52,7 @@ notice({unauthenticated, Side}) ->
                   "authenticated; give cacertfile and verify verify_peer", [Side]);
 notice({crlfile_unusable, Side, File, Why}) ->
     io_lib:format("the ~s option crlfile names ~ts, which cannot be used (~ts); until it can, certificates whose "
-                  "status has to be known are refused", [Side, File, Why]);
+                  "status has to be known are refused", [Side, rustls_dist_file_name:shown(File), Why]);
 notice(no_certificate) ->
     "nobody can dial this node, which dials others itself: its server side has no certificate, neither from -ssl_dist_opt "
     "nor from the file of -ssl_dist_optfile; to let others dial it add -ssl_dist_opt server_certfile FILE to the command "
@@ -71,18 +71,18 @@ name(Name) -> case io_lib:printable_unicode_list(Name) of
               end.
 
 source(flag) -> "-ssl_dist_opt";
-source({optfile, File}) -> io_lib:format("the options file ~ts", [File]);
+source({optfile, File}) -> ["the options file ", rustls_dist_file_name:shown(File)];
 source(default) -> "the defaults".
 
 %% How the option is written in that source.
 spelt(Side, flag, Key) -> io_lib:format("~s_~s", [Side, Key]);
 spelt(Side, _Origin, Key) -> io_lib:format("~s in {~s, [...]}", [Key, Side]).
 
-value(flag, Word) -> ["\"", Word, "\""];
+value(flag, Word) -> ["\"", rustls_dist_file_name:shown(Word), "\""];
 value(_Origin, Term) -> io_lib:format("~0tP", [Term, 12]).
 
 word(withheld) -> "which may be a password and is not shown";
-word({shown, Word}) -> ["\"", Word, "\""].
+word({shown, Word}) -> ["\"", rustls_dist_file_name:shown(Word), "\""].
 
 needs(keyfile) -> "belongs to a certificate, and there is none";
 needs(password) -> "belongs to a certificate, and there is none";

@@ -9,8 +9,8 @@
 
 -export_type([form/0, judgement/0]).
 
-%% A value as it was given: a word of the command line, or a term of the options file.
--type form() :: {text, string()} | {term, term()}.
+%% A value as it was given: a word of the command line (its bytes, if it is no UTF-8), or a term of the options file.
+-type form() :: {text, string() | binary()} | {term, term()}.
 
 -type judgement() ::
         {ok, Value :: term()}                   % the validated value
@@ -41,6 +41,9 @@
 %% Side: the side it was given for; Key: its name; Form: its value.
 %% Result: see judgement(); its strings continue a sentence.
 -spec judge(rustls_dist_opts:side(), atom(), form()) -> judgement().
+judge(_Side, Key, {text, Bytes}) when is_binary(Bytes), Key =/= certfile, Key =/= keyfile, Key =/= cacertfile,
+                                     Key =/= crlfile, Key =/= password ->
+    {wrong, "a value in UTF-8"};
 judge(Side, Key, Form) ->
     case lists:member(Key, ?OPTIONS) of
         true -> option(Side, Key, Form);
@@ -80,7 +83,7 @@ option(client, customize_hostname_check, Form) -> only_term(fun hostname_check/1
 option(_Side, verify_fun, Form) -> with_term(fun verify_fun/1, ?VERIFY_FUN, Form);
 option(_Side, crl_check, Form) -> one_of([true, peer, best_effort, false], Form);
 option(_Side, crl_cache, Form) -> with_term(fun crl_cache/1, ?CRL_CACHE, Form);
-option(_Side, crlfile, Form) -> string(Form, "the path of a PEM or DER file of revocation lists, not empty");
+option(_Side, crlfile, Form) -> name(Form, "the path of a PEM or DER file of revocation lists, not empty");
 option(_Side, verify_node, Form) -> with_term(fun verify_node/1, ?VERIFY_NODE, Form).
 
 %% Terms on the command line, as inet_tls_dist reads them.
@@ -165,6 +168,8 @@ verify_node(_) -> error.
 crl_cache({ssl_crl_cache, {internal, []}} = Cache) -> Cache;
 crl_cache({ssl_crl_cache, {internal, [{http, Ms}]}} = Cache) when Ms =:= infinity; is_integer(Ms), Ms > 0 -> Cache;
 crl_cache({ssl_crl_cache, _}) -> error;
+crl_cache({ssl_crl_hash_dir, {internal, [{dir, Dir}]}}) when is_list(Dir) ->
+    {ssl_crl_hash_dir, {internal, [{dir, rustls_dist_file_name:local(Dir)}]}};
 crl_cache({Module, {_Handle, _Arguments}} = Cache) when is_atom(Module) -> Cache;
 crl_cache(_) -> error.
 
@@ -215,19 +220,27 @@ integer({text, Text}, Min, Max, Expected) ->
     end.
 
 path(Form) ->
-    string(Form, ?PATH).
+    name(Form, ?PATH).
 
-%% A zero character would end the path early in the operating system.
+name({text, Word}, Expected) ->
+    whole(rustls_dist_file_name:of_word(Word), Expected);
+name({term, Name}, Expected) when is_list(Name); is_binary(Name) ->
+    whole(rustls_dist_file_name:bytes(Name), Expected);
+name({term, _}, Expected) ->
+    {wrong, Expected}.
+
 string({_, Value}, Expected) when is_list(Value); is_binary(Value) ->
-    case to_utf8(Value) of
-        {ok, Utf8} when Utf8 =/= <<>> ->
-            case binary:match(Utf8, <<0>>) of
-                nomatch -> {ok, Utf8};
-                _ -> {wrong, Expected}
-            end;
+    whole(to_utf8(Value), Expected);
+string({_, _}, Expected) -> {wrong, Expected}.
+
+%% A zero character would end a path early in the operating system.
+whole({ok, Bytes}, Expected) when Bytes =/= <<>> ->
+    case binary:match(Bytes, <<0>>) of
+        nomatch -> {ok, Bytes};
         _ -> {wrong, Expected}
     end;
-string({_, _}, Expected) -> {wrong, Expected}.
+whole(_, Expected) ->
+    {wrong, Expected}.
 
 to_utf8(Chars) ->
     try unicode:characters_to_binary(Chars) of
@@ -237,7 +250,8 @@ to_utf8(Chars) ->
         error:badarg -> error
     end.
 
-%% A password is bytes to OTP (public_key takes iodata); only what has no bytes is encoded as UTF-8.
+%% A password is bytes to OTP (public_key takes iodata); only what has no bytes is encoded as UTF-8. Where it does not open
+%% the key, the library tries the same characters in the other encoding.
 password(Fun) when is_function(Fun, 0) ->
     try Fun() of
         Value when is_list(Value); is_binary(Value) -> password(Value);

@@ -1,23 +1,22 @@
 %% Reads the file named by -ssl_dist_optfile.
 %%
 %% What is accepted is what OTP accepts (ssl_dist_sup:consult/1): one Erlang expression that ends with a full
-%% stop, evaluated without bindings, in latin1 unless an encoding comment says otherwise. Its value is a list
-%% with at most one {server, Options} and one {client, Options}. Where OTP ignores what it does not
-%% understand, this is an error.
+%% stop, evaluated without bindings. Its value is a list with at most one {server, Options} and one {client, Options}.
+%% Where OTP ignores what it does not understand, this is an error.
 %%
-%% Distribution starts before kernel's file server does, so the file is read by the primitive loader. No
-%% message quotes a string of the file, because it may be a password.
+%% OTP reads it in latin1 unless an encoding comment says otherwise, so that a path with an umlaut, which editors
+%% write in UTF-8, names no file. Here it is UTF-8, and latin1 where a comment says so or UTF-8 it cannot be.
+%%
+%% No message quotes a string of the file, because it may be a password.
 -module(rustls_dist_optfile).
-
--include_lib("kernel/include/file.hrl").
 
 -export([consult/1, format_error/1]).
 
 -export_type([reason/0]).
 
--opaque reason() :: {file:filename(), fault()}.
+-opaque reason() :: {file:filename_all(), fault()}.
 -type fault() ::
-        no_file | is_directory | unreadable
+        no_file | is_directory | unreadable | too_large
       | not_utf8
       | {syntax, line(), unicode:chardata()}
       | no_full_stop
@@ -30,14 +29,16 @@
       | {twice, rustls_dist_opts:side()}.
 -type line() :: non_neg_integer().
 
+-define(MAX_BYTES, (1 bsl 20)).
+
 %% Reads and evaluates an options file.
 %% File: its path.
 %% Result: the sides it names, in the order of the file, each with its option list (not yet validated).
 %% Error: a reason for format_error/1.
--spec consult(file:filename()) ->
+-spec consult(file:filename_all()) ->
           {ok, [{rustls_dist_opts:side(), list()}]} | {error, reason()}.
 consult(File) ->
-    try {ok, sides(value(expression(tokens(text(bytes(File))))))}
+    try {ok, sides(evaluated(text(bytes(File))))}
     catch
         throw:{?MODULE, Fault} -> {error, {File, Fault}}
     end.
@@ -45,32 +46,32 @@ consult(File) ->
 %% One sentence that names the file, the fault (with its line where there is one) and the remedy.
 -spec format_error(reason()) -> unicode:chardata().
 format_error({File, Fault}) ->
-    io_lib:format("the options file ~ts (-ssl_dist_optfile) ~ts", [File, describe(Fault)]).
+    io_lib:format("the options file ~ts (-ssl_dist_optfile) ~ts",
+                  [rustls_dist_file_name:shown(File), describe(Fault)]).
 
-%% The loader of OTP 25 looks for a name without a directory in the code path, so it never gets one.
 bytes(File) ->
-    Path = filename:join(".", File),
-    case erl_prim_loader:get_file(Path) of
-        {ok, Bytes, _FullName} -> Bytes;
-        error -> fail(why_unread(Path))
+    case rustls_dist_raw_file:read(File, ?MAX_BYTES) of
+        {ok, Bytes} -> Bytes;
+        {error, eisdir} -> fail(is_directory);
+        {error, too_large} -> fail(too_large);
+        {error, Absent} when Absent =:= enoent; Absent =:= enotdir -> fail(no_file);
+        {error, _} -> fail(unreadable)
     end.
 
-why_unread(Path) ->
-    case erl_prim_loader:read_file_info(Path) of
-        {ok, #file_info{type = directory}} -> is_directory;
-        {ok, _} -> unreadable;
-        error -> no_file
-    end.
-
+%% The encoding and the characters. Some editors put a byte-order mark in front, which is no Erlang.
+text(<<16#FEFF/utf8, Bytes/binary>>) ->
+    text(Bytes);
 text(Bytes) ->
-    Encoding = case epp:read_encoding_from_binary(Bytes) of
-                   none -> latin1;
-                   Named -> Named
-               end,
-    case unicode:characters_to_list(Bytes, Encoding) of
-        Text when is_list(Text) -> Text;
-        _ -> fail(not_utf8)
+    Encoding = epp:read_encoding_from_binary(Bytes),
+    case {Encoding, unicode:characters_to_list(Bytes, utf8)} of
+        {latin1, _} -> {latin1, binary_to_list(Bytes)};
+        {_, Text} when is_list(Text) -> {utf8, Text};
+        {none, _} -> {latin1, binary_to_list(Bytes)};
+        {utf8, _} -> fail(not_utf8)
     end.
+
+evaluated({utf8, Text}) -> value(with_utf8(expression(tokens(Text))));
+evaluated({latin1, Text}) -> value(expression(tokens(Text))).
 
 tokens(Text) ->
     case erl_scan:string(Text) of
@@ -95,6 +96,13 @@ parsed({ok, [Expression]}) -> Expression;
 parsed({ok, _}) -> fail(several_expressions);
 parsed({error, {Line, _Module, [What, [$" | _]]}}) -> fail({syntax, Line, [What, "a string"]});
 parsed({error, {Line, Module, What}}) -> fail({syntax, Line, Module:format_error(What)}).
+
+%% <<"..."/utf8>> is what is meant by <<"...">>: to Erlang the characters of the latter are bytes, the same where OTP reads
+%% the file, and other ones where it was decoded.
+with_utf8({bin_element, Anno, {string, _, _} = Text, default, default}) -> {bin_element, Anno, Text, default, [utf8]};
+with_utf8(Form) when is_tuple(Form) -> list_to_tuple(with_utf8(tuple_to_list(Form)));
+with_utf8(Forms) when is_list(Forms) -> [with_utf8(Form) || Form <- Forms];
+with_utf8(Other) -> Other.
 
 value(Expression) ->
     try erl_eval:expr(Expression, erl_eval:new_bindings()) of
@@ -161,6 +169,8 @@ describe(is_directory) ->
     "is a directory: name a file in it";
 describe(unreadable) ->
     "cannot be read: make it a file that the user of the node may read";
+describe(too_large) ->
+    io_lib:format("is larger than ~b bytes: name the file that holds the options", [?MAX_BYTES]);
 describe(not_utf8) ->
     "is not the UTF-8 text that its encoding comment announces: save it as UTF-8 or correct the comment";
 describe({syntax, Line, What}) ->

@@ -15,13 +15,16 @@
 -type side() :: server | client.
 
 %% All words after every -ssl_dist_opt, in order, or the contents of the options file.
--type source() :: {flag, [string()]} | {optfile, File :: string(), [{side(), list()}]}.
+-type source() :: {flag, [word()]} | {optfile, File :: word(), [{side(), list()}]}.
+
+%% A word of the command line; its bytes, if it is no text (rustls_dist_file_name:word/1).
+-type word() :: string() | binary().
 
 %% Where a value came from.
--type origin() :: flag | {optfile, File :: string()} | default.
+-type origin() :: flag | {optfile, File :: word()} | default.
 
 -type options() ::
-        #{certfile => binary(), keyfile => binary(), cacertfile => binary(),    % paths, UTF-8
+        #{certfile => binary(), keyfile => binary(), cacertfile => binary(),    % paths, as the system has them
           password => binary(),
           certs_keys => [#{certfile := binary(), keyfile => binary(), password => binary()}, ...],
           cacerts => [public_key:der_encoded(), ...],
@@ -37,7 +40,7 @@
           verify_fun => rustls_dist_verify:user_fun(),
           crl_check => true | peer | best_effort | false,
           crl_cache => {module(), {term(), term()}},
-          crlfile => binary(),                                  % path, UTF-8
+          crlfile => binary(),                                  % path, as the system has it
           verify_node => rustls_dist_verify_node:policy()}.
 
 -type parsed() :: #{options := options(), origins := #{atom() => origin()}, notices := [notice()]}.
@@ -47,7 +50,7 @@
       | {wrong_value, side(), origin(), Key :: atom(), {shown, term()} | withheld, Expected :: string()}
       | {refused, side(), origin(), Key :: atom(), Instead :: string()}
       | {other_side, side(), origin(), Key :: atom(), side()}
-      | {no_prefix, side(), Word :: {shown, string()} | withheld, Position :: pos_integer()}
+      | {no_prefix, side(), Word :: {shown, word()} | withheld, Position :: pos_integer()}
       | {no_value, side(), Word :: string()}
       | {malformed, side(), origin(), Position :: pos_integer()}
       | {needs, side(), origin(), Key :: atom(), certfile | cacertfile | verify}.
@@ -163,7 +166,7 @@ prefix("client_" ++ Name) -> {client, Name};
 prefix(_) -> none.
 
 withheld_after({shown, Before}, Word) ->
-    case string:find(Before, "password", trailing) of
+    case string:find(rustls_dist_file_name:shown(Before), "password", trailing) of
         "password" -> withheld;
         _ -> {shown, Word}
     end.

@@ -50,17 +50,38 @@ issuer(Name) ->
 is_delta({_Der, #'CertificateList'{tbsCertList = #'TBSCertList'{crlExtensions = Extensions}}}) ->
     is_list(Extensions) andalso lists:keymember(?'id-ce-deltaCRLIndicator', #'Extension'.extnID, Extensions).
 
+%% public_key wants PEM as openssl writes it: what the way to a node's files adds is taken away, as from certificates
+%% (src/pem.rs).
+ders(<<Mark:2/binary, _/binary>>) when Mark =:= <<16#FF, 16#FE>>; Mark =:= <<16#FE, 16#FF>> ->
+    {error, "it begins with a byte-order mark of UTF-16; save it as plain text"};
 ders(Bytes) ->
     case binary:match(Bytes, <<"-----BEGIN">>) of
-        nomatch ->
-            [Bytes];
-        _ ->
-            try
-                [Der || {'CertificateList', Der, not_encrypted} <- public_key:pem_decode(Bytes)]
-            catch
-                error:_ -> {error, "its PEM is broken"}
-            end
+        nomatch -> [Bytes];
+        _ -> pem_ders(iolist_to_binary(lists:join("\n", lines(Bytes))))
     end.
+
+pem_ders(Text) ->
+    try [Der || {'CertificateList', Der, not_encrypted} <- public_key:pem_decode(Text)] of
+        [] -> {error, pem_fault(Text)};
+        Ders -> Ders
+    catch
+        error:_ -> {error, pem_fault(Text)}
+    end.
+
+pem_fault(Text) ->
+    case [re:run(Text, Marker, [multiline, {capture, none}]) || Marker <- ["^-----BEGIN X509 CRL-----$", "^-----END X509 CRL-----$"]] of
+        [nomatch, _] -> "no line of it is -----BEGIN X509 CRL-----, with nothing beside";
+        [match, nomatch] -> "it has BEGIN X509 CRL, and no END to it";
+        [match, match] -> "its PEM is broken"
+    end.
+
+lines(Bytes) ->
+    Joined = binary:replace(Bytes, <<"----------BEGIN">>, <<"-----\n-----BEGIN">>, [global]),
+    [string:trim(without_mark(Line), both, " \t\f\v")
+     || Line <- binary:split(Joined, [<<"\r">>, <<"\n">>, <<"\\r">>, <<"\\n">>], [global])].
+
+without_mark(<<16#FEFF/utf8, Line/binary>>) -> Line;
+without_mark(Line) -> Line.
 
 named([], Lists, Times) ->
     {ok, lists:reverse(Lists), lists:min(Times)};

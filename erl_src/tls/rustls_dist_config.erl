@@ -39,7 +39,7 @@
 %% What judges certificates where webpki is not alone.
 -define(NEEDED_BY_REFEREES, [rustls_dist_verify, rustls_dist_consent, rustls_dist_chain, rustls_dist_hostname,
                              rustls_dist_pin, rustls_dist_verify_client, rustls_dist_ready_made, rustls_dist_crl,
-                             rustls_dist_raw_file, public_key, pubkey_cert, pubkey_cert_records, pubkey_crl, pubkey_pem, 'OTP-PUB-KEY']).
+                             rustls_dist_raw_file, rustls_dist_file_name, public_key, pubkey_cert, pubkey_cert_records, pubkey_crl, pubkey_pem, 'OTP-PUB-KEY']).
 
 -define(NEEDED_IN_TROUBLE, [rustls_dist_log, rustls_dist_log_limit, rustls_dist_failure, rustls_dist_failure_text,
                             rustls_dist_peer_text, rustls_dist_epmd_answer, rustls_dist_rate, rustls_dist_acceptor,
@@ -172,19 +172,21 @@ both(Result) ->
 %% The file wins over the flag, as with inet_tls, where ssl takes the last of several values.
 sources() ->
     Flag = case init:get_argument(ssl_dist_opt) of
-               {ok, Words} -> [{flag, lists:append(Words)}];
+               {ok, Words} -> [{flag, [rustls_dist_file_name:word(Word) || Word <- lists:append(Words)]}];
                error -> []
            end,
     case init:get_argument(ssl_dist_optfile) of
         error ->
             {ok, Flag};
-        {ok, [[File]]} ->
+        {ok, [[Word]]} ->
+            File = rustls_dist_file_name:word(Word),
             case rustls_dist_optfile:consult(File) of
                 {ok, Sides} -> {ok, [{optfile, File, Sides} | Flag]};
                 {error, Reason} -> {error, unicode:characters_to_binary(rustls_dist_optfile:format_error(Reason))}
             end;
         {ok, Given} ->
-            {error, sentence("-ssl_dist_optfile takes one file, once, but was given ~tp", [lists:append(Given)])}
+            {error, sentence("-ssl_dist_optfile takes one file, once, but was given ~b words",
+                             [length(lists:append(Given))])}
     end.
 
 role(Role, Sources) ->
@@ -286,7 +288,7 @@ expected_name(#{verify := verify_none}) -> any.
 origin(Option, Role, Origins) ->
     case Origins of
         #{Option := flag} -> io_lib:format("from -ssl_dist_opt ~ts_~ts", [Role, Option]);
-        #{Option := {optfile, File}} -> io_lib:format("from -ssl_dist_optfile ~ts", [File]);
+        #{Option := {optfile, File}} -> ["from -ssl_dist_optfile ", rustls_dist_file_name:shown(File)];
         #{} -> "not given"
     end.
 

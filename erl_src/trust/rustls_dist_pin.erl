@@ -1,7 +1,7 @@
 %% An allow-list of certificates by their SHA-256 fingerprints, as a verify_fun: rustls_dist:verify_pinned/3.
 -module(rustls_dist_pin).
 
--export([verify/4, fingerprints/1]).
+-export([verify/4, fingerprints/1, format_error/1]).
 
 -include_lib("public_key/include/public_key.hrl").
 
@@ -29,7 +29,7 @@ verify(_Cert, Der, valid_peer, State) ->
     if_pinned(Der, State, {fail, {not_pinned, fingerprint(Der)}}).
 
 %% The fingerprints of a list, or of a file with one on each line (what follows a `#' is a comment), as binaries of 32
-%% bytes. Hex digits of either case, with or without colons between them. A file is read at each call, so that a change
+%% bytes. Hex digits of either case, with or without colons between them, and what openssl writes in front, up to `='. A file is read at each call, so that a change
 %% is in force with the next handshake.
 -spec fingerprints([string() | binary()] | file:filename()) -> {ok, [binary()]} | {error, term()}.
 fingerprints([]) ->
@@ -37,10 +37,26 @@ fingerprints([]) ->
 fingerprints([First | _] = List) when not is_integer(First) ->
     parse(List);
 fingerprints(File) ->
-    case rustls_dist_raw_file:read(File, ?MAX_BYTES) of
-        {ok, Text} -> parse([hd(binary:split(Line, <<"#">>)) || Line <- binary:split(Text, <<"\n">>, [global])]);
+    case rustls_dist_raw_file:read(rustls_dist_file_name:local(File), ?MAX_BYTES) of
+        {ok, <<Mark:2/binary, _/binary>>} when Mark =:= <<16#FF, 16#FE>>; Mark =:= <<16#FE, 16#FF>> -> {error, utf16};
+        {ok, Text} -> parse([hd(binary:split(Line, <<"#">>)) || Line <- lines(Text)]);
         {error, Reason} -> {error, {File, Reason}}
     end.
+
+%% What fingerprints/1 says, as a sentence.
+-spec format_error({file:filename_all(), term()} | {not_a_sha256_fingerprint, string()} | utf16) -> unicode:chardata().
+format_error(utf16) ->
+    "their file begins with a byte-order mark of UTF-16; save it as plain text";
+format_error({not_a_sha256_fingerprint, Word}) ->
+    io_lib:format("\"~ts\" is no SHA-256 fingerprint; write 64 hexadecimal digits",
+                  [rustls_dist_peer_text:cut(unicode:characters_to_binary(Word))]);
+format_error({File, too_large}) ->
+    io_lib:format("~ts is larger than ~b bytes", [rustls_dist_file_name:shown(File), ?MAX_BYTES]);
+format_error({File, Reason}) ->
+    io_lib:format("~ts cannot be read: ~ts", [rustls_dist_file_name:shown(File), file:format_error(Reason)]).
+
+lines(<<16#FEFF/utf8, Text/binary>>) -> lines(Text);
+lines(Text) -> binary:split(Text, [<<"\n">>, <<"\r">>], [global]).
 
 if_pinned(Der, State, Otherwise) ->
     case fingerprints(State) of
@@ -54,8 +70,15 @@ if_pinned(Der, State, Otherwise) ->
     end.
 
 parse(Lines) ->
-    Stripped = [[Char || Char <- unicode:characters_to_list(Line), not lists:member(Char, ": \t\r")] || Line <- Lines],
+    Stripped = [[Char || Char <- lists:last(string:split(text(Line), "=")), not lists:member(Char, ": \t\r")]
+                || Line <- Lines],
     decode([Hex || Hex <- Stripped, Hex =/= ""], []).
+
+text(Line) ->
+    case unicode:characters_to_list(Line) of
+        Text when is_list(Text) -> Text;
+        _ -> binary_to_list(iolist_to_binary(Line))
+    end.
 
 decode([], Pinned) ->
     {ok, Pinned};

@@ -295,6 +295,8 @@ fault_text({revocation_status_undetermined, Why}) ->
 fault_text(hostname_check_failed) -> "the certificate does not name the host that was dialled";
 fault_text({not_pinned, Fingerprint}) ->
     io_lib:format("its fingerprint ~ts is not among the pinned ones (verify_pinned)", [Fingerprint]);
+fault_text({pinned_fingerprints, Reason}) ->
+    ["the pinned fingerprints cannot be used (verify_pinned): ", rustls_dist_pin:format_error(Reason)];
 fault_text(max_path_length_reached) -> "the chain is longer than depth allows";
 fault_text(missing_basic_constraint) -> "a certificate above it is not that of an authority (basicConstraints)";
 fault_text(Fault) -> io_lib:format("refused: ~0tP", [Fault, 12]).

@@ -2,20 +2,20 @@
 
 use rustls::AlertDescription;
 
-use super::Error;
+use super::{HandshakeError, RecordError};
 
-impl Error {
+impl HandshakeError {
     /// The alert that the peer is owed for this error, as RFC 8446 section 6.2 has it. Whether it is sent, and for what
     /// rustls finds in a handshake which one, is another question.
     ///
-    /// `None` when nothing may be sent any more: the peer itself ended the connection, or it is closed.
+    /// `None` when nothing may be sent any more: the peer itself ended the connection.
     /// Where the RFC leaves a choice, the one of rustls is taken, so that it makes no difference which of
     /// the two found the fault.
     pub fn alert(&self) -> Option<AlertDescription> {
         Some(match self {
             Self::AlertReceived(_) | Self::Closed => return None,
-            Self::AtOption { cause, .. } => return cause.alert(),
             Self::Tls(error) => return tls_alert(error),
+            Self::NoSession(error) => return error.alert(),
             Self::NameMismatch { .. } | Self::CommonNameConstrained { .. } | Self::SelfSignedPeer => {
                 AlertDescription::BadCertificate
             }
@@ -29,18 +29,30 @@ impl Error {
             // unknown_ca says ("the CA certificate could not be located").
             Self::ChainTooDeep { .. } => AlertDescription::UnknownCA,
             Self::HandshakeTooLarge { .. } | Self::HelloTooLarge { .. } => AlertDescription::DecodeError,
-            Self::RecordTooLong { .. } => AlertDescription::RecordOverflow,
+            // It went with the connection.
+            Self::Panicked => return None,
+        })
+    }
+}
+
+impl RecordError {
+    /// The alert that the peer is owed for this error, as [`HandshakeError::alert`]; `None` when the direction is closed.
+    pub fn alert(&self) -> Option<AlertDescription> {
+        Some(match self {
+            Self::Closed => return None,
+            Self::Tls(error) => return tls_alert(error),
+            Self::RecordTooLong { .. } | Self::RecordOversized => AlertDescription::RecordOverflow,
             Self::BadRecord => AlertDescription::BadRecordMac,
             Self::UnexpectedRecord(_)
+            | Self::UntypedRecord
             | Self::TooManyEmptyRecords
             | Self::TooManyKeyUpdates
             | Self::UnexpectedHandshakeMessage { .. } => AlertDescription::UnexpectedMessage,
             Self::RenegotiationRefused => AlertDescription::NoRenegotiation,
             // Everything sent so far is whole and nobody is at fault: an orderly end.
             Self::KeysExhausted => AlertDescription::CloseNotify,
-            // The TLS stream is in order. Neither a packet that is too long nor a fault in our own
-            // configuration has an alert of its own.
-            _ => AlertDescription::InternalError,
+            // The TLS stream is in order. A packet that is too long has no alert of its own.
+            Self::PacketTooLong { .. } | Self::UnknownKeys => AlertDescription::InternalError,
         })
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use rustls::AlertDescription;
 
 use super::Algorithm;
+use super::kind::Kind;
 
 /// What is accepted in certificates.
 pub(super) const SIGNATURES: &str = "ECDSA with SHA-256 or SHA-384, RSA with SHA-256 or better, or Ed25519";
@@ -34,26 +35,84 @@ pub enum ChainFault {
         /// Its length.
         bits: usize,
     },
+    /// webpki cannot read a certificate that others can.
+    Odd(Oddity),
+    /// A certificate's issuer and its authority's subject are the same name in other bytes.
+    IssuerInOtherBytes,
     /// More intermediates than webpki follows.
     TooManyIntermediates,
     /// The search for a path was given up: too many signatures, names or candidates.
     TooMuchWork,
 }
 
-impl ChainFault {
-    /// A stable tag in snake case.
-    pub(super) fn kind(self) -> &'static str {
+/// What keeps webpki from reading a certificate that other judges read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Oddity {
+    /// An issuerUniqueID or a subjectUniqueID (RFC 5280 section 4.1.2.8).
+    UniqueIdentifier,
+    /// An extension is there twice (RFC 5280 section 4.2).
+    ExtensionTwice,
+    /// The contents of an extension are not those of its kind.
+    ExtensionMalformed,
+    /// Its validity begins or ends before 1970.
+    BeforeEpoch,
+    /// Its validity is not written as RFC 5280 section 4.1.2.5 has it.
+    Time,
+}
+
+impl Oddity {
+    fn tag(self) -> Kind {
         match self {
-            Self::PeerIsAuthority => "peer_is_authority",
-            Self::NotAnAuthority => "not_an_authority",
-            Self::PathLengthExceeded => "path_length_exceeded",
-            Self::NameNotPermitted => "name_not_permitted",
-            Self::UnsupportedVersion => "unsupported_certificate_version",
-            Self::SignatureAlgorithm(_) | Self::AuthorityKey(_) => "unsupported_signature_algorithm",
-            Self::PeerKey(_) => "unsupported_peer_key",
-            Self::WeakKey { .. } => "weak_key",
-            Self::TooManyIntermediates => "too_many_intermediates",
-            Self::TooMuchWork => "too_much_work",
+            Self::UniqueIdentifier => Kind::UNIQUE_IDENTIFIER,
+            Self::ExtensionTwice => Kind::EXTENSION_TWICE,
+            Self::ExtensionMalformed => Kind::EXTENSION_MALFORMED,
+            Self::BeforeEpoch => Kind::VALIDITY_BEFORE_1970,
+            Self::Time => Kind::VALIDITY_MALFORMED,
+        }
+    }
+}
+
+impl fmt::Display for Oddity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UniqueIdentifier => {
+                "has an issuerUniqueID or a subjectUniqueID, which is not accepted; issue it anew without (RFC 5280 \
+                 section 4.1.2.8 says so, too)"
+            }
+            Self::ExtensionTwice => {
+                "has one extension twice, which RFC 5280 section 4.2 forbids; issue it anew with one of them"
+            }
+            Self::ExtensionMalformed => {
+                "has an extension whose contents are not encoded as RFC 5280 section 4.2 has it; issue it anew"
+            }
+            Self::BeforeEpoch => {
+                "has a validity that begins or ends before 1970, which is not accepted; issue it anew with a later one"
+            }
+            Self::Time => {
+                "has a validity that is not written as RFC 5280 section 4.1.2.5 has it, in UTC with seconds and a Z; \
+                 issue it anew"
+            }
+        })
+    }
+}
+
+impl ChainFault {
+    /// Its tag.
+    pub(super) fn tag(self) -> Kind {
+        match self {
+            Self::PeerIsAuthority => Kind::PEER_IS_AUTHORITY,
+            Self::NotAnAuthority => Kind::NOT_AN_AUTHORITY,
+            Self::PathLengthExceeded => Kind::PATH_LENGTH_EXCEEDED,
+            Self::NameNotPermitted => Kind::NAME_NOT_PERMITTED,
+            Self::UnsupportedVersion => Kind::UNSUPPORTED_CERTIFICATE_VERSION,
+            Self::SignatureAlgorithm(_) | Self::AuthorityKey(_) => Kind::UNSUPPORTED_SIGNATURE_ALGORITHM,
+            Self::PeerKey(_) => Kind::UNSUPPORTED_PEER_KEY,
+            Self::WeakKey { .. } => Kind::WEAK_KEY,
+            Self::Odd(oddity) => oddity.tag(),
+            Self::IssuerInOtherBytes => Kind::ISSUER_IN_OTHER_BYTES,
+            Self::TooManyIntermediates => Kind::TOO_MANY_INTERMEDIATES,
+            Self::TooMuchWork => Kind::TOO_MUCH_WORK,
         }
     }
 
@@ -61,13 +120,16 @@ impl ChainFault {
     pub(super) fn alert(self) -> AlertDescription {
         match self {
             Self::NotAnAuthority
+            | Self::Odd(_)
             | Self::NameNotPermitted
             | Self::SignatureAlgorithm(_)
             | Self::AuthorityKey(_) => AlertDescription::BadCertificate,
             Self::PeerIsAuthority | Self::UnsupportedVersion | Self::WeakKey { .. } | Self::PeerKey(_) => {
                 AlertDescription::UnsupportedCertificate
             }
-            Self::PathLengthExceeded | Self::TooManyIntermediates => AlertDescription::UnknownCA,
+            Self::PathLengthExceeded | Self::TooManyIntermediates | Self::IssuerInOtherBytes => {
+                AlertDescription::UnknownCA
+            }
             Self::TooMuchWork => AlertDescription::CertificateUnknown,
         }
     }
@@ -119,6 +181,12 @@ impl fmt::Display for ChainFault {
                     "the peer's RSA key has {bits} bits only, and at least 2048 are needed; make a new key and \
                      certificate"
                 );
+            }
+            Self::Odd(oddity) => return write!(f, "a certificate in the peer's chain {oddity}"),
+            Self::IssuerInOtherBytes => {
+                "a certificate in the peer's chain writes its issuer's name in other bytes than the authority's subject: in \
+                 another string type (PrintableString, UTF8String), or with other capitals or blanks; issue it anew with \
+                 the name as the authority has it"
             }
             Self::TooManyIntermediates => {
                 "the peer's chain has more than six intermediate certificates, which is the most that are followed"

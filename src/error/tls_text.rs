@@ -8,6 +8,7 @@ use x509_parser::time::ASN1Time;
 
 use super::alert_name;
 use super::chain_fault::SIGNATURES;
+use crate::certificate;
 
 /// One sentence for an error of rustls, in terms of the two nodes.
 pub(super) fn tls_text(error: &rustls::Error) -> String {
@@ -148,7 +149,7 @@ fn in_words(variant: &dyn fmt::Debug) -> String {
 
 /// A time as `2025-01-31 12:00:00 UTC`.
 fn date(time: UnixTime) -> String {
-    i64::try_from(time.as_secs()).map_or_else(|_| "a time beyond all calendars".to_owned(), date_of)
+    date_of(certificate::unix_s(time))
 }
 
 /// The same for seconds since 1970.

@@ -16,14 +16,14 @@ use rustls_pki_types::ServerName;
 
 use self::incoming::Incoming;
 use crate::config::{ClientSide, ServerSide};
-use crate::error::Error;
+use crate::error::HandshakeError;
 use crate::identity::choice::Shown;
 use crate::record::keys::{self, Kernel, KeySchedule};
 use crate::record::{Dialect, RecordRx, RecordTx};
 use crate::session::{Facts, Session};
-use crate::trust::chain::NameScope;
+use crate::trust::policy::ExpectedName;
 use crate::trust::referee::LastWord;
-use crate::trust::verifier::{ExpectedName, Findings};
+use crate::trust::verifier::Findings;
 
 /// The most bytes a peer may send before the handshake is over. rustls limits each message to 64 KiB; this is the
 /// certificate message and room for the others.
@@ -69,7 +69,7 @@ pub struct Failure {
     /// The alert in it, as it was read there.
     pub alert: Option<AlertDescription>,
     /// Why.
-    pub error: Error,
+    pub error: HandshakeError,
 }
 
 enum Connection {
@@ -81,8 +81,12 @@ impl Handshake {
     /// Starts as client. `name` is what the server's certificate must say; a host name in it is also sent as SNI.
     ///
     /// # Errors
-    /// [`Error::Tls`] when rustls rejects the configuration.
-    pub fn client(side: &ClientSide, name: ExpectedName, last_word: LastWord) -> Result<Self, Error> {
+    /// [`HandshakeError::Tls`] when rustls rejects the configuration.
+    pub fn client(
+        side: &ClientSide,
+        name: ExpectedName,
+        last_word: LastWord,
+    ) -> Result<Self, HandshakeError> {
         let server_name = sni(&name);
         let (findings, shown) = (Findings::default(), Shown::default());
         let config = side.for_server(name, last_word, findings.clone(), shown.clone());
@@ -93,8 +97,8 @@ impl Handshake {
     /// Starts as server.
     ///
     /// # Errors
-    /// [`Error::Tls`] when rustls rejects the configuration.
-    pub fn server(side: &ServerSide, last_word: LastWord) -> Result<Self, Error> {
+    /// [`HandshakeError::Tls`] when rustls rejects the configuration.
+    pub fn server(side: &ServerSide, last_word: LastWord) -> Result<Self, HandshakeError> {
         let (findings, shown) = (Findings::default(), Shown::default());
         let config = side.for_client(last_word, findings.clone(), shown.clone())?;
         let connection = UnbufferedServerConnection::new(config)?;
@@ -138,9 +142,13 @@ impl Handshake {
             },
             // rustls answers this one with silence.
             Err(Broken {
-                error: Error::Tls(rustls::Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge)),
+                error:
+                    HandshakeError::Tls(rustls::Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge)),
                 ..
-            }) => Err(self.too_large(Error::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES }, send)),
+            }) => {
+                Err(self
+                    .too_large(HandshakeError::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES }, send))
+            }
             Err(Broken { error, alert }) => {
                 let error = self.findings.refusal().unwrap_or(error);
                 Err(Failure { send, alert, error })
@@ -149,14 +157,14 @@ impl Handshake {
     }
 
     /// Whether the peer has sent more than it may have by now.
-    fn excess(&self) -> Option<Error> {
+    fn excess(&self) -> Option<HandshakeError> {
         let awaits_hello = self.connection.awaits_client_hello();
         match self.received_bytes {
             bytes if awaits_hello && bytes > MAX_HELLO_BYTES => {
-                Some(Error::HelloTooLarge { limit_bytes: MAX_HELLO_BYTES })
+                Some(HandshakeError::HelloTooLarge { limit_bytes: MAX_HELLO_BYTES })
             }
             bytes if bytes > MAX_HANDSHAKE_BYTES => {
-                Some(Error::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES })
+                Some(HandshakeError::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES })
             }
             _ => None,
         }
@@ -164,7 +172,7 @@ impl Handshake {
 
     /// The peer's messages are beyond the limits. Only where nothing is encrypted yet can it be told: afterwards the keys
     /// are rustls' own.
-    fn too_large(&self, error: Error, mut send: Vec<u8>) -> Failure {
+    fn too_large(&self, error: HandshakeError, mut send: Vec<u8>) -> Failure {
         let alert = match self.connection.version() {
             // There, the record that announces encryption means nothing (RFC 8446 appendix D.4).
             Some(ProtocolVersion::TLSv1_3) if self.connection.awaits_client_hello() => error.alert(),
@@ -178,7 +186,7 @@ impl Handshake {
         Failure { send, alert, error }
     }
 
-    fn finish(self) -> Result<Session, Error> {
+    fn finish(self) -> Result<Session, HandshakeError> {
         let (secrets, kernel, mut facts, peer_is_server) = self.connection.into_parts()?;
         facts.own_certificate = self.shown.leaf();
         facts.names = self.findings.names();
@@ -220,7 +228,7 @@ impl Connection {
         }
     }
 
-    fn into_parts(self) -> Result<(ExtractedSecrets, Kernel, Facts, bool), Error> {
+    fn into_parts(self) -> Result<(ExtractedSecrets, Kernel, Facts, bool), HandshakeError> {
         match self {
             Self::Client(connection) => {
                 let facts = facts(&connection)?;
@@ -243,7 +251,7 @@ enum Outcome {
 
 /// What made rustls give up, and the alert that it sent.
 struct Broken {
-    error: Error,
+    error: HandshakeError,
     alert: Option<AlertDescription>,
 }
 
@@ -305,7 +313,7 @@ fn drive<C: Unbuffered>(
             Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, send),
             Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
             Ok(ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_)) => blocked = true,
-            Ok(_) => return Err(Broken { error: Error::Closed, alert: None }),
+            Ok(_) => return Err(Broken { error: HandshakeError::Closed, alert: None }),
             Err(error) => {
                 let alert = send_alert(connection, incoming, send);
                 return Err(Broken { error: error.into(), alert });
@@ -352,8 +360,8 @@ fn encode<Data>(data: &mut EncodeTlsData<'_, Data>, send: &mut Vec<u8>) {
     }
 }
 
-fn facts(state: &CommonState) -> Result<Facts, Error> {
-    let incomplete = Error::Tls(rustls::Error::HandshakeNotComplete);
+fn facts(state: &CommonState) -> Result<Facts, HandshakeError> {
+    let incomplete = HandshakeError::Tls(rustls::Error::HandshakeNotComplete);
     Ok(Facts {
         version: state.protocol_version().ok_or(incomplete.clone())?,
         suite: sent_alert::unobserved(state.negotiated_cipher_suite().ok_or(incomplete)?),
@@ -363,7 +371,7 @@ fn facts(state: &CommonState) -> Result<Facts, Error> {
             .map(|chain| chain.iter().map(|certificate| certificate.clone().into_owned()).collect())
             .unwrap_or_default(),
         own_certificate: None,
-        names: NameScope::Free,
+        names: None,
     })
 }
 

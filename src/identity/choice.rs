@@ -10,7 +10,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{CipherSuite, SignatureAlgorithm, SignatureScheme, SupportedCipherSuite};
 
 use crate::certificate;
-use crate::error::Error;
+use crate::error::ConfigError;
 use crate::identity::Identity;
 use crate::provider::Offer;
 
@@ -32,7 +32,7 @@ struct Candidate {
 impl Identities {
     /// # Errors
     /// A certificate that cannot be parsed.
-    pub(crate) fn new(identities: Vec<Identity>, offer: &Offer) -> Result<Self, Error> {
+    pub(crate) fn new(identities: Vec<Identity>, offer: &Offer) -> Result<Self, ConfigError> {
         let is_offered = |suite: &&SupportedCipherSuite| {
             offer.versions.iter().any(|version| version.version == suite.version().version)
         };
@@ -56,7 +56,7 @@ impl Identities {
 }
 
 impl Candidate {
-    fn new(identity: &Identity) -> Result<Self, Error> {
+    fn new(identity: &Identity) -> Result<Self, ConfigError> {
         let issuer = |der: &CertificateDer<'_>| {
             certificate::parse(der).map(|parsed| parsed.issuer().as_raw().to_vec())
         };

@@ -16,7 +16,7 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 
 use self::private_key::Password;
 use crate::certificate;
-use crate::error::Error;
+use crate::error::ConfigError;
 use crate::pem;
 use crate::trust::TrustSource;
 use crate::trust::signature::{self, Signed};
@@ -24,6 +24,9 @@ use crate::trust::signature::{self, Signed};
 /// The most certificates of a chain, the node's own included. It is what a peer with OTP's default `depth`
 /// of 10 still accepts.
 const CHAIN_LIMIT: usize = 10;
+
+/// The most bytes of a handshake message.
+const MESSAGE_LIMIT_BYTES: usize = 65_535;
 
 /// Where one certificate chain and its key are.
 #[derive(Debug)]
@@ -49,21 +52,26 @@ impl Identity {
     /// not self-issued, up to and with the root (`ssl_certificate:certificate_chain/3`). A chain that cannot be
     /// completed is sent as it is, since the peer may know the rest.
     ///
-    /// Errors: [`Error::KeyMismatch`], [`Error::ChainTooLong`], and those of [`pem::certificates`] and
-    /// [`private_key::load`]; [`Error::option`] says which of the options is to blame.
-    pub fn load(files: &IdentityFiles, above: Option<&TrustSource>) -> Result<Self, Error> {
+    /// Errors: [`ConfigError::KeyMismatch`], [`ConfigError::ChainTooLong`], and those of [`pem::certificates`] and
+    /// [`private_key::load`]; [`ConfigError::option`] says which of the options is to blame.
+    pub fn load(files: &IdentityFiles, above: Option<&TrustSource>) -> Result<Self, ConfigError> {
         let IdentityFiles { certfile, keyfile, password } = files;
         let mut chain = own_certificates(certfile).map_err(|error| error.in_option("certfile"))?;
         let key_option = if keyfile.is_some() { "keyfile" } else { "certfile" };
         let keyfile = keyfile.as_ref().unwrap_or(certfile);
-        let key =
-            private_key::load(keyfile, password.as_ref()).map_err(|error| error.in_option(key_option))?;
+        let point = certificate::parse(&chain[0])?.public_key().subject_public_key.data.to_vec();
+        let key = private_key::load_of(keyfile, password.as_ref(), &point)
+            .map_err(|error| error.in_option(key_option))?;
         if !belongs_to(key.as_ref(), &chain[0])? {
-            return Err(Error::KeyMismatch { certfile: certfile.to_owned(), keyfile: keyfile.to_owned() });
+            return Err(ConfigError::KeyMismatch {
+                certfile: certfile.to_owned(),
+                keyfile: keyfile.to_owned(),
+            });
         }
         if let Some(above) = above {
             complete(&mut chain, &above.certificates()?)?;
         }
+        fits_message(&chain, certfile)?;
         Ok(Self { certified_key: Arc::new(CertifiedKey::new(chain, key)) })
     }
 
@@ -84,17 +92,32 @@ impl Identity {
 }
 
 /// The certificates of `certfile`: at least one, since [`pem::certificates`] returns no empty list.
-fn own_certificates(certfile: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+fn own_certificates(certfile: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     let chain = pem::certificates(certfile)?;
     match chain.len() {
         0..=CHAIN_LIMIT => Ok(chain),
-        count => Err(Error::ChainTooLong { path: certfile.to_owned(), count, limit: CHAIN_LIMIT }),
+        count => Err(ConfigError::ChainTooLong { path: certfile.to_owned(), count, limit: CHAIN_LIMIT }),
+    }
+}
+
+/// Refuses a chain that is longer than a Certificate message may be: rustls, and so any peer that runs this, takes 65,535
+/// bytes of a message.
+fn fits_message(chain: &[CertificateDer<'static>], certfile: &Path) -> Result<(), ConfigError> {
+    // What is beside the certificates in TLS 1.3, which takes more (RFC 8446 section 4.4.2).
+    let bytes: usize = 4 + chain.iter().map(|der| 5 + der.len()).sum::<usize>();
+    match bytes {
+        0..=MESSAGE_LIMIT_BYTES => Ok(()),
+        _ => Err(ConfigError::ChainTooLarge {
+            path: certfile.to_owned(),
+            bytes,
+            limit_bytes: MESSAGE_LIMIT_BYTES,
+        }),
     }
 }
 
 /// Compares algorithm and key bits. The algorithm's parameters are left out because a missing NULL makes no
 /// difference to an RSA key, and the length of an ECDSA key already tells its curve.
-fn belongs_to(key: &dyn SigningKey, leaf: &CertificateDer<'_>) -> Result<bool, Error> {
+fn belongs_to(key: &dyn SigningKey, leaf: &CertificateDer<'_>) -> Result<bool, ConfigError> {
     let leaf = certificate::parse(leaf)?;
     let Some(spki) = key.public_key() else {
         return Ok(false);
@@ -107,7 +130,10 @@ fn belongs_to(key: &dyn SigningKey, leaf: &CertificateDer<'_>) -> Result<bool, E
 }
 
 /// Adds issuers from `pool` until the chain ends at a self-issued certificate or no issuer is found.
-fn complete(chain: &mut Vec<CertificateDer<'static>>, pool: &[CertificateDer<'static>]) -> Result<(), Error> {
+fn complete(
+    chain: &mut Vec<CertificateDer<'static>>,
+    pool: &[CertificateDer<'static>],
+) -> Result<(), ConfigError> {
     while chain.len() < CHAIN_LIMIT {
         let last = certificate::parse(&chain[chain.len() - 1])?;
         if certificate::is_self_issued(&last) {

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use pkcs8::der::asn1::{AnyRef, OctetStringRef};
 use pkcs8::der::{Reader, SliceReader};
-use pkcs8::{EncryptedPrivateKeyInfo, pkcs5};
+use pkcs8::{EncryptedPrivateKeyInfo, SecretDocument, pkcs5};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
 use rustls::sign::SigningKey;
 use zeroize::Zeroizing;
 
 use super::key_diagnosis;
-use crate::error::{Error, UnsupportedKey};
+use crate::error::{ConfigError, UnsupportedKey};
 use crate::{pem, provider};
 
 /// The password of an encrypted private key. It is wiped when dropped and never printed.
@@ -40,33 +40,51 @@ impl fmt::Debug for Password {
 /// key is encrypted.
 ///
 /// Keys: RSA of 2048 to 4096 bits, ECDSA on P-256 and P-384, Ed25519. The errors are the ones about private
-/// keys and passwords in [`Error`], and those of [`pem::read_file`].
-pub fn load(path: &Path, password: Option<&Password>) -> Result<Arc<dyn SigningKey>, Error> {
-    load_from(&pem::read_file(path)?, path, password)
+/// keys and passwords in [`ConfigError`], and those of reading a file.
+pub fn load(path: &Path, password: Option<&Password>) -> Result<Arc<dyn SigningKey>, ConfigError> {
+    load_from(&pem::read_file(path)?, path, password, None)
+}
+
+/// The same for the key of a certificate: `point` is the contents of the certificate's public key, which completes an ECDSA
+/// key that lacks its public part. That they belong together is checked.
+pub(crate) fn load_of(
+    path: &Path,
+    password: Option<&Password>,
+    point: &[u8],
+) -> Result<Arc<dyn SigningKey>, ConfigError> {
+    load_from(&pem::read_file(path)?, path, password, Some(point))
 }
 
 /// Loads the private key from `text`, which was read from `path`. Errors as for [`load`].
-pub(crate) fn load_from(
+fn load_from(
     text: &[u8],
     path: &Path,
     password: Option<&Password>,
-) -> Result<Arc<dyn SigningKey>, Error> {
+    point: Option<&[u8]>,
+) -> Result<Arc<dyn SigningKey>, ConfigError> {
+    let signing_key = |der: &PrivateKeyDer<'_>| signing_key(der, path, point);
     let sections = pem::sections(text, path)?;
     let mut keys = sections.iter().filter_map(|section| Some((section, Format::of(section.label)?)));
-    let (section, format) = keys.next().ok_or_else(|| Error::NoPrivateKey { path: path.to_owned() })?;
+    let (section, format) = keys.next().ok_or_else(|| ConfigError::NoPrivateKey { path: path.to_owned() })?;
     if keys.next().is_some() {
-        return Err(Error::SeveralPrivateKeys { path: path.to_owned() });
+        return Err(ConfigError::SeveralPrivateKeys { path: path.to_owned() });
     }
     if section.is_encrypted_by_header() {
-        return Err(Error::LegacyEncryptedKey { path: path.to_owned() });
+        return Err(ConfigError::LegacyEncryptedKey { path: path.to_owned() });
     }
-    let der = section.der().ok_or_else(|| Error::BadPrivateKey { path: path.to_owned() })?;
+    let der = section.der().ok_or_else(|| ConfigError::BadPrivateKey { path: path.to_owned() })?;
     match format {
-        Format::Encrypted => decrypt(&der, path, password),
-        Format::Pkcs8 => signing_key(&PrivatePkcs8KeyDer::from(der.as_slice()).into(), path),
-        Format::Sec1 => signing_key(&PrivateSec1KeyDer::from(der.as_slice()).into(), path),
-        Format::Pkcs1 => signing_key(&PrivatePkcs1KeyDer::from(der.as_slice()).into(), path),
-        Format::Dsa => Err(Error::UnsupportedKey { path: path.to_owned(), kind: UnsupportedKey::Dsa }),
+        Format::Encrypted => {
+            let decrypted = decrypt(&der, path, password)?;
+            signing_key(&PrivatePkcs8KeyDer::from(decrypted.as_bytes()).into())
+        }
+        Format::Pkcs8 => signing_key(&PrivatePkcs8KeyDer::from(der.as_slice()).into()),
+        Format::Sec1 => signing_key(&PrivateSec1KeyDer::from(der.as_slice()).into()),
+        Format::Pkcs1 => signing_key(&PrivatePkcs1KeyDer::from(der.as_slice()).into()),
+        Format::Dsa => Err(ConfigError::UnsupportedKey { path: path.to_owned(), kind: UnsupportedKey::Dsa }),
+        Format::OpenSsh => {
+            Err(ConfigError::UnsupportedKey { path: path.to_owned(), kind: UnsupportedKey::OpenSshFormat })
+        }
     }
 }
 
@@ -77,6 +95,7 @@ enum Format {
     Sec1,
     Pkcs1,
     Dsa,
+    OpenSsh,
 }
 
 impl Format {
@@ -87,30 +106,74 @@ impl Format {
             "EC PRIVATE KEY" => Self::Sec1,
             "RSA PRIVATE KEY" => Self::Pkcs1,
             "DSA PRIVATE KEY" => Self::Dsa,
+            "OPENSSH PRIVATE KEY" => Self::OpenSsh,
             _ => return None,
         })
     }
 }
 
-fn signing_key(der: &PrivateKeyDer<'_>, path: &Path) -> Result<Arc<dyn SigningKey>, Error> {
-    provider::signing_key(der).map_err(|_| match key_diagnosis::unsupported(der) {
-        Some(kind) => Error::UnsupportedKey { path: path.to_owned(), kind },
-        None => Error::BadPrivateKey { path: path.to_owned() },
+fn signing_key(
+    der: &PrivateKeyDer<'_>,
+    path: &Path,
+    point: Option<&[u8]>,
+) -> Result<Arc<dyn SigningKey>, ConfigError> {
+    let completed = || {
+        let whole = key_diagnosis::completed(der, point?)?;
+        provider::signing_key(&PrivateSec1KeyDer::from(whole.as_slice()).into()).ok()
+    };
+    provider::signing_key(der).or_else(|error| completed().ok_or(error)).map_err(|_| {
+        match key_diagnosis::unsupported(der) {
+            Some(kind) => ConfigError::UnsupportedKey { path: path.to_owned(), kind },
+            None => ConfigError::BadPrivateKey { path: path.to_owned() },
+        }
     })
 }
 
-fn decrypt(der: &[u8], path: &Path, password: Option<&Password>) -> Result<Arc<dyn SigningKey>, Error> {
-    if !is_encrypted_key(der) {
-        return Err(Error::BadPrivateKey { path: path.to_owned() });
+/// The same characters in UTF-8 and in latin1: a password comes out of a file or a terminal in one of them, and was given
+/// to whoever encrypted the key in one of them. `None` where there is no other form.
+fn in_other_encoding(password: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    if password.is_ascii() {
+        return None;
     }
+    // Room for all, since a buffer that grows leaves copies behind.
+    let mut other = Zeroizing::new(Vec::with_capacity(2 * password.len()));
+    match std::str::from_utf8(password) {
+        Ok(text) => {
+            for character in text.chars() {
+                other.push(u8::try_from(character).ok()?);
+            }
+        }
+        Err(_) => {
+            for &byte in password {
+                other.extend(char::from(byte).encode_utf8(&mut [0; 2]).as_bytes());
+            }
+        }
+    }
+    Some(other)
+}
+
+fn decrypt(der: &[u8], path: &Path, password: Option<&Password>) -> Result<SecretDocument, ConfigError> {
     let Some(Password(password)) = password else {
-        return Err(Error::PasswordMissing { path: path.to_owned() });
+        return decrypt_with(der, path, None);
+    };
+    match (decrypt_with(der, path, Some(password)), in_other_encoding(password)) {
+        (Err(ConfigError::PasswordWrong { .. }), Some(other)) => decrypt_with(der, path, Some(&other)),
+        (outcome, _) => outcome,
+    }
+}
+
+fn decrypt_with(der: &[u8], path: &Path, password: Option<&[u8]>) -> Result<SecretDocument, ConfigError> {
+    if !is_encrypted_key(der) {
+        return Err(ConfigError::BadPrivateKey { path: path.to_owned() });
+    }
+    let Some(password) = password else {
+        return Err(ConfigError::PasswordMissing { path: path.to_owned() });
     };
     // The algorithms are part of what is parsed here, so failing means that one of them is not known.
-    let unsupported = || Error::UnsupportedKeyEncryption { path: path.to_owned() };
+    let unsupported = || ConfigError::UnsupportedKeyEncryption { path: path.to_owned() };
     let encrypted = EncryptedPrivateKeyInfo::try_from(der).map_err(|_| unsupported())?;
-    let wrong = || Error::PasswordWrong { path: path.to_owned() };
-    let decrypted = encrypted.decrypt(password.as_slice()).map_err(|error| match error {
+    let wrong = || ConfigError::PasswordWrong { path: path.to_owned() };
+    let decrypted = encrypted.decrypt(password).map_err(|error| match error {
         pkcs8::Error::EncryptedPrivateKey(
             pkcs5::Error::AlgorithmParametersInvalid { .. }
             | pkcs5::Error::NoPbes1CryptSupport
@@ -122,7 +185,7 @@ fn decrypt(der: &[u8], path: &Path, password: Option<&Password>) -> Result<Arc<d
     if !key_diagnosis::is_pkcs8(decrypted.as_bytes()) {
         return Err(wrong());
     }
-    signing_key(&PrivatePkcs8KeyDer::from(decrypted.as_bytes()).into(), path)
+    Ok(decrypted)
 }
 
 /// Whether the outline is that of an EncryptedPrivateKeyInfo (RFC 5958 section 3), with any algorithm.

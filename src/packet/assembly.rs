@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::{Buffer, LENGTH_BYTES, length_field};
-use crate::error::Error;
+use crate::error::RecordError;
 
 /// An incomplete packet of up to this length waits in the stream for its next record, and is moved for it.
 const SHORT_BYTES: usize = 4096;
@@ -88,8 +88,8 @@ impl<B: Buffer> Assembly<B> {
     pub fn add(
         &mut self,
         sealed: &[u8],
-        open: impl FnOnce(&mut [u8]) -> Result<usize, Error>,
-    ) -> Result<(), Error> {
+        open: impl FnOnce(&mut [u8]) -> Result<usize, RecordError>,
+    ) -> Result<(), RecordError> {
         self.stream.drain(..std::mem::take(&mut self.taken_bytes));
         match &mut self.long {
             Some(long) if self.stream.is_empty() && sealed.len() <= long.missing_bytes => {
@@ -105,8 +105,8 @@ impl<B: Buffer> Assembly<B> {
     /// Takes up to `max_packets` complete packets and says how many there were.
     ///
     /// # Errors
-    /// [`Error::PacketTooLong`] for a length field that says more than is accepted, as soon as it is there.
-    pub fn take(&mut self, max_packets: usize, taken: &mut Taken<B>) -> Result<usize, Error> {
+    /// [`RecordError::PacketTooLong`] for a length field that says more than is accepted, as soon as it is there.
+    pub fn take(&mut self, max_packets: usize, taken: &mut Taken<B>) -> Result<usize, RecordError> {
         let before = taken.packets.len();
         if max_packets > 0 && self.complete_long(taken) {
             self.take_short(before.saturating_add(max_packets), taken)?;
@@ -148,7 +148,7 @@ impl<B: Buffer> Assembly<B> {
     }
 
     /// Takes packets off the stream until there are `limit`; what is left of a long one behind them gets memory of its own.
-    fn take_short(&mut self, limit: usize, taken: &mut Taken<B>) -> Result<(), Error> {
+    fn take_short(&mut self, limit: usize, taken: &mut Taken<B>) -> Result<(), RecordError> {
         let mut group = Group::at(self.taken_bytes);
         while taken.packets.len() < limit {
             let stream = &self.stream[group.end..];
@@ -199,8 +199,8 @@ impl<B: Buffer> Long<B> {
 fn add_to(
     buffer: &mut impl Buffer,
     sealed: &[u8],
-    open: impl FnOnce(&mut [u8]) -> Result<usize, Error>,
-) -> Result<usize, Error> {
+    open: impl FnOnce(&mut [u8]) -> Result<usize, RecordError>,
+) -> Result<usize, RecordError> {
     let before = buffer.filled_bytes();
     let opened = open(buffer.put(sealed))?;
     buffer.truncate(before + opened);

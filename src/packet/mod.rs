@@ -9,7 +9,7 @@ mod buffer;
 pub use assembly::{Assembly, Packet, SLACK_BYTES, Taken};
 pub use buffer::Buffer;
 
-use crate::error::Error;
+use crate::error::RecordError;
 
 /// Length of the length field.
 pub const LENGTH_BYTES: usize = 4;
@@ -23,13 +23,13 @@ pub const MAX_HANDSHAKE_PACKET_BYTES: usize = 1 << 16;
 pub const MAX_PACKET_BYTES: usize = 1 << 26;
 
 /// The length field at the beginning of `data`, if it is there. It is judged before its packet is.
-fn length_field(data: &[u8], max_packet_bytes: usize) -> Result<Option<usize>, Error> {
+fn length_field(data: &[u8], max_packet_bytes: usize) -> Result<Option<usize>, RecordError> {
     let [a, b, c, d, ..] = *data else {
         return Ok(None);
     };
     let length_bytes = u32::from_be_bytes([a, b, c, d]) as usize;
     if length_bytes > max_packet_bytes {
-        return Err(Error::PacketTooLong { length_bytes, limit_bytes: max_packet_bytes });
+        return Err(RecordError::PacketTooLong { length_bytes, limit_bytes: max_packet_bytes });
     }
     Ok(Some(length_bytes))
 }

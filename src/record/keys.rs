@@ -10,7 +10,7 @@ use rustls::kernel::KernelConnection;
 use rustls::server::ServerConnectionData;
 use rustls::{ConnectionTrafficSecrets, SupportedCipherSuite};
 
-use crate::error::Error;
+use crate::error::RecordError;
 
 /// rustls' key schedule of one connection, for either role.
 pub(crate) enum Kernel {
@@ -25,7 +25,7 @@ pub(crate) enum Kernel {
 ///
 /// The lock is held for one HKDF expansion, and only at a key update.
 #[derive(Clone)]
-pub struct KeySchedule {
+pub(crate) struct KeySchedule {
     suite: SupportedCipherSuite,
     kernel: Arc<Mutex<Kernel>>,
     answer_owed: Arc<AtomicBool>,
@@ -36,18 +36,13 @@ impl KeySchedule {
         Self { suite, kernel: Arc::new(Mutex::new(kernel)), answer_owed: Arc::new(AtomicBool::new(false)) }
     }
 
-    /// The negotiated cipher suite.
-    pub fn suite(&self) -> SupportedCipherSuite {
-        self.suite
-    }
-
     /// Whether keys can be renewed on the connection (TLS 1.3 only, RFC 8446 section 4.6.3).
-    pub fn can_update(&self) -> bool {
+    pub(crate) fn can_update(&self) -> bool {
         matches!(self.suite, SupportedCipherSuite::Tls13(_))
     }
 
     /// The number of records one key may seal.
-    pub fn record_limit(&self) -> u64 {
+    pub(crate) fn record_limit(&self) -> u64 {
         match self.suite {
             SupportedCipherSuite::Tls13(suite) => suite.common.confidentiality_limit,
             SupportedCipherSuite::Tls12(suite) => suite.common.confidentiality_limit,
@@ -66,7 +61,7 @@ impl KeySchedule {
     }
 
     /// The cipher for the next generation of our sending keys.
-    pub(crate) fn next_encrypter(&self) -> Result<Box<dyn MessageEncrypter>, Error> {
+    pub(crate) fn next_encrypter(&self) -> Result<Box<dyn MessageEncrypter>, RecordError> {
         let (_, secrets) = match &mut *self.kernel.lock() {
             Kernel::Client(kernel) => kernel.update_tx_secret(),
             Kernel::Server(kernel) => kernel.update_tx_secret(),
@@ -75,7 +70,7 @@ impl KeySchedule {
     }
 
     /// The cipher for the next generation of the peer's sending keys.
-    pub(crate) fn next_decrypter(&self) -> Result<Box<dyn MessageDecrypter>, Error> {
+    pub(crate) fn next_decrypter(&self) -> Result<Box<dyn MessageDecrypter>, RecordError> {
         let (_, secrets) = match &mut *self.kernel.lock() {
             Kernel::Client(kernel) => kernel.update_rx_secret(),
             Kernel::Server(kernel) => kernel.update_rx_secret(),
@@ -92,7 +87,7 @@ const GCM_SALT_BYTES: usize = 4;
 pub(crate) fn encrypter(
     suite: SupportedCipherSuite,
     secrets: ConnectionTrafficSecrets,
-) -> Result<Box<dyn MessageEncrypter>, Error> {
+) -> Result<Box<dyn MessageEncrypter>, RecordError> {
     let (key, iv, is_gcm) = parts(secrets)?;
     Ok(match suite {
         SupportedCipherSuite::Tls13(suite) => suite.aead_alg.encrypter(key, iv),
@@ -108,7 +103,7 @@ pub(crate) fn encrypter(
 pub(crate) fn decrypter(
     suite: SupportedCipherSuite,
     secrets: ConnectionTrafficSecrets,
-) -> Result<Box<dyn MessageDecrypter>, Error> {
+) -> Result<Box<dyn MessageDecrypter>, RecordError> {
     let (key, iv, is_gcm) = parts(secrets)?;
     Ok(match suite {
         SupportedCipherSuite::Tls13(suite) => suite.aead_alg.decrypter(key, iv),
@@ -121,13 +116,11 @@ pub(crate) fn decrypter(
 
 fn parts(
     secrets: ConnectionTrafficSecrets,
-) -> Result<(rustls::crypto::cipher::AeadKey, rustls::crypto::cipher::Iv, bool), Error> {
+) -> Result<(rustls::crypto::cipher::AeadKey, rustls::crypto::cipher::Iv, bool), RecordError> {
     match secrets {
         ConnectionTrafficSecrets::Aes128Gcm { key, iv } => Ok((key, iv, true)),
         ConnectionTrafficSecrets::Aes256Gcm { key, iv } => Ok((key, iv, true)),
         ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } => Ok((key, iv, false)),
-        _ => Err(Error::Tls(rustls::Error::General(
-            "a cipher suite whose keys are of an unknown kind was negotiated".into(),
-        ))),
+        _ => Err(RecordError::UnknownKeys),
     }
 }

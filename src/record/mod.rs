@@ -1,10 +1,10 @@
 //! The record layer after the handshake (RFC 8446 section 5, RFC 5246 section 6).
 //!
 //! [`RecordTx`] seals, [`RecordRx`] opens. Each belongs to one direction and is driven by one process; the only
-//! thing that crosses is the key schedule, which [`keys::KeySchedule`] guards.
+//! thing that crosses is the key schedule.
 
 mod ciphertext;
-pub mod keys;
+pub(crate) mod keys;
 mod post_handshake;
 mod rx;
 mod tx;

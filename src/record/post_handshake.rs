@@ -1,6 +1,6 @@
 //! Handshake messages that arrive after the handshake (RFC 8446 section 4.6, RFC 5246 section 7.4.1.1).
 
-use crate::error::Error;
+use crate::error::RecordError;
 
 const HELLO_REQUEST: u8 = 0;
 const CLIENT_HELLO: u8 = 1;
@@ -69,18 +69,18 @@ impl Joiner {
     /// Takes the content of one handshake record and gives each completed message to `handle`.
     ///
     /// # Errors
-    /// What `handle` returns, and [`Error::UnexpectedHandshakeMessage`] for a message that `dialect` forbids, that is
+    /// What `handle` returns, and [`RecordError::UnexpectedHandshakeMessage`] for a message that `dialect` forbids, that is
     /// malformed or too long, or for a KeyUpdate that does not end its record (RFC 8446 section 5.1).
     pub(crate) fn push(
         &mut self,
         dialect: Dialect,
         content: &[u8],
-        mut handle: impl FnMut(Message) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        mut handle: impl FnMut(Message) -> Result<(), RecordError>,
+    ) -> Result<(), RecordError> {
         let mut rest = content;
         while let Some(message) = self.next(dialect, &mut rest)? {
             if matches!(message, Message::KeyUpdate(_)) && !rest.is_empty() {
-                return Err(Error::UnexpectedHandshakeMessage { message_type: KEY_UPDATE });
+                return Err(RecordError::UnexpectedHandshakeMessage { message_type: KEY_UPDATE });
             }
             handle(message)?;
         }
@@ -93,7 +93,7 @@ impl Joiner {
     }
 
     /// Reads up to the end of the next message, if `rest` reaches so far.
-    fn next(&mut self, dialect: Dialect, rest: &mut &[u8]) -> Result<Option<Message>, Error> {
+    fn next(&mut self, dialect: Dialect, rest: &mut &[u8]) -> Result<Option<Message>, RecordError> {
         if self.header.len() < HEADER_BYTES {
             self.header.extend_from_slice(split_off(rest, HEADER_BYTES - self.header.len()));
             let [message_type, a, b, c] = self.header[..] else {
@@ -101,7 +101,7 @@ impl Joiner {
             };
             self.missing_bytes = u32::from_be_bytes([0, a, b, c]) as usize;
             if !is_allowed(dialect, message_type, self.missing_bytes) {
-                return Err(Error::UnexpectedHandshakeMessage { message_type });
+                return Err(RecordError::UnexpectedHandshakeMessage { message_type });
             }
         }
         let part = split_off(rest, self.missing_bytes);
@@ -135,11 +135,11 @@ fn is_allowed(dialect: Dialect, message_type: u8, length_bytes: usize) -> bool {
 }
 
 /// What a message that is allowed means.
-fn judge(message_type: u8, last_byte: u8) -> Result<Message, Error> {
+fn judge(message_type: u8, last_byte: u8) -> Result<Message, RecordError> {
     match (message_type, last_byte) {
         (KEY_UPDATE, 0) => Ok(Message::KeyUpdate(KeyUpdateRequest::NotRequested)),
         (KEY_UPDATE, 1) => Ok(Message::KeyUpdate(KeyUpdateRequest::Requested)),
-        (KEY_UPDATE, _) => Err(Error::UnexpectedHandshakeMessage { message_type }),
+        (KEY_UPDATE, _) => Err(RecordError::UnexpectedHandshakeMessage { message_type }),
         (NEW_SESSION_TICKET, _) => Ok(Message::Ticket),
         _ => Ok(Message::Renegotiation),
     }

@@ -8,7 +8,7 @@ use super::keys::KeySchedule;
 use super::post_handshake::{Dialect, Joiner, KeyUpdateRequest, Message};
 use super::work::Work;
 use super::{HEADER_BYTES, MAX_EXPANSION_TLS12_BYTES, MAX_EXPANSION_TLS13_BYTES, MAX_PLAINTEXT_BYTES};
-use crate::error::Error;
+use crate::error::RecordError;
 use crate::packet::{self, Assembly, Buffer, Taken};
 
 /// The version field of every record after the handshake, in TLS 1.3 too (RFC 8446 section 5.1).
@@ -128,13 +128,11 @@ impl<B: Buffer> RecordRx<B> {
     /// the second the caller has to give it again ([`Opened::unopened_at`]). Incomplete records and packets are kept.
     ///
     /// # Errors
-    /// Any is final, and [`Error::alert`] tells what the peer is owed: [`Error::BadRecord`], [`Error::RecordTooLong`],
-    /// [`Error::UnexpectedRecord`], [`Error::UnexpectedHandshakeMessage`], [`Error::TooManyEmptyRecords`],
-    /// [`Error::TooManyKeyUpdates`], [`Error::RenegotiationRefused`], [`Error::PacketTooLong`]; [`Error::Closed`] after any
-    /// of them, and after the peer closed. Packets that were complete before the error in the same call are lost with it.
-    pub fn open(&mut self, input: &[u8], max_packets: usize) -> Result<Opened<B>, Error> {
+    /// Any is final, and [`RecordError::alert`] tells what the peer is owed; [`RecordError::Closed`] comes after any other, and
+    /// after the peer closed. Packets that were complete before the error in the same call are lost with it.
+    pub fn open(&mut self, input: &[u8], max_packets: usize) -> Result<Opened<B>, RecordError> {
         if self.ended {
-            return Err(Error::Closed);
+            return Err(RecordError::Closed);
         }
         let opened = self.open_some(input, max_packets);
         if opened.is_err() {
@@ -147,7 +145,7 @@ impl<B: Buffer> RecordRx<B> {
         opened
     }
 
-    fn open_some(&mut self, input: &[u8], max_packets: usize) -> Result<Opened<B>, Error> {
+    fn open_some(&mut self, input: &[u8], max_packets: usize) -> Result<Opened<B>, RecordError> {
         let mut work = Work::begin();
         self.packets.expect(input.len().min(work.left_bytes()));
         let mut taken = Taken::default();
@@ -182,7 +180,7 @@ impl<B: Buffer> RecordRx<B> {
         input: &mut &[u8],
         events: &mut Vec<Event>,
         work: &mut Work,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, RecordError> {
         if !self.ciphertext.is_empty() {
             return self.open_kept(input, events, work);
         }
@@ -203,7 +201,7 @@ impl<B: Buffer> RecordRx<B> {
         input: &mut &[u8],
         events: &mut Vec<Event>,
         work: &mut Work,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, RecordError> {
         self.ciphertext.fill(HEADER_BYTES, input);
         let Some(header) = self.parse_header(self.ciphertext.bytes())? else {
             return Ok(false);
@@ -219,7 +217,7 @@ impl<B: Buffer> RecordRx<B> {
     }
 
     /// Reads and judges a record header: RFC 8446 section 5.1 and 5.2, RFC 5246 section 6.2.
-    fn parse_header(&self, bytes: &[u8]) -> Result<Option<Header>, Error> {
+    fn parse_header(&self, bytes: &[u8]) -> Result<Option<Header>, RecordError> {
         let [typ, major, minor, hi, lo, ..] = bytes else {
             return Ok(None);
         };
@@ -233,15 +231,15 @@ impl<B: Buffer> RecordRx<B> {
             ),
         };
         if !allowed {
-            return Err(Error::UnexpectedRecord(typ));
+            return Err(RecordError::UnexpectedRecord(typ));
         }
         // The version is authenticated with the record (RFC 8446 section 5.2, RFC 5246 section 6.2.3.3), but rustls
         // takes it for granted.
         if [*major, *minor] != PROTOCOL_VERSION {
-            return Err(Error::BadRecord);
+            return Err(RecordError::BadRecord);
         }
         if length_bytes > MAX_PLAINTEXT_BYTES + expansion {
-            return Err(Error::RecordTooLong { length_bytes });
+            return Err(RecordError::RecordTooLong { length_bytes });
         }
         Ok(Some(Header { typ, length_bytes }))
     }
@@ -253,7 +251,7 @@ impl<B: Buffer> RecordRx<B> {
         payload: &[u8],
         events: &mut Vec<Event>,
         work: &mut Work,
-    ) -> Result<(), Error> {
+    ) -> Result<(), RecordError> {
         work.spend_record(payload.len());
         let (decrypter, sequence) = (&mut self.decrypter, self.sequence);
         let (mut typ, mut content) = (ContentType::ApplicationData, Vec::new());
@@ -273,13 +271,13 @@ impl<B: Buffer> RecordRx<B> {
             ContentType::ApplicationData => self.application_data(data_bytes),
             ContentType::Handshake if !content.is_empty() => self.handshake(&content, events, work),
             ContentType::Alert => self.alert(&content, events),
-            other => Err(Error::UnexpectedRecord(other)),
+            other => Err(RecordError::UnexpectedRecord(other)),
         }
     }
 
-    fn application_data(&mut self, length: usize) -> Result<(), Error> {
+    fn application_data(&mut self, length: usize) -> Result<(), RecordError> {
         if self.messages.is_pending() {
-            return Err(Error::UnexpectedRecord(ContentType::ApplicationData));
+            return Err(RecordError::UnexpectedRecord(ContentType::ApplicationData));
         }
         if length > 0 {
             self.empty_records = 0;
@@ -288,12 +286,17 @@ impl<B: Buffer> RecordRx<B> {
         }
         self.empty_records += 1;
         if self.empty_records > MAX_EMPTY_RECORDS {
-            return Err(Error::TooManyEmptyRecords);
+            return Err(RecordError::TooManyEmptyRecords);
         }
         Ok(())
     }
 
-    fn handshake(&mut self, content: &[u8], events: &mut Vec<Event>, work: &mut Work) -> Result<(), Error> {
+    fn handshake(
+        &mut self,
+        content: &[u8],
+        events: &mut Vec<Event>,
+        work: &mut Work,
+    ) -> Result<(), RecordError> {
         let mut update = None;
         let mut renegotiations = 0;
         self.messages.push(self.dialect, content, |message| {
@@ -311,17 +314,17 @@ impl<B: Buffer> RecordRx<B> {
         for _ in 0..renegotiations {
             self.renegotiation_requests += 1;
             if self.renegotiation_requests > MAX_RENEGOTIATION_REQUESTS {
-                return Err(Error::RenegotiationRefused);
+                return Err(RecordError::RenegotiationRefused);
             }
             events.push(Event::RenegotiationRequested);
         }
         Ok(())
     }
 
-    fn update_keys(&mut self, request: KeyUpdateRequest, events: &mut Vec<Event>) -> Result<(), Error> {
+    fn update_keys(&mut self, request: KeyUpdateRequest, events: &mut Vec<Event>) -> Result<(), RecordError> {
         self.key_updates_in_a_row += 1;
         if self.key_updates_in_a_row > MAX_KEY_UPDATES {
-            return Err(Error::TooManyKeyUpdates);
+            return Err(RecordError::TooManyKeyUpdates);
         }
         self.decrypter = self.schedule.next_decrypter()?;
         self.sequence = 0;
@@ -334,10 +337,10 @@ impl<B: Buffer> RecordRx<B> {
 
     /// RFC 8446 section 6: an alert is two bytes in a record of its own; the level means nothing in TLS 1.3, and in
     /// TLS 1.2 a warning other than close_notify does not end the connection.
-    fn alert(&mut self, content: &[u8], events: &mut Vec<Event>) -> Result<(), Error> {
+    fn alert(&mut self, content: &[u8], events: &mut Vec<Event>) -> Result<(), RecordError> {
         const WARNING: u8 = 1;
         let [level, description] = *content else {
-            return Err(Error::UnexpectedRecord(ContentType::Alert));
+            return Err(RecordError::UnexpectedRecord(ContentType::Alert));
         };
         match AlertDescription::from(description) {
             AlertDescription::CloseNotify => {
@@ -368,18 +371,14 @@ impl Header {
     }
 }
 
-fn record_error(error: rustls::Error) -> Error {
+fn record_error(error: rustls::Error) -> RecordError {
     match error {
-        rustls::Error::DecryptError => Error::BadRecord,
-        rustls::Error::PeerSentOversizedRecord => {
-            Error::RecordTooLong { length_bytes: MAX_PLAINTEXT_BYTES + 1 }
-        }
-        rustls::Error::PeerMisbehaved(PeerMisbehaved::IllegalTlsInnerPlaintext) => {
-            Error::UnexpectedRecord(ContentType::Unknown(0))
-        }
+        rustls::Error::DecryptError => RecordError::BadRecord,
+        rustls::Error::PeerSentOversizedRecord => RecordError::RecordOversized,
+        rustls::Error::PeerMisbehaved(PeerMisbehaved::IllegalTlsInnerPlaintext) => RecordError::UntypedRecord,
         rustls::Error::PeerMisbehaved(PeerMisbehaved::IllegalMiddleboxChangeCipherSpec) => {
-            Error::UnexpectedRecord(ContentType::ChangeCipherSpec)
+            RecordError::UnexpectedRecord(ContentType::ChangeCipherSpec)
         }
-        other => Error::Tls(other),
+        other => RecordError::Tls(other),
     }
 }

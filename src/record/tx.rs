@@ -6,7 +6,7 @@ use rustls::{AlertDescription, ContentType, ProtocolVersion};
 use super::MAX_PLAINTEXT_BYTES;
 use super::keys::KeySchedule;
 use super::post_handshake::{self, KeyUpdateRequest};
-use crate::error::Error;
+use crate::error::RecordError;
 
 /// Records that are left unused below a key's limit, so that the key update, an alert and close_notify always fit.
 const RESERVED_RECORDS: u64 = 16;
@@ -57,16 +57,16 @@ impl RecordTx {
     /// update goes first, so an empty `chunks` is the way to answer a peer that asked for one.
     ///
     /// # Errors
-    /// [`Error::Closed`] after [`RecordTx::close_notify`] or [`RecordTx::alert`];
-    /// [`Error::KeysExhausted`] when this is more than a TLS 1.2 key may still seal. Nothing was sealed then, so that
+    /// [`RecordError::Closed`] after [`RecordTx::close_notify`] or [`RecordTx::alert`];
+    /// [`RecordError::KeysExhausted`] when this is more than a TLS 1.2 key may still seal. Nothing was sealed then, so that
     /// close_notify can follow.
-    pub fn seal(&mut self, chunks: &[&[u8]]) -> Result<Vec<Vec<u8>>, Error> {
+    pub fn seal(&mut self, chunks: &[&[u8]]) -> Result<Vec<Vec<u8>>, RecordError> {
         if self.direction == Direction::Closed {
-            return Err(Error::Closed);
+            return Err(RecordError::Closed);
         }
         let total_bytes: usize = chunks.iter().map(|chunk| chunk.len()).sum();
         if !self.schedule.can_update() && !self.has_left(total_bytes.div_ceil(MAX_PLAINTEXT_BYTES)) {
-            return Err(Error::KeysExhausted);
+            return Err(RecordError::KeysExhausted);
         }
         let mut records = Vec::with_capacity(total_bytes / MAX_PLAINTEXT_BYTES + 2);
         if self.schedule.take_owed_answer() {
@@ -86,14 +86,14 @@ impl RecordTx {
     /// Renews the sending keys at once (TLS 1.3) and returns the KeyUpdate record that says so.
     ///
     /// # Errors
-    /// [`Error::Closed`] when the direction is closed;
-    /// [`Error::KeysExhausted`] on TLS 1.2, which cannot renew keys without renegotiating.
-    pub fn update_keys(&mut self) -> Result<Vec<u8>, Error> {
+    /// [`RecordError::Closed`] when the direction is closed;
+    /// [`RecordError::KeysExhausted`] on TLS 1.2, which cannot renew keys without renegotiating.
+    pub fn update_keys(&mut self) -> Result<Vec<u8>, RecordError> {
         if self.direction == Direction::Closed {
-            return Err(Error::Closed);
+            return Err(RecordError::Closed);
         }
         if !self.schedule.can_update() {
-            return Err(Error::KeysExhausted);
+            return Err(RecordError::KeysExhausted);
         }
         let message = post_handshake::key_update(KeyUpdateRequest::NotRequested);
         let record = self.seal_record(ContentType::Handshake, OutboundChunks::Single(&message))?;
@@ -107,24 +107,24 @@ impl RecordTx {
     /// Seals close_notify and closes the direction.
     ///
     /// # Errors
-    /// [`Error::Closed`] when it is closed already.
-    pub fn close_notify(&mut self) -> Result<Vec<u8>, Error> {
+    /// [`RecordError::Closed`] when it is closed already.
+    pub fn close_notify(&mut self) -> Result<Vec<u8>, RecordError> {
         self.seal_alert(AlertDescription::CloseNotify, Direction::Closed)
     }
 
     /// Seals a fatal alert and closes the direction (RFC 8446 section 6.2).
     ///
     /// # Errors
-    /// [`Error::Closed`] when it is closed already.
-    pub fn alert(&mut self, description: AlertDescription) -> Result<Vec<u8>, Error> {
+    /// [`RecordError::Closed`] when it is closed already.
+    pub fn alert(&mut self, description: AlertDescription) -> Result<Vec<u8>, RecordError> {
         self.seal_alert(description, Direction::Closed)
     }
 
     /// Seals the warning that answers a TLS 1.2 renegotiation request (RFC 5246 section 7.2.2); the connection goes on.
     ///
     /// # Errors
-    /// [`Error::Closed`] when the direction is closed.
-    pub fn refuse_renegotiation(&mut self) -> Result<Vec<u8>, Error> {
+    /// [`RecordError::Closed`] when the direction is closed.
+    pub fn refuse_renegotiation(&mut self) -> Result<Vec<u8>, RecordError> {
         self.seal_alert(AlertDescription::NoRenegotiation, Direction::Open)
     }
 
@@ -133,11 +133,11 @@ impl RecordTx {
         self.key_updates
     }
 
-    fn seal_alert(&mut self, description: AlertDescription, then: Direction) -> Result<Vec<u8>, Error> {
+    fn seal_alert(&mut self, description: AlertDescription, then: Direction) -> Result<Vec<u8>, RecordError> {
         const WARNING: u8 = 1;
         const FATAL: u8 = 2;
         if self.direction == Direction::Closed {
-            return Err(Error::Closed);
+            return Err(RecordError::Closed);
         }
         let level = match description {
             AlertDescription::CloseNotify | AlertDescription::NoRenegotiation => WARNING,
@@ -159,7 +159,7 @@ impl RecordTx {
             && (self.sequence >= self.record_limit || self.bytes_under_key >= self.key_update_at_bytes)
     }
 
-    fn seal_record(&mut self, typ: ContentType, payload: OutboundChunks<'_>) -> Result<Vec<u8>, Error> {
+    fn seal_record(&mut self, typ: ContentType, payload: OutboundChunks<'_>) -> Result<Vec<u8>, RecordError> {
         let message = OutboundPlainMessage { typ, version: ProtocolVersion::TLSv1_2, payload };
         let record = self.encrypter.encrypt(message, self.sequence)?;
         self.sequence += 1;

@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use crate::certificate::CertificateFacts;
-use crate::error::Error;
+use crate::error::HandshakeError;
 use crate::trust::chain::NameScope;
 
 /// Whether the subject's common name may stand in for a subjectAltName that is absent.
@@ -19,6 +19,10 @@ pub enum CommonNamePolicy {
     /// It may not (RFC 9525 section 1.2).
     Ignore,
 }
+
+/// That a certificate names the host that was dialled.
+#[derive(Debug)]
+pub struct NameVerified(());
 
 /// Checks that a certificate names a host.
 ///
@@ -32,25 +36,29 @@ pub enum CommonNamePolicy {
 /// Other than OTP up to 27, and as OpenSSL: where `names` are constrained by an authority above, a common name does not
 /// count. Constraints are about alternative names, and it would escape them.
 ///
-/// The error is [`Error::NameMismatch`] with every name that was presented, or [`Error::CommonNameConstrained`].
+/// # Errors
+/// [`HandshakeError::NameMismatch`] with every name that was presented, or [`HandshakeError::CommonNameConstrained`].
 pub fn verify(
     facts: &CertificateFacts,
     host: &str,
     policy: CommonNamePolicy,
     names: NameScope,
-) -> Result<(), Error> {
+) -> Result<NameVerified, HandshakeError> {
     let is_named = match host.parse::<IpAddr>() {
         Ok(address) => facts.ip_addresses.contains(&address),
         Err(_) if facts.has_alt_names => facts.dns_names.iter().any(|name| name.eq_ignore_ascii_case(host)),
         Err(_) if policy == CommonNamePolicy::Ignore || !is_common_name(facts, host) => false,
         Err(_) if names == NameScope::Constrained => {
-            return Err(Error::CommonNameConstrained { expected: host.to_owned() });
+            return Err(HandshakeError::CommonNameConstrained { expected: host.to_owned() });
         }
         Err(_) => true,
     };
     match is_named && !host.is_empty() {
-        true => Ok(()),
-        false => Err(Error::NameMismatch { expected: host.to_owned(), presented: facts.presented_names() }),
+        true => Ok(NameVerified(())),
+        false => Err(HandshakeError::NameMismatch {
+            expected: host.to_owned(),
+            presented: facts.presented_names(),
+        }),
     }
 }
 

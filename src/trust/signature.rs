@@ -4,9 +4,9 @@
 //! (X.509 version 1), and it is never skipped, whatever the certificate policy.
 
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
-use rustls::{CertificateError, DigitallySignedStruct, PeerMisbehaved};
-use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
+use rustls::crypto::verify_tls13_signature_with_raw_key;
+use rustls::{CertificateError, DigitallySignedStruct, PeerMisbehaved, SignatureScheme};
+use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer};
 use x509_parser::certificate::X509Certificate;
 
 use crate::{certificate, provider};
@@ -49,18 +49,22 @@ pub(crate) fn on_certificate(subject: &X509Certificate<'_>, issuer: &X509Certifi
     found
 }
 
+/// The schemes that can be checked, which a peer is told.
+pub(crate) fn schemes() -> Vec<SignatureScheme> {
+    provider::signature_algorithms().supported_schemes()
+}
+
 /// Checks a TLS 1.3 CertificateVerify (RFC 8446 section 4.4.3).
 ///
 /// # Errors
 /// A bad encoding, a scheme that TLS 1.3 forbids, or a signature that is not by the certificate's key.
-pub fn verify_tls13(
+pub(crate) fn verify_tls13(
     message: &[u8],
     certificate: &CertificateDer<'_>,
     signature: &DigitallySignedStruct,
-    algorithms: &WebPkiSupportedAlgorithms,
 ) -> Result<HandshakeSignatureValid, rustls::Error> {
-    let key = certificate::spki_der(certificate).map_err(bad_encoding)?;
-    verify_tls13_signature_with_raw_key(message, &key, signature, algorithms)
+    let key = certificate::spki_der(certificate)?;
+    verify_tls13_signature_with_raw_key(message, &key, signature, &provider::signature_algorithms())
 }
 
 /// Checks a TLS 1.2 ServerKeyExchange or CertificateVerify (RFC 5246 section 7.4.3 and 7.4.8), whose signature
@@ -68,30 +72,39 @@ pub fn verify_tls13(
 ///
 /// # Errors
 /// A bad encoding, a scheme that was not offered, or a signature that is not by the certificate's key.
-pub fn verify_tls12(
+pub(crate) fn verify_tls12(
     message: &[u8],
     certificate: &CertificateDer<'_>,
     signature: &DigitallySignedStruct,
-    algorithms: &WebPkiSupportedAlgorithms,
 ) -> Result<HandshakeSignatureValid, rustls::Error> {
-    let spki = certificate::spki_der(certificate).map_err(bad_encoding)?;
+    let spki = certificate::spki_der(certificate)?;
     let key = webpki::RawPublicKeyEntity::try_from(&spki)
         .map_err(|_| rustls::Error::from(CertificateError::BadEncoding))?;
-    let (_, candidates) = algorithms
+    let (_, candidates) = provider::signature_algorithms()
         .mapping
         .iter()
         .find(|(scheme, _)| *scheme == signature.scheme)
         .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
-    let proves = |algorithm: &&dyn rustls_pki_types::SignatureVerificationAlgorithm| {
-        key.verify_signature(*algorithm, message, signature.signature()).is_ok()
-    };
-    if candidates.iter().any(proves) {
-        Ok(HandshakeSignatureValid::assertion())
-    } else {
-        Err(CertificateError::BadSignature.into())
-    }
+    let proofs =
+        candidates.iter().filter_map(|algorithm| KeyProven::by(&key, *algorithm, message, signature));
+    proofs.map(KeyProven::assertion).next().ok_or_else(|| CertificateError::BadSignature.into())
 }
 
-fn bad_encoding(_: crate::Error) -> rustls::Error {
-    CertificateError::BadEncoding.into()
+/// That a message was signed with the key of a certificate.
+struct KeyProven(());
+
+impl KeyProven {
+    fn by(
+        key: &webpki::RawPublicKeyEntity<'_>,
+        algorithm: &dyn SignatureVerificationAlgorithm,
+        message: &[u8],
+        signature: &DigitallySignedStruct,
+    ) -> Option<Self> {
+        key.verify_signature(algorithm, message, signature.signature()).ok().map(|()| Self(()))
+    }
+
+    /// What rustls wants to hear.
+    fn assertion(self) -> HandshakeSignatureValid {
+        HandshakeSignatureValid::assertion()
+    }
 }

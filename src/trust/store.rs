@@ -7,8 +7,13 @@ use rustls::pki_types::{CertificateDer, TrustAnchor};
 use webpki::anchor_from_trusted_cert;
 
 use crate::certificate;
-use crate::error::Error;
+use crate::error::ConfigError;
 use crate::pem;
+use crate::trust::oddity;
+
+/// The most bytes of names that are sent to a client. A certificate request is a handshake message, of which rustls takes
+/// 65,535 bytes, and it says other things besides.
+const SUBJECTS_LIMIT_BYTES: usize = 65_535 - 1_024;
 
 /// Where the certificates come from that verification starts from, and that complete a node's own chain.
 #[derive(Debug, Clone)]
@@ -32,14 +37,14 @@ impl TrustSource {
     ///
     /// # Errors
     /// Those of [`pem::certificates`], with the option.
-    pub(crate) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, Error> {
+    pub(crate) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
         match self {
             Self::File(path) => pem::certificates(path).map_err(|error| error.in_option(self.option())),
             Self::Certificates(certificates) => Ok(certificates.clone()),
         }
     }
 
-    /// What [`Error::NoTrustAnchor`] calls it.
+    /// What [`ConfigError::NoTrustAnchor`] calls it.
     fn path(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
@@ -47,10 +52,10 @@ impl TrustSource {
         }
     }
 
-    fn bad_certificate(&self, position: usize) -> Error {
+    fn bad_certificate(&self, position: usize) -> ConfigError {
         match self {
-            Self::File(path) => Error::BadCertificate { path: path.clone(), position },
-            Self::Certificates(_) => Error::BadTrustedCertificate { position },
+            Self::File(path) => ConfigError::BadCertificate { path: path.clone(), position },
+            Self::Certificates(_) => ConfigError::BadTrustedCertificate { position },
         }
     }
 }
@@ -82,22 +87,30 @@ impl TrustStore {
     }
 
     /// Loads a PEM file of certificates: see [`TrustStore::from_source`].
-    pub fn load(cacertfile: &Path) -> Result<Self, Error> {
+    pub fn load(cacertfile: &Path) -> Result<Self, ConfigError> {
         Self::from_source(&TrustSource::File(cacertfile.to_owned()))
     }
 
     /// Takes the certificates of `source`.
     ///
-    /// Roots of X.509 version 1 are accepted. Errors: [`Error::NoTrustAnchor`] when no certificate is
-    /// self-issued, [`Error::BadCertificate`] or [`Error::BadTrustedCertificate`] with the position of one that cannot
-    /// be used, and those of [`pem::certificates`].
-    pub fn from_source(source: &TrustSource) -> Result<Self, Error> {
+    /// Roots of X.509 version 1 are accepted.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoTrustAnchor`] when no certificate is self-issued, [`ConfigError::BadCertificate`] or
+    /// [`ConfigError::BadTrustedCertificate`] with the position of one that cannot be used, and those of
+    /// [`pem::certificates`].
+    pub fn from_source(source: &TrustSource) -> Result<Self, ConfigError> {
         let mut store = Self::empty();
         for (index, der) in source.certificates()?.into_iter().enumerate() {
-            store.add(der).ok_or_else(|| source.bad_certificate(index + 1).in_option(source.option()))?;
+            let oddity = oddity::of(&der);
+            store.add(der).ok_or_else(|| {
+                let position = index + 1;
+                let named = oddity.map(|oddity| ConfigError::OddTrustedCertificate { position, oddity });
+                named.unwrap_or_else(|| source.bad_certificate(position)).in_option(source.option())
+            })?;
         }
         match store.anchors.is_empty() {
-            true => Err(Error::NoTrustAnchor { path: source.path() }.in_option(source.option())),
+            true => Err(ConfigError::NoTrustAnchor { path: source.path() }.in_option(source.option())),
             false => Ok(store),
         }
     }
@@ -125,9 +138,14 @@ impl TrustStore {
     /// The names for the authorities field of a certificate request (RFC 8446 section 4.2.4).
     ///
     /// Those of the intermediates are among them: an OTP client that knows only its own certificate looks
-    /// for that one's issuer here, and sends nothing if it is not listed.
+    /// for that one's issuer here, and sends nothing if it is not listed. There are none where all of them do not fit
+    /// into a message, which the RFC allows, and so does RFC 5246 section 7.4.4.
     pub fn subjects(&self) -> &[DistinguishedName] {
-        &self.subjects
+        let bytes: usize = self.subjects.iter().map(|subject| 2 + subject.as_ref().len()).sum();
+        match bytes {
+            0..=SUBJECTS_LIMIT_BYTES => &self.subjects,
+            _ => &[],
+        }
     }
 
     fn add(&mut self, der: CertificateDer<'static>) -> Option<()> {

@@ -11,48 +11,15 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, OtherEr
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::certificate::{self, CertificateFacts};
-use crate::error::{ChainFault, Error};
-use crate::provider;
+use crate::error::{ChainFault, HandshakeError};
 use crate::trust::TrustStore;
-use crate::trust::chain::rules;
-use crate::trust::chain::{self, NameScope, PeerRole};
+use crate::trust::accepted;
+use crate::trust::chain::{self, ChainVerified, NameScope, PeerRole, rules};
 use crate::trust::hostname::{self, CommonNamePolicy};
-use crate::trust::referee::LastWord;
+use crate::trust::oddity;
+use crate::trust::policy::{ChainPolicy, ClientAuth, ExpectedName};
+use crate::trust::referee::{self, LastWord};
 use crate::trust::signature;
-
-/// How a peer's certificate chain is judged.
-#[derive(Clone)]
-pub enum ChainPolicy {
-    /// Any certificate will do: the link is encrypted, the peer is anyone.
-    Unchecked,
-    /// The chain must reach a trust anchor through at most `depth` intermediates that are not self-issued.
-    Anchored {
-        /// Trust anchors and spare intermediates.
-        trust: Arc<TrustStore>,
-        /// OTP's `depth`.
-        depth: usize,
-    },
-}
-
-/// Which name the server's certificate must carry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ExpectedName {
-    /// Any: only for links whose chain is not checked, or where the user turned the check off.
-    Any,
-    /// This host name or IP address.
-    Host(String),
-    /// The same, which a [`crate::trust::referee::Referee`] compares in its own way; without one it is like [`Self::Host`].
-    HostByReferee(String),
-}
-
-/// Whether a server insists on a client certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientAuth {
-    /// OTP's `fail_if_no_peer_cert false`: a client without certificate is let in.
-    Optional,
-    /// OTP's `fail_if_no_peer_cert true`.
-    Required,
-}
 
 /// What a verifier finds out, kept beside rustls, which has no room for it.
 #[derive(Clone, Default)]
@@ -61,7 +28,7 @@ pub(crate) struct Findings(Arc<Mutex<Found>>);
 #[derive(Default)]
 struct Found {
     /// Why it refused. rustls' own errors decide which alert is sent.
-    refusal: Option<Error>,
+    refusal: Option<HandshakeError>,
     /// What the path that it accepted says of names.
     names: Option<NameScope>,
 }
@@ -69,7 +36,7 @@ struct Found {
 impl Findings {
     /// Keeps `error` and gives the error of rustls that sends the alert which belongs to it. rustls sends no other
     /// alerts for a certificate than these: a referee's wish for one becomes certificate_unknown, in the reason, too.
-    fn refuse(&self, error: Error) -> rustls::Error {
+    fn refuse(&self, error: HandshakeError) -> rustls::Error {
         let carrier = match error.alert() {
             Some(AlertDescription::BadCertificate) => CertificateError::BadEncoding.into(),
             Some(AlertDescription::UnsupportedCertificate) => CertificateError::InvalidPurpose.into(),
@@ -78,14 +45,16 @@ impl Findings {
             Some(AlertDescription::UnknownCA) => CertificateError::UnknownIssuer.into(),
             Some(AlertDescription::DecryptError) => CertificateError::BadSignature.into(),
             Some(AlertDescription::AccessDenied) => CertificateError::ApplicationVerificationFailure.into(),
-            Some(AlertDescription::HandshakeFailure) => rustls::Error::General("refused".into()),
+            Some(AlertDescription::HandshakeFailure) => {
+                rustls::Error::Other(OtherError(Arc::new(error.clone())))
+            }
             _ => CertificateError::Other(OtherError(Arc::new(error.clone()))).into(),
         };
         self.0.lock().refusal = Some(match (error, &carrier) {
             (
-                Error::RefusedByReferee { reason, .. },
+                HandshakeError::RefusedByReferee { reason, .. },
                 rustls::Error::InvalidCertificate(CertificateError::Other(_)),
-            ) => Error::RefusedByReferee { alert: AlertDescription::CertificateUnknown, reason },
+            ) => HandshakeError::RefusedByReferee { alert: AlertDescription::CertificateUnknown, reason },
             (error, _) => error,
         });
         carrier
@@ -98,32 +67,32 @@ impl Findings {
         outcome: Result<HandshakeSignatureValid, rustls::Error>,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         outcome.map_err(|error| match certificate::unsupported_key(certificate) {
-            Some(kind) => self.refuse(Error::ChainRefused(ChainFault::PeerKey(kind))),
+            Some(kind) => self.refuse(HandshakeError::ChainRefused(ChainFault::PeerKey(kind))),
             None => error,
         })
     }
 
     /// Takes the reason for a refusal out, if there is one.
-    pub(crate) fn refusal(&self) -> Option<Error> {
+    pub(crate) fn refusal(&self) -> Option<HandshakeError> {
         self.0.lock().refusal.take()
     }
 
-    /// What the peer's path says of names. Nothing, if none was looked at.
-    pub(crate) fn names(&self) -> NameScope {
-        self.0.lock().names.unwrap_or(NameScope::Free)
+    /// What the peer's path says of names, if one was looked at.
+    pub(crate) fn names(&self) -> Option<NameScope> {
+        self.0.lock().names
     }
 
     /// Keeps what `verdict` says of names. Where webpki found no path and may be overruled, every certificate that might be
     /// in one counts.
     fn note_names(
         &self,
-        verdict: &Result<NameScope, Error>,
+        verdict: &Result<ChainVerified, HandshakeError>,
         intermediates: &[CertificateDer<'_>],
         trust: &TrustStore,
     ) {
         let of_any = |certificates| rules::name_scope_of(certificates).unwrap_or(NameScope::Constrained);
         self.0.lock().names = Some(match verdict {
-            Ok(names) => *names,
+            Ok(chain) => chain.names(),
             Err(_) if of_any(trust.certificates()) == NameScope::Free => of_any(intermediates),
             Err(_) => NameScope::Constrained,
         });
@@ -154,21 +123,72 @@ impl ServerVerifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
-    ) -> Result<(), Error> {
-        let ChainPolicy::Anchored { trust, depth } = &self.chain else {
-            return Ok(());
+    ) -> Result<accepted::Server, HandshakeError> {
+        let (trust, depth) = match self.chain.anchors() {
+            Ok(anchors) => anchors,
+            Err(waived) => return Ok(accepted::Server::Unchecked(waived)),
         };
-        let path = chain::verify(trust, *depth, end_entity, intermediates, PeerRole::Server, now);
-        self.findings.note_names(&path, intermediates, trust);
-        let verdict = path.and_then(|names| self.judge_name(end_entity, names));
-        self.last_word.on(end_entity, intermediates, verdict)
+        let chain = chain::verify(trust, depth, end_entity, intermediates, PeerRole::Server, now);
+        self.findings.note_names(&chain, intermediates, trust);
+        match &self.last_word {
+            LastWord::Webpki => {
+                let named = |error| oddity::named(error, end_entity, intermediates, trust);
+                let chain = chain.map_err(named)?;
+                let name = self.judge_name(end_entity, chain.names()).map_err(named)?;
+                Ok(accepted::Server::Verified(chain, name))
+            }
+            LastWord::Referee(referee) => {
+                let fault = chain.and_then(|chain| self.judge_name_before_referee(end_entity, &chain)).err();
+                let word = referee::ask(referee.as_ref(), end_entity, intermediates, fault)?;
+                Ok(accepted::Server::ByReferee(word))
+            }
+        }
     }
 
-    fn judge_name(&self, end_entity: &CertificateDer<'_>, names: NameScope) -> Result<(), Error> {
-        match (&self.name, &self.last_word) {
-            (ExpectedName::Any, _) | (ExpectedName::HostByReferee(_), LastWord::Referee(_)) => Ok(()),
-            (ExpectedName::Host(host) | ExpectedName::HostByReferee(host), _) => {
-                hostname::verify(&CertificateFacts::from_der(end_entity)?, host, self.common_name, names)
+    fn judge_name(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        names: NameScope,
+    ) -> Result<accepted::Name, HandshakeError> {
+        match self.name.host() {
+            Err(waived) => Ok(accepted::Name::Unchecked(waived)),
+            Ok(host) => {
+                let facts = CertificateFacts::from_der(end_entity)?;
+                hostname::verify(&facts, host, self.common_name, names).map(accepted::Name::Verified)
+            }
+        }
+    }
+
+    /// The name's fault for a referee, who has the last word on it; one that is left to it is not compared here.
+    fn judge_name_before_referee(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        chain: &ChainVerified,
+    ) -> Result<(), HandshakeError> {
+        match self.name {
+            ExpectedName::HostByReferee(_) => Ok(()),
+            _ => self.judge_name(end_entity, chain.names()).map(|_| ()),
+        }
+    }
+}
+
+impl ClientVerifier {
+    fn judge(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<accepted::Client, HandshakeError> {
+        let role = PeerRole::Client;
+        let chain = chain::verify(&self.trust, self.depth, end_entity, intermediates, role, now);
+        self.findings.note_names(&chain, intermediates, &self.trust);
+        match &self.last_word {
+            LastWord::Webpki => chain
+                .map(accepted::Client::Verified)
+                .map_err(|error| oddity::named(error, end_entity, intermediates, &self.trust)),
+            LastWord::Referee(referee) => {
+                referee::ask(referee.as_ref(), end_entity, intermediates, chain.err())
+                    .map(accepted::Client::ByReferee)
             }
         }
     }
@@ -184,7 +204,7 @@ impl ServerCertVerifier for ServerVerifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         self.judge(end_entity, intermediates, now)
-            .map(|()| ServerCertVerified::assertion())
+            .map(accepted::Server::assertion)
             .map_err(|error| self.findings.refuse(error))
     }
 
@@ -194,8 +214,7 @@ impl ServerCertVerifier for ServerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let outcome = signature::verify_tls12(message, cert, dss, &provider::signature_algorithms());
-        self.findings.proof(cert, outcome)
+        self.findings.proof(cert, signature::verify_tls12(message, cert, dss))
     }
 
     fn verify_tls13_signature(
@@ -204,12 +223,11 @@ impl ServerCertVerifier for ServerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let outcome = signature::verify_tls13(message, cert, dss, &provider::signature_algorithms());
-        self.findings.proof(cert, outcome)
+        self.findings.proof(cert, signature::verify_tls13(message, cert, dss))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider::signature_algorithms().supported_schemes()
+        signature::schemes()
     }
 }
 
@@ -228,12 +246,8 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        let role = PeerRole::Client;
-        let path = chain::verify(&self.trust, self.depth, end_entity, intermediates, role, now);
-        self.findings.note_names(&path, intermediates, &self.trust);
-        self.last_word
-            .on(end_entity, intermediates, path.map(|_names| ()))
-            .map(|()| ClientCertVerified::assertion())
+        self.judge(end_entity, intermediates, now)
+            .map(accepted::Client::assertion)
             .map_err(|error| self.findings.refuse(error))
     }
 
@@ -243,8 +257,7 @@ impl ClientCertVerifier for ClientVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let outcome = signature::verify_tls12(message, cert, dss, &provider::signature_algorithms());
-        self.findings.proof(cert, outcome)
+        self.findings.proof(cert, signature::verify_tls12(message, cert, dss))
     }
 
     fn verify_tls13_signature(
@@ -253,12 +266,11 @@ impl ClientCertVerifier for ClientVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let outcome = signature::verify_tls13(message, cert, dss, &provider::signature_algorithms());
-        self.findings.proof(cert, outcome)
+        self.findings.proof(cert, signature::verify_tls13(message, cert, dss))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider::signature_algorithms().supported_schemes()
+        signature::schemes()
     }
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, ContentType, InvalidMessage, PeerIncompatible};
-use rustls_dist::error::{Error, UnsupportedKey, alert_name};
+use rustls_dist::error::{
+    ConfigError, Error, HandshakeError, KINDS, RecordError, UnsupportedKey, alert_name,
+};
 
 fn path() -> PathBuf {
     PathBuf::from("/etc/node.pem")
@@ -25,53 +27,74 @@ fn about_files() -> Vec<Error> {
         UnsupportedKey::Other("1.2.3".into()),
     ];
     let mut errors = vec![
-        Error::FileNotFound { path: path() },
-        Error::FileUnreadable { path: path(), reason: ErrorKind::PermissionDenied },
-        Error::FileUnreadable { path: path(), reason: ErrorKind::TimedOut },
-        Error::FileNotRegular { path: path() },
-        Error::FileTooLarge { path: path(), limit_bytes: 7 },
-        Error::NotPem { path: path() },
-        Error::NoCertificate { path: path() },
-        Error::BadCertificate { path: path(), position: 2 },
-        Error::NoPrivateKey { path: path() },
-        Error::SeveralPrivateKeys { path: path() },
-        Error::BadPrivateKey { path: path() },
-        Error::PasswordMissing { path: path() },
-        Error::PasswordWrong { path: path() },
-        Error::LegacyEncryptedKey { path: path() },
-        Error::UnsupportedKeyEncryption { path: path() },
-        Error::KeyMismatch { certfile: path(), keyfile: path() },
-        Error::ChainTooLong { path: path(), count: 11, limit: 10 },
-        Error::NoTrustAnchor { path: path() },
+        ConfigError::FileNotFound { path: path() },
+        ConfigError::FileUnreadable { path: path(), reason: ErrorKind::PermissionDenied },
+        ConfigError::FileUnreadable { path: path(), reason: ErrorKind::TimedOut },
+        ConfigError::FileNotRegular { path: path() },
+        ConfigError::FileTooLarge { path: path(), limit_bytes: 7 },
+        ConfigError::NotPem { path: path() },
+        ConfigError::NoCertificate { path: path() },
+        ConfigError::BadCertificate { path: path(), position: 2 },
+        ConfigError::NoPrivateKey { path: path() },
+        ConfigError::SeveralPrivateKeys { path: path() },
+        ConfigError::BadPrivateKey { path: path() },
+        ConfigError::PasswordMissing { path: path() },
+        ConfigError::PasswordWrong { path: path() },
+        ConfigError::LegacyEncryptedKey { path: path() },
+        ConfigError::UnsupportedKeyEncryption { path: path() },
+        ConfigError::KeyMismatch { certfile: path(), keyfile: path() },
+        ConfigError::ChainTooLong { path: path(), count: 11, limit: 10 },
+        ConfigError::NoTrustAnchor { path: path() },
     ];
-    errors.extend(kinds.map(|kind| Error::UnsupportedKey { path: path(), kind }));
-    errors
+    errors.extend(kinds.map(|kind| ConfigError::UnsupportedKey { path: path(), kind }));
+    errors.into_iter().map(Error::from).collect()
+}
+
+fn about_options() -> [ConfigError; 4] {
+    [
+        ConfigError::UnknownCipher { name: "x".into() },
+        ConfigError::UnsupportedCipher { name: "x".into() },
+        ConfigError::NoCipherForVersion { version: "tlsv1.3" },
+        ConfigError::OptionMissing { option: "cacertfile", because: "verify_peer" },
+    ]
+}
+
+fn about_handshakes() -> [HandshakeError; 8] {
+    [
+        HandshakeError::Tls(rustls::Error::DecryptError),
+        HandshakeError::ChainTooDeep { intermediates: 3, depth: 2 },
+        HandshakeError::NameMismatch { expected: "a".into(), presented: vec![] },
+        HandshakeError::NameMismatch { expected: "a".into(), presented: vec!["DNS:b".into()] },
+        HandshakeError::AlertReceived(AlertDescription::UnknownCA),
+        HandshakeError::HandshakeTooLarge { limit_bytes: 7 },
+        HandshakeError::HelloTooLarge { limit_bytes: 7 },
+        HandshakeError::Panicked,
+    ]
+}
+
+fn about_records() -> [RecordError; 13] {
+    [
+        RecordError::RecordTooLong { length_bytes: 65535 },
+        RecordError::BadRecord,
+        RecordError::UnexpectedRecord(ContentType::Heartbeat),
+        RecordError::TooManyEmptyRecords,
+        RecordError::TooManyKeyUpdates,
+        RecordError::UnexpectedHandshakeMessage { message_type: 1 },
+        RecordError::RenegotiationRefused,
+        RecordError::PacketTooLong { length_bytes: 9, limit_bytes: 8 },
+        RecordError::KeysExhausted,
+        RecordError::Closed,
+        RecordError::RecordOversized,
+        RecordError::UntypedRecord,
+        RecordError::UnknownKeys,
+    ]
 }
 
 fn about_the_rest() -> Vec<Error> {
-    vec![
-        Error::UnknownCipher { name: "x".into() },
-        Error::UnsupportedCipher { name: "x".into() },
-        Error::NoCipherForVersion { version: "tlsv1.3" },
-        Error::OptionMissing { option: "cacertfile", because: "verify_peer" },
-        Error::Tls(rustls::Error::DecryptError),
-        Error::ChainTooDeep { intermediates: 3, depth: 2 },
-        Error::NameMismatch { expected: "a".into(), presented: vec![] },
-        Error::NameMismatch { expected: "a".into(), presented: vec!["DNS:b".into()] },
-        Error::AlertReceived(AlertDescription::UnknownCA),
-        Error::HandshakeTooLarge { limit_bytes: 7 },
-        Error::HelloTooLarge { limit_bytes: 7 },
-        Error::RecordTooLong { length_bytes: 65535 },
-        Error::BadRecord,
-        Error::UnexpectedRecord(ContentType::Heartbeat),
-        Error::TooManyEmptyRecords,
-        Error::TooManyKeyUpdates,
-        Error::UnexpectedHandshakeMessage { message_type: 1 },
-        Error::RenegotiationRefused,
-        Error::PacketTooLong { length_bytes: 9, limit_bytes: 8 },
-        Error::KeysExhausted,
-        Error::Closed,
-    ]
+    let mut errors: Vec<Error> = about_options().map(Error::from).into();
+    errors.extend(about_handshakes().map(Error::from));
+    errors.extend(about_records().map(Error::from));
+    errors
 }
 
 #[test]
@@ -90,6 +113,16 @@ fn every_error_is_one_sentence_of_its_own() {
 }
 
 #[test]
+fn the_list_of_kinds_has_each_once() {
+    let mut kinds = KINDS.to_vec();
+    kinds.sort();
+    kinds.dedup();
+    assert_eq!(kinds.len(), KINDS.len());
+    let errors = about_files().into_iter().chain(about_the_rest());
+    assert!(errors.into_iter().all(|error| KINDS.contains(&error.kind())));
+}
+
+#[test]
 fn errors_about_files_name_the_file_and_owe_the_peer_no_details() {
     for error in about_files() {
         assert!(error.to_string().contains("/etc/node.pem"), "{error}");
@@ -99,43 +132,46 @@ fn errors_about_files_name_the_file_and_owe_the_peer_no_details() {
 
 #[test]
 fn options_are_added_once_and_only_where_none_is_known() {
-    let error = Error::NotPem { path: path() }.in_option("certfile").in_option("keyfile");
+    let error = ConfigError::NotPem { path: path() }.in_option("certfile").in_option("keyfile");
     assert_eq!(error.option(), Some("certfile"));
     assert_eq!(error.kind(), "not_pem");
-    assert_eq!(*error.cause(), Error::NotPem { path: path() });
+    assert_eq!(*error.cause(), ConfigError::NotPem { path: path() });
     assert!(error.to_string().starts_with("certfile: /etc/node.pem"));
     assert!(std::error::Error::source(&error).is_some());
-    let error = Error::PasswordWrong { path: path() };
+    let error = ConfigError::PasswordWrong { path: path() };
     assert_eq!(error.clone().in_option("keyfile"), error);
 }
 
 #[test]
 fn alerts_follow_the_rfc() {
     use AlertDescription as A;
-    let certificate = |verdict| Error::Tls(rustls::Error::InvalidCertificate(verdict));
-    let cases = [
-        (Error::NameMismatch { expected: "a".into(), presented: vec![] }, Some(A::BadCertificate)),
-        (Error::ChainTooDeep { intermediates: 3, depth: 2 }, Some(A::UnknownCA)),
-        (Error::HandshakeTooLarge { limit_bytes: 7 }, Some(A::DecodeError)),
-        (Error::HelloTooLarge { limit_bytes: 7 }, Some(A::DecodeError)),
-        (Error::RecordTooLong { length_bytes: 65535 }, Some(A::RecordOverflow)),
-        (Error::BadRecord, Some(A::BadRecordMac)),
-        (Error::UnexpectedRecord(ContentType::Heartbeat), Some(A::UnexpectedMessage)),
-        (Error::TooManyEmptyRecords, Some(A::UnexpectedMessage)),
-        (Error::TooManyKeyUpdates, Some(A::UnexpectedMessage)),
-        (Error::UnexpectedHandshakeMessage { message_type: 1 }, Some(A::UnexpectedMessage)),
-        (Error::RenegotiationRefused, Some(A::NoRenegotiation)),
-        (Error::PacketTooLong { length_bytes: 9, limit_bytes: 8 }, Some(A::InternalError)),
-        (Error::KeysExhausted, Some(A::CloseNotify)),
-        (Error::AlertReceived(A::UnknownCA), None),
-        (rustls::Error::AlertReceived(A::UnknownCA).into(), None),
-        (Error::Closed, None),
-        (certificate(CertificateError::Expired), Some(A::CertificateExpired)),
-        (certificate(CertificateError::UnknownIssuer), Some(A::UnknownCA)),
-        (certificate(CertificateError::Revoked), Some(A::CertificateRevoked)),
-        (certificate(CertificateError::NotValidForName), Some(A::BadCertificate)),
-        (certificate(CertificateError::BadSignature), Some(A::DecryptError)),
-        (Error::CommonNameConstrained { expected: "a".into() }, Some(A::BadCertificate)),
+    let certificate = |verdict| HandshakeError::Tls(rustls::Error::InvalidCertificate(verdict));
+    let cases: [(Error, _); 22] = [
+        (
+            HandshakeError::NameMismatch { expected: "a".into(), presented: vec![] }.into(),
+            Some(A::BadCertificate),
+        ),
+        (HandshakeError::ChainTooDeep { intermediates: 3, depth: 2 }.into(), Some(A::UnknownCA)),
+        (HandshakeError::HandshakeTooLarge { limit_bytes: 7 }.into(), Some(A::DecodeError)),
+        (HandshakeError::HelloTooLarge { limit_bytes: 7 }.into(), Some(A::DecodeError)),
+        (RecordError::RecordTooLong { length_bytes: 65535 }.into(), Some(A::RecordOverflow)),
+        (RecordError::BadRecord.into(), Some(A::BadRecordMac)),
+        (RecordError::UnexpectedRecord(ContentType::Heartbeat).into(), Some(A::UnexpectedMessage)),
+        (RecordError::TooManyEmptyRecords.into(), Some(A::UnexpectedMessage)),
+        (RecordError::TooManyKeyUpdates.into(), Some(A::UnexpectedMessage)),
+        (RecordError::UnexpectedHandshakeMessage { message_type: 1 }.into(), Some(A::UnexpectedMessage)),
+        (RecordError::RenegotiationRefused.into(), Some(A::NoRenegotiation)),
+        (RecordError::PacketTooLong { length_bytes: 9, limit_bytes: 8 }.into(), Some(A::InternalError)),
+        (RecordError::KeysExhausted.into(), Some(A::CloseNotify)),
+        (HandshakeError::AlertReceived(A::UnknownCA).into(), None),
+        (HandshakeError::from(rustls::Error::AlertReceived(A::UnknownCA)).into(), None),
+        (RecordError::Closed.into(), None),
+        (certificate(CertificateError::Expired).into(), Some(A::CertificateExpired)),
+        (certificate(CertificateError::UnknownIssuer).into(), Some(A::UnknownCA)),
+        (certificate(CertificateError::Revoked).into(), Some(A::CertificateRevoked)),
+        (certificate(CertificateError::NotValidForName).into(), Some(A::BadCertificate)),
+        (certificate(CertificateError::BadSignature).into(), Some(A::DecryptError)),
+        (HandshakeError::CommonNameConstrained { expected: "a".into() }.into(), Some(A::BadCertificate)),
     ];
     for (error, alert) in cases {
         assert_eq!(error.alert(), alert, "{error}");
@@ -146,7 +182,8 @@ fn alerts_follow_the_rfc() {
 fn verdicts_on_certificates_have_tags_and_dates() {
     let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
     let (time, not_after) = (at(1_700_000_000), at(1_600_000_000));
-    let error = Error::from(rustls::Error::from(CertificateError::ExpiredContext { time, not_after }));
+    let error =
+        HandshakeError::from(rustls::Error::from(CertificateError::ExpiredContext { time, not_after }));
     assert_eq!(error.kind(), "certificate_expired");
     let expected = "a certificate in the peer's chain expired on 2020-09-13 12:26:40 UTC, and it is 2023-11-14 \
                     22:13:20 UTC now";
@@ -162,7 +199,7 @@ fn verdicts_on_certificates_have_tags_and_dates() {
         (CertificateError::InvalidPurpose, "wrong_key_usage"),
     ];
     for (verdict, kind) in kinds {
-        assert_eq!(Error::from(rustls::Error::from(verdict)).kind(), kind);
+        assert_eq!(HandshakeError::from(rustls::Error::from(verdict)).kind(), kind);
     }
 }
 
@@ -181,7 +218,7 @@ fn alerts_have_the_names_of_the_rfc() {
 #[test]
 fn texts_of_a_peer_are_cut_and_escaped() {
     let subject = format!("CN=\u{1b}[31mred\n\u{202e}{}", "x".repeat(60_000));
-    let error = Error::CertificateExpired {
+    let error = HandshakeError::CertificateExpired {
         subject,
         serial: "01AB".into(),
         not_after_unix_s: 1_600_000_000,
@@ -196,7 +233,7 @@ fn texts_of_a_peer_are_cut_and_escaped() {
         ("certificate_expired", Some(AlertDescription::CertificateExpired))
     );
     let presented = (0..5000).map(|n| format!("DNS:{n}.example")).collect();
-    let mismatch = Error::NameMismatch { expected: "a".into(), presented }.to_string();
+    let mismatch = HandshakeError::NameMismatch { expected: "a".into(), presented }.to_string();
     assert!(mismatch.len() < 400, "{mismatch}");
 }
 
@@ -215,7 +252,7 @@ fn faults_without_a_sentence_are_told_in_words() {
         (CertificateError::InvalidOcspResponse.into(), "invalid ocsp response"),
     ];
     for (fault, words) in faults {
-        let text = Error::from(fault).to_string();
+        let text = HandshakeError::from(fault).to_string();
         assert!(text.contains(words) && !text.contains(['{', '"']), "{text}");
         assert!(!text.contains("ServerName"), "{text}");
     }

@@ -17,8 +17,8 @@ use rustls::{
     SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite,
 };
 use rustls_dist::handshake::{Failure, Handshake, Progress};
+use rustls_dist::trust::policy::ExpectedName;
 use rustls_dist::trust::referee::LastWord;
-use rustls_dist::trust::verifier::ExpectedName;
 use support::pki::{HOST, Spec};
 use support::raw::client_config_with;
 

@@ -13,12 +13,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::ResolvesServerCert;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{AlertDescription, Connection, NamedGroup, ProtocolVersion};
-use rustls_dist::error::{ChainFault, Error};
+use rustls_dist::error::{ChainFault, HandshakeError};
 use rustls_dist::handshake::{Failure, Handshake, MAX_HANDSHAKE_BYTES, MAX_HELLO_BYTES, Progress, Step};
 use rustls_dist::record::Event;
 use rustls_dist::session::Session;
+use rustls_dist::trust::policy::{ClientAuth, ExpectedName};
 use rustls_dist::trust::referee::LastWord;
-use rustls_dist::trust::verifier::{ClientAuth, ExpectedName};
 use support::buffered;
 use support::link::{open, packet, packets, sessions, shake_sides, shake_specs, suites};
 use support::pki::{CA, EC, HOST, Pair, Spec, issue, version_1};
@@ -129,7 +129,7 @@ fn certificates_of_version_1_pass_where_nothing_is_checked() {
 
             let believer = Spec { trust: Some(old.chain.clone()), ..Spec::default() };
             let failure = shake_specs(&believer, &server).client.failure();
-            assert_eq!(failure.error, Error::ChainRefused(ChainFault::UnsupportedVersion));
+            assert_eq!(failure.error, HandshakeError::ChainRefused(ChainFault::UnsupportedVersion));
         }
     }
 }
@@ -257,7 +257,7 @@ fn what_is_not_tls_is_refused_at_once() {
 
 #[test]
 fn more_than_a_handshake_may_hold_is_refused() {
-    let too_large = Error::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES };
+    let too_large = HandshakeError::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES };
 
     // A certificate message of almost 64 KiB, of which three records arrive: nothing to object to, and the bytes count.
     let spec = Spec::version(ProtocolVersion::TLSv1_2);
@@ -299,7 +299,7 @@ fn in_pieces(mut ours: Box<Handshake>, bytes: &[u8]) -> Result<Box<Handshake>, F
 
 #[test]
 fn a_hello_may_not_be_longer_than_any_client_needs() {
-    let refusal = Error::HelloTooLarge { limit_bytes: MAX_HELLO_BYTES };
+    let refusal = HandshakeError::HelloTooLarge { limit_bytes: MAX_HELLO_BYTES };
     let alert = [21, 3, 3, 0, 2, 2, AlertDescription::DecodeError.into()];
     let server = Spec::default().server().unwrap();
     let fresh = || Box::new(Handshake::server(&server, LastWord::Webpki).unwrap());

@@ -15,14 +15,14 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, ProtocolVersion, ServerConnection};
 use rustls_dist::config::JudgedBy;
-use rustls_dist::error::Error;
+use rustls_dist::error::HandshakeError;
 use rustls_dist::handshake::{Failure, Handshake, Progress};
 use rustls_dist::pem;
 use rustls_dist::record::Event;
 use rustls_dist::trust::TrustStore;
 use rustls_dist::trust::chain::{self, PeerRole};
-use rustls_dist::trust::referee::{Case, LastWord, Referee};
-use rustls_dist::trust::verifier::ExpectedName;
+use rustls_dist::trust::policy::ExpectedName;
+use rustls_dist::trust::referee::{Case, LastWord, Referee, Ruling};
 use support::Folder;
 use support::link::{End, Shaken, open, shake, shake_specs, whole};
 use support::pki::{CA, HOST, NOW_UNIX_S, OTHER_CA, Pair, Spec, authority, issue};
@@ -38,7 +38,13 @@ enum By {
 }
 
 /// The end `by` has to fail with `kind` and send `alert`, and the other end has to understand.
-fn check(shaken: Shaken, by: By, version: ProtocolVersion, kind: &str, alert: AlertDescription) -> Error {
+fn check(
+    shaken: Shaken,
+    by: By,
+    version: ProtocolVersion,
+    kind: &str,
+    alert: AlertDescription,
+) -> HandshakeError {
     let (refuser, refused, rest) = match by {
         By::Client => (shaken.client, shaken.server, shaken.rest_for_server),
         By::Server => (shaken.server, shaken.client, shaken.rest_for_client),
@@ -50,7 +56,9 @@ fn check(shaken: Shaken, by: By, version: ProtocolVersion, kind: &str, alert: Al
         assert_eq!(failure.send, [21, 3, 3, 0, 2, 2, alert.into()], "{by:?} {kind}");
     }
     match refused {
-        End::Failed(failure) => assert_eq!(failure.error, Error::AlertReceived(alert), "{by:?} {version:?}"),
+        End::Failed(failure) => {
+            assert_eq!(failure.error, HandshakeError::AlertReceived(alert), "{by:?} {version:?}")
+        }
         End::Done(mut session) => {
             assert_eq!(version, ProtocolVersion::TLSv1_3, "only there a client is done before it is judged");
             assert_eq!(open(&mut session.rx, &rest), Ok((vec![], vec![Event::Alert(alert)])));
@@ -153,7 +161,7 @@ fn a_chain_deeper_than_allowed() {
             let alert = AlertDescription::UnknownCA;
             let error =
                 check(shake_specs(&judge(depth), &owner), By::Client, version, "chain_too_deep", alert);
-            assert!(matches!(error, Error::ChainTooDeep { depth: said, .. } if said == depth));
+            assert!(matches!(error, HandshakeError::ChainTooDeep { depth: said, .. } if said == depth));
             check(shake_specs(&owner, &judge(depth)), By::Server, version, "chain_too_deep", alert);
         }
     }
@@ -181,7 +189,7 @@ fn a_server_with_another_name() {
         let server = Handshake::server(&spec.server().unwrap(), LastWord::Webpki).unwrap();
         let shaken = shake(client, server, whole);
         let error = check(shaken, By::Client, version, "name_mismatch", AlertDescription::BadCertificate);
-        let Error::NameMismatch { expected, presented } = error else { panic!("{error:?}") };
+        let HandshakeError::NameMismatch { expected, presented } = error else { panic!("{error:?}") };
         assert_eq!(expected, "other.example");
         assert!(presented.iter().any(|name| name.contains("node.example")), "{presented:?}");
     }
@@ -227,8 +235,8 @@ fn nothing_in_common() {
 struct Refuses(AlertDescription);
 
 impl Referee for Refuses {
-    fn judge(&self, _case: Case) -> Result<(), Error> {
-        Err(Error::RefusedByReferee { alert: self.0, reason: "no".to_owned() })
+    fn judge(&self, _case: Case) -> Ruling {
+        Ruling::Refused { alert: self.0, reason: "no".to_owned() }
     }
 }
 
@@ -248,7 +256,7 @@ fn the_alert_of_a_referee_is_the_one_that_is_sent() {
             assert_eq!(failure.alert, failure.error.alert());
             let said = failure.alert.unwrap();
             assert!(said == wish || said == AlertDescription::CertificateUnknown, "{wish:?}: {said:?}");
-            assert_eq!(shaken.server.failure().error, Error::AlertReceived(said), "{wish:?}");
+            assert_eq!(shaken.server.failure().error, HandshakeError::AlertReceived(said), "{wish:?}");
         }
     }
 }

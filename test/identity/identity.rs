@@ -6,7 +6,7 @@ mod support;
 use std::path::PathBuf;
 
 use rustls::pki_types::CertificateDer;
-use rustls_dist::error::Error;
+use rustls_dist::error::ConfigError;
 use rustls_dist::identity::private_key::Password;
 use rustls_dist::identity::{Identity, IdentityFiles};
 use rustls_dist::pem;
@@ -65,7 +65,7 @@ fn check_chain(folder: &Folder, certfile: &str, cacertfile: Option<&str>, expect
     assert_eq!(identity.certified_key().cert, expected);
 }
 
-fn failure(folder: &Folder, certfile: &str, keyfile: Option<&str>, cacertfile: Option<&str>) -> Error {
+fn failure(folder: &Folder, certfile: &str, keyfile: Option<&str>, cacertfile: Option<&str>) -> ConfigError {
     let path = |name: &str| folder.path(name);
     let above = cacertfile.map(|name| TrustSource::File(path(name)));
     Identity::load(&files(path(certfile), keyfile.map(path), None), above.as_ref()).unwrap_err()
@@ -152,7 +152,7 @@ fn no_more_than_ten_certificates() {
     check_chain(&folder, "ten", Some("cas"), &names[..10]);
     let path = folder.join("eleven", &names[..11]);
     let error = failure(&folder, "eleven", Some("level12.key"), None);
-    assert_eq!(error, Error::ChainTooLong { path, count: 11, limit: 10 });
+    assert_eq!(error, ConfigError::ChainTooLong { path, count: 11, limit: 10 });
     assert_eq!(error.option(), Some("certfile"));
 }
 
@@ -178,7 +178,7 @@ fn key_and_certificate_in_one_file() {
     let password = Password::from(b"secret".to_vec());
     assert!(Identity::load(&files(certfile.clone(), None, Some(password)), None).is_ok());
     let error = Identity::load(&files(certfile.clone(), None, None), None).unwrap_err();
-    assert_eq!(error, Error::PasswordMissing { path: certfile });
+    assert_eq!(error, ConfigError::PasswordMissing { path: certfile });
 }
 
 #[test]
@@ -198,7 +198,8 @@ fn every_kind_of_key_is_recognised_as_the_certificates() {
         check_chain(&folder, &own, None, &[&own]);
         let keyfile = format!("{other}.key");
         let error = failure(&folder, &own, Some(&keyfile), None);
-        let expected = Error::KeyMismatch { certfile: folder.path(&own), keyfile: folder.path(&keyfile) };
+        let expected =
+            ConfigError::KeyMismatch { certfile: folder.path(&own), keyfile: folder.path(&keyfile) };
         assert_eq!(error, expected);
         assert_eq!(error.option(), Some("keyfile"));
     }
@@ -208,16 +209,20 @@ fn every_kind_of_key_is_recognised_as_the_certificates() {
 #[test]
 fn errors_name_the_option_to_blame() {
     let folder = three_levels();
-    let not_found = |name: &str| Error::FileNotFound { path: folder.path(name) };
+    let not_found = |name: &str| ConfigError::FileNotFound { path: folder.path(name) };
     let cases = [
         (failure(&folder, "absent", Some("leaf.key"), None), "certfile", not_found("absent")),
         (failure(&folder, "leaf", Some("absent"), None), "keyfile", not_found("absent")),
         (failure(&folder, "leaf", Some("leaf.key"), Some("absent")), "cacertfile", not_found("absent")),
-        (failure(&folder, "leaf", None, None), "certfile", Error::NoPrivateKey { path: folder.path("leaf") }),
+        (
+            failure(&folder, "leaf", None, None),
+            "certfile",
+            ConfigError::NoPrivateKey { path: folder.path("leaf") },
+        ),
         (
             failure(&folder, "leaf.key", Some("leaf.key"), None),
             "certfile",
-            Error::NoCertificate { path: folder.path("leaf.key") },
+            ConfigError::NoCertificate { path: folder.path("leaf.key") },
         ),
     ];
     for (error, option, cause) in cases {
@@ -243,6 +248,6 @@ fn damaged_certificates_are_found_with_their_position() {
     for text in damaged {
         folder.write("damaged", text);
         let path = folder.join("list", &["leaf.key", "leaf", "damaged"]);
-        assert_eq!(pem::certificates(&path), Err(Error::BadCertificate { path, position: 2 }));
+        assert_eq!(pem::certificates(&path), Err(ConfigError::BadCertificate { path, position: 2 }));
     }
 }

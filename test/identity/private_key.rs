@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rustls::SignatureScheme;
-use rustls_dist::error::{Error, UnsupportedKey};
+use rustls_dist::error::{ConfigError, UnsupportedKey};
 use rustls_dist::identity::private_key::{Password, load};
 use support::Folder;
 
@@ -30,14 +30,14 @@ fn check(folder: &Folder, name: &str, password: Option<&str>) {
     assert!(!key.choose_scheme(&schemes).unwrap().sign(b"message").unwrap().is_empty());
 }
 
-fn failure(path: &Path, password: Option<&str>) -> Error {
+fn failure(path: &Path, password: Option<&str>) -> ConfigError {
     let password = password.map(|text| Password::from(text.as_bytes().to_vec()));
     load(path, password.as_ref()).unwrap_err()
 }
 
 fn unsupported(folder: &Folder, name: &str) -> UnsupportedKey {
     match failure(&folder.path(name), None) {
-        Error::UnsupportedKey { kind, path } if path == folder.path(name) => kind,
+        ConfigError::UnsupportedKey { kind, path } if path == folder.path(name) => kind,
         other => panic!("{name}: {other}"),
     }
 }
@@ -116,12 +116,12 @@ fn passwords() {
     folder.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out plain");
     folder.openssl(&format!("{ENCRYPT} -in plain -out encrypted -iter 1"));
     let path = folder.path("encrypted");
-    assert_eq!(failure(&path, None), Error::PasswordMissing { path: path.clone() });
+    assert_eq!(failure(&path, None), ConfigError::PasswordMissing { path: path.clone() });
     assert_eq!(failure(&path, None).option(), Some("password"));
     // Enough wrong passwords that some leave valid padding behind.
     for number in 0..1000 {
         let password = format!("wrong{number}");
-        assert_eq!(failure(&path, Some(&password)), Error::PasswordWrong { path: path.clone() });
+        assert_eq!(failure(&path, Some(&password)), ConfigError::PasswordWrong { path: path.clone() });
     }
     assert_eq!(format!("{:?}", Password::from(b"secret".to_vec())), "Password(hidden)");
 }
@@ -131,14 +131,14 @@ fn encryption_that_is_not_supported() {
     let folder = Folder::new();
     folder.openssl("genrsa -traditional -aes256 -passout pass:secret -out legacy 2048");
     let path = folder.path("legacy");
-    assert_eq!(failure(&path, Some("secret")), Error::LegacyEncryptedKey { path: path.clone() });
-    assert_eq!(failure(&path, None), Error::LegacyEncryptedKey { path });
+    assert_eq!(failure(&path, Some("secret")), ConfigError::LegacyEncryptedKey { path: path.clone() });
+    assert_eq!(failure(&path, None), ConfigError::LegacyEncryptedKey { path });
 
     folder.openssl("genrsa -out plain 2048");
     for way in ["-v1 PBE-SHA1-3DES", "-v2 camellia-256-cbc"] {
         folder.openssl(&format!("{ENCRYPT} {way} -in plain -out encrypted"));
         let path = folder.path("encrypted");
-        let expected = Error::UnsupportedKeyEncryption { path: path.clone() };
+        let expected = ConfigError::UnsupportedKeyEncryption { path: path.clone() };
         assert_eq!(failure(&path, Some("secret")), expected, "{way}");
     }
     // The commands in the messages do help.
@@ -163,19 +163,27 @@ fn kinds_that_ring_does_not_have() {
         ),
         ("ed448", "ED448", UnsupportedKey::Ed448),
         ("x25519", "X25519", UnsupportedKey::Other("1.3.101.110".into())),
-        (
-            "rsa-pss",
-            "RSA-PSS -pkeyopt rsa_keygen_bits:2048",
-            UnsupportedKey::Other("1.2.840.113549.1.1.10".into()),
-        ),
+        ("rsa-pss", "RSA-PSS -pkeyopt rsa_keygen_bits:2048", UnsupportedKey::RsaPss),
         ("rsa1024", "RSA -pkeyopt rsa_keygen_bits:1024", UnsupportedKey::RsaSize { bits: 1024 }),
         ("rsa2047", "RSA -pkeyopt rsa_keygen_bits:2047", UnsupportedKey::RsaSize { bits: 2047 }),
+        ("rsa2056", "RSA -pkeyopt rsa_keygen_bits:2056", UnsupportedKey::RsaSize { bits: 2056 }),
+        ("rsa2560", "RSA -pkeyopt rsa_keygen_bits:2560", UnsupportedKey::RsaSize { bits: 2560 }),
         ("rsa2100", "RSA -pkeyopt rsa_keygen_bits:2100", UnsupportedKey::RsaSize { bits: 2100 }),
         ("rsa4608", "RSA -pkeyopt rsa_keygen_bits:4608", UnsupportedKey::RsaSize { bits: 4608 }),
         (
             "exponent3",
             "RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_pubexp:3",
             UnsupportedKey::RsaExponent,
+        ),
+        (
+            "exponent34",
+            "RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_pubexp:8589934593",
+            UnsupportedKey::RsaExponent,
+        ),
+        (
+            "primes3",
+            "RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_primes:3",
+            UnsupportedKey::RsaPrimes,
         ),
         (
             "exponent257",
@@ -232,14 +240,14 @@ fn files_without_a_usable_key() {
     let folder = Folder::new();
     folder.openssl("req -x509 -newkey rsa:2048 -nodes -keyout key -out certificate -subj /CN=node");
     let path = folder.path("certificate");
-    assert_eq!(failure(&path, None), Error::NoPrivateKey { path });
+    assert_eq!(failure(&path, None), ConfigError::NoPrivateKey { path });
     let path = folder.join("two", &["key", "certificate", "key"]);
-    assert_eq!(failure(&path, None), Error::SeveralPrivateKeys { path });
+    assert_eq!(failure(&path, None), ConfigError::SeveralPrivateKeys { path });
     folder.openssl("pkey -in key -outform DER -out der");
     let path = folder.path("der");
-    assert_eq!(failure(&path, None), Error::NotPem { path });
+    assert_eq!(failure(&path, None), ConfigError::NotPem { path });
     let path = folder.write("empty", "");
-    assert_eq!(failure(&path, None), Error::NotPem { path });
+    assert_eq!(failure(&path, None), ConfigError::NotPem { path });
 
     let key = std::fs::read_to_string(folder.path("key")).unwrap();
     let end = key.find("-----END").unwrap();
@@ -253,7 +261,7 @@ fn files_without_a_usable_key() {
     ];
     for text in damaged {
         let path = folder.write("damaged", text);
-        assert_eq!(failure(&path, None), Error::BadPrivateKey { path });
+        assert_eq!(failure(&path, None), ConfigError::BadPrivateKey { path });
     }
 }
 
@@ -261,22 +269,22 @@ fn files_without_a_usable_key() {
 fn files_that_cannot_be_read() {
     let folder = Folder::new();
     let path = folder.path("absent");
-    assert_eq!(failure(&path, None), Error::FileNotFound { path });
+    assert_eq!(failure(&path, None), ConfigError::FileNotFound { path });
     let path = folder.path(".");
-    assert_eq!(failure(&path, None), Error::FileNotRegular { path });
+    assert_eq!(failure(&path, None), ConfigError::FileNotRegular { path });
     let path = folder.write("large", vec![b'\n'; 1024 * 1024 + 1]);
-    assert_eq!(failure(&path, None), Error::FileTooLarge { path, limit_bytes: 1024 * 1024 });
+    assert_eq!(failure(&path, None), ConfigError::FileTooLarge { path, limit_bytes: 1024 * 1024 });
     let path = folder.write("allowed", vec![b'\n'; 1024 * 1024]);
-    assert_eq!(failure(&path, None), Error::NotPem { path });
+    assert_eq!(failure(&path, None), ConfigError::NotPem { path });
     let path = folder.path("absent/under/file");
-    assert_eq!(failure(&path, None), Error::FileNotFound { path });
+    assert_eq!(failure(&path, None), ConfigError::FileNotFound { path });
     let path = folder.path("allowed").join("below");
     assert_eq!(
         failure(&path, None),
-        Error::FileUnreadable { path, reason: std::io::ErrorKind::NotADirectory }
+        ConfigError::FileUnreadable { path, reason: std::io::ErrorKind::NotADirectory }
     );
     // Opening a pipe would block for ever.
     let pipe = folder.path("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    assert_eq!(failure(&pipe, None), Error::FileNotRegular { path: pipe });
+    assert_eq!(failure(&pipe, None), ConfigError::FileNotRegular { path: pipe });
 }

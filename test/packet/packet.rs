@@ -1,6 +1,6 @@
 //! Distribution packets in a stream of bytes, and the memory that they are handed over in.
 
-use rustls_dist::error::Error;
+use rustls_dist::error::RecordError;
 use rustls_dist::packet::{
     Assembly, Buffer, MAX_HANDSHAKE_PACKET_BYTES, MAX_PACKET_BYTES, SLACK_BYTES, Taken,
 };
@@ -53,7 +53,7 @@ fn contents(taken: &Taken<Exact>) -> Vec<Vec<u8>> {
 }
 
 /// Takes up to `max_packets`, and checks that the memory is in proportion to each.
-fn take(assembly: &mut Assembly<Exact>, max_packets: usize) -> Result<Vec<Vec<u8>>, Error> {
+fn take(assembly: &mut Assembly<Exact>, max_packets: usize) -> Result<Vec<Vec<u8>>, RecordError> {
     let mut taken = Taken::default();
     let count = assembly.take(max_packets, &mut taken)?;
     assert_eq!(count, taken.packets.len());
@@ -134,13 +134,13 @@ fn a_length_is_judged_before_its_packet_is_there() {
         assert!(take(&mut accepting, usize::MAX).is_ok());
         let mut refusing: Assembly<Exact> = Assembly::new(limit_bytes);
         add(&mut refusing, &length(limit_bytes + 1));
-        let too_long = Error::PacketTooLong { length_bytes: limit_bytes + 1, limit_bytes };
+        let too_long = RecordError::PacketTooLong { length_bytes: limit_bytes + 1, limit_bytes };
         assert_eq!(take(&mut refusing, usize::MAX), Err(too_long));
     }
     let mut assembly = assembly();
     add(&mut assembly, &[&[0, 0, 0, 1, 5][..], &[0xff; 4]].concat());
     assert_eq!(take(&mut assembly, 1), Ok(vec![vec![5]]), "it is the next call's packet");
-    assert!(matches!(take(&mut assembly, 1), Err(Error::PacketTooLong { .. })));
+    assert!(matches!(take(&mut assembly, 1), Err(RecordError::PacketTooLong { .. })));
 }
 
 /// Every mix of lengths, one to three of each in turn, in records of every fill.

@@ -5,7 +5,7 @@
 mod support;
 
 use rustls::{AlertDescription, ContentType, ProtocolVersion};
-use rustls_dist::error::Error;
+use rustls_dist::error::RecordError;
 use rustls_dist::record::MAX_PLAINTEXT_BYTES;
 use rustls_dist::session::Session;
 use support::link::{content, open, packet, packets, sessions};
@@ -16,9 +16,9 @@ const TLS13: ProtocolVersion = ProtocolVersion::TLSv1_3;
 const TLS12: ProtocolVersion = ProtocolVersion::TLSv1_2;
 
 /// `stream` has to be refused with `error`, and everything behind it too.
-fn refused(ours: &mut Session, stream: &[u8], error: &Error) {
+fn refused(ours: &mut Session, stream: &[u8], error: &RecordError) {
     assert_eq!(open(&mut ours.rx, stream), Err(error.clone()));
-    assert_eq!(open(&mut ours.rx, &[]), Err(Error::Closed), "the error is final");
+    assert_eq!(open(&mut ours.rx, &[]), Err(RecordError::Closed), "the error is final");
 }
 
 /// A raw peer and our end, for each version and role.
@@ -34,7 +34,7 @@ fn links() -> [(ProtocolVersion, Raw, Session); 4] {
 }
 
 /// What is sealed as `typ` with `payload` has to be refused with `error` by both roles of `version`.
-fn content_refused(version: ProtocolVersion, typ: ContentType, payload: &[u8], error: &Error) {
+fn content_refused(version: ProtocolVersion, typ: ContentType, payload: &[u8], error: &RecordError) {
     for (mut raw, mut ours) in [Raw::client(version), Raw::server(version)] {
         let before = raw.data(&packet(b"before"));
         assert_eq!(packets(&mut ours.rx, &before), [b"before"]);
@@ -44,7 +44,7 @@ fn content_refused(version: ProtocolVersion, typ: ContentType, payload: &[u8], e
 }
 
 fn message_refused(version: ProtocolVersion, payload: &[u8]) {
-    let error = Error::UnexpectedHandshakeMessage { message_type: payload[0] };
+    let error = RecordError::UnexpectedHandshakeMessage { message_type: payload[0] };
     assert_eq!(error.alert(), Some(AlertDescription::UnexpectedMessage));
     content_refused(version, ContentType::Handshake, payload, &error);
 }
@@ -66,10 +66,15 @@ fn any_flipped_bit() {
             stream.extend(client.tx.seal(&[&packet(&content(40_000))]).unwrap().concat());
             let error = open(&mut server.rx, &stream).expect_err(&format!("bit {bit}"));
             assert!(
-                matches!(error, Error::BadRecord | Error::UnexpectedRecord(_) | Error::RecordTooLong { .. }),
+                matches!(
+                    error,
+                    RecordError::BadRecord
+                        | RecordError::UnexpectedRecord(_)
+                        | RecordError::RecordTooLong { .. }
+                ),
                 "bit {bit}: {error:?}"
             );
-            assert_eq!(open(&mut server.rx, &[]), Err(Error::Closed));
+            assert_eq!(open(&mut server.rx, &[]), Err(RecordError::Closed));
             bit += 1;
         }
         assert!(bit > 27 * 8);
@@ -83,19 +88,19 @@ fn a_record_that_comes_twice_or_too_late() {
         let (mut client, mut server) = sessions(&Spec::version(version));
         let record = seal(&mut client, b"x");
         assert_eq!(packets(&mut server.rx, &record), [b"x"]);
-        refused(&mut server, &record, &Error::BadRecord);
+        refused(&mut server, &record, &RecordError::BadRecord);
 
         let (mut client, mut server) = sessions(&Spec::version(version));
         let (first, second) = (seal(&mut client, b"1"), seal(&mut client, b"2"));
-        refused(&mut server, &[second, first].concat(), &Error::BadRecord);
+        refused(&mut server, &[second, first].concat(), &RecordError::BadRecord);
 
         let (mut client, mut server) = sessions(&Spec::version(version));
         let own = seal(&mut client, b"mirrored");
-        refused(&mut client, &own, &Error::BadRecord);
+        refused(&mut client, &own, &RecordError::BadRecord);
         let foreign = seal(&mut sessions(&Spec::version(version)).0, b"foreign");
-        refused(&mut server, &foreign, &Error::BadRecord);
+        refused(&mut server, &foreign, &RecordError::BadRecord);
     }
-    assert_eq!(Error::BadRecord.alert(), Some(AlertDescription::BadRecordMac));
+    assert_eq!(RecordError::BadRecord.alert(), Some(AlertDescription::BadRecordMac));
 }
 
 #[test]
@@ -103,26 +108,26 @@ fn a_forged_record_does_not_make_room_for_the_next() {
     let (mut raw, mut ours) = Raw::client(TLS13);
     let forged = [&[23, 3, 3, 0, 20][..], &[0; 20]].concat();
     let genuine = raw.data(&packet(b"x"));
-    assert_eq!(open(&mut ours.rx, &forged), Err(Error::BadRecord));
-    assert_eq!(open(&mut ours.rx, &genuine), Err(Error::Closed));
+    assert_eq!(open(&mut ours.rx, &forged), Err(RecordError::BadRecord));
+    assert_eq!(open(&mut ours.rx, &genuine), Err(RecordError::Closed));
 }
 
 #[test]
 fn a_record_shorter_than_its_tag() {
     for (_, _, mut ours) in links() {
-        refused(&mut ours, &[23, 3, 3, 0, 0], &Error::BadRecord);
+        refused(&mut ours, &[23, 3, 3, 0, 0], &RecordError::BadRecord);
     }
     for bytes in [1, 15, 16, 23, 24] {
         for (_, _, mut ours) in links() {
             let header = [23, 3, 3, 0, bytes];
-            refused(&mut ours, &[&header[..], &vec![0; bytes.into()]].concat(), &Error::BadRecord);
+            refused(&mut ours, &[&header[..], &vec![0; bytes.into()]].concat(), &RecordError::BadRecord);
         }
     }
     for (_, mut raw, mut ours) in links() {
         let mut record = raw.data(b"truncated");
         record.pop();
         record[4] -= 1;
-        refused(&mut ours, &record, &Error::BadRecord);
+        refused(&mut ours, &record, &RecordError::BadRecord);
     }
 }
 
@@ -134,13 +139,13 @@ fn a_record_that_is_too_long() {
         let [hi, lo] = u16::try_from(length_bytes).unwrap().to_be_bytes();
         let longest = raw.data(&packet(&content(MAX_PLAINTEXT_BYTES - 4)));
         assert_eq!(packets(&mut ours.rx, &longest), [content(MAX_PLAINTEXT_BYTES - 4)]);
-        let error = Error::RecordTooLong { length_bytes };
+        let error = RecordError::RecordTooLong { length_bytes };
         assert_eq!(error.alert(), Some(AlertDescription::RecordOverflow));
         refused(&mut ours, &[23, 3, 3, hi, lo], &error);
     }
     for (_, mut raw, mut ours) in links() {
         let record = raw.data(&content(MAX_PLAINTEXT_BYTES + 1));
-        refused(&mut ours, &record, &Error::RecordTooLong { length_bytes: MAX_PLAINTEXT_BYTES + 1 });
+        refused(&mut ours, &record, &RecordError::RecordOversized);
     }
 }
 
@@ -149,10 +154,14 @@ fn a_header_of_another_protocol() {
     for (_, mut raw, mut ours) in links() {
         let mut record = raw.data(&packet(b"x"));
         record[..3].copy_from_slice(&[23, 2, 0]);
-        refused(&mut ours, &record, &Error::BadRecord);
+        refused(&mut ours, &record, &RecordError::BadRecord);
     }
     for (_, _, mut ours) in links() {
-        refused(&mut ours, b"GET / HTTP/1.1\r\n\r\n", &Error::UnexpectedRecord(ContentType::Unknown(b'G')));
+        refused(
+            &mut ours,
+            b"GET / HTTP/1.1\r\n\r\n",
+            &RecordError::UnexpectedRecord(ContentType::Unknown(b'G')),
+        );
     }
 }
 
@@ -166,14 +175,15 @@ fn an_outer_type_that_may_not_appear() {
     ];
     for typ in types {
         for (_, _, mut ours) in links() {
-            refused(&mut ours, &[typ.into(), 3, 3, 0, 1, 1], &Error::UnexpectedRecord(typ));
+            refused(&mut ours, &[typ.into(), 3, 3, 0, 1, 1], &RecordError::UnexpectedRecord(typ));
         }
     }
     for typ in [ContentType::Alert, ContentType::Handshake] {
         for (version, mut raw, mut ours) in links() {
             let mut record = raw.data(b"x");
             record[0] = typ.into();
-            let error = if version == TLS13 { Error::UnexpectedRecord(typ) } else { Error::BadRecord };
+            let error =
+                if version == TLS13 { RecordError::UnexpectedRecord(typ) } else { RecordError::BadRecord };
             refused(&mut ours, &record, &error);
         }
     }
@@ -183,11 +193,11 @@ fn an_outer_type_that_may_not_appear() {
 fn an_inner_type_that_may_not_appear() {
     let types = [ContentType::ChangeCipherSpec, ContentType::Heartbeat, ContentType::Unknown(99)];
     for typ in types {
-        let error = Error::UnexpectedRecord(typ);
+        let error = RecordError::UnexpectedRecord(typ);
         assert_eq!(error.alert(), Some(AlertDescription::UnexpectedMessage));
         content_refused(TLS13, typ, b"x", &error);
     }
-    let nothing = Error::UnexpectedRecord(ContentType::Unknown(0));
+    let nothing = RecordError::UntypedRecord;
     content_refused(TLS13, ContentType::Unknown(0), &[], &nothing);
     content_refused(TLS13, ContentType::Unknown(0), &[0; 100], &nothing);
 }
@@ -214,22 +224,22 @@ fn empty_records_are_accepted_up_to_a_number() {
             assert!(packets(&mut ours.rx, &empty).is_empty());
         }
         let empty = raw.data(b"");
-        refused(&mut ours, &empty, &Error::TooManyEmptyRecords);
+        refused(&mut ours, &empty, &RecordError::TooManyEmptyRecords);
     }
-    assert_eq!(Error::TooManyEmptyRecords.alert(), Some(AlertDescription::UnexpectedMessage));
+    assert_eq!(RecordError::TooManyEmptyRecords.alert(), Some(AlertDescription::UnexpectedMessage));
 }
 
 #[test]
 fn empty_handshake_records_and_alerts_of_a_wrong_length() {
     for version in [TLS13, TLS12] {
-        let handshake = Error::UnexpectedRecord(ContentType::Handshake);
+        let handshake = RecordError::UnexpectedRecord(ContentType::Handshake);
         content_refused(version, ContentType::Handshake, &[], &handshake);
         for payload in [&[][..], &[2], &[2, 40, 0], &[1, 0, 1, 0]] {
             content_refused(
                 version,
                 ContentType::Alert,
                 payload,
-                &Error::UnexpectedRecord(ContentType::Alert),
+                &RecordError::UnexpectedRecord(ContentType::Alert),
             );
         }
     }
@@ -254,11 +264,11 @@ fn a_key_update_whose_keys_do_not_change() {
     let (mut raw, mut ours) = Raw::client(TLS13);
     let update = raw.seal(ContentType::Handshake, &[24, 0, 0, 1, 0]);
     let old_keys = raw.data(&packet(b"x"));
-    refused(&mut ours, &[update, old_keys].concat(), &Error::BadRecord);
+    refused(&mut ours, &[update, old_keys].concat(), &RecordError::BadRecord);
     let (mut raw, mut ours) = Raw::client(TLS13);
     raw.renew_sending_keys();
     let new_keys = raw.data(&packet(b"x"));
-    refused(&mut ours, &new_keys, &Error::BadRecord);
+    refused(&mut ours, &new_keys, &RecordError::BadRecord);
 }
 
 #[test]
@@ -272,7 +282,7 @@ fn messages_that_have_no_place_on_a_link() {
     message_refused(TLS12, &[0, 0, 0, 1, 0]);
     let (mut raw, mut ours) = Raw::client(TLS13);
     let ticket = raw.seal(ContentType::Handshake, &[4, 0, 0, 1, 0]);
-    refused(&mut ours, &ticket, &Error::UnexpectedHandshakeMessage { message_type: 4 });
+    refused(&mut ours, &ticket, &RecordError::UnexpectedHandshakeMessage { message_type: 4 });
 }
 
 #[test]
@@ -285,7 +295,7 @@ fn a_message_that_is_too_long_is_refused_by_its_header() {
         let first = raw.seal(ContentType::Handshake, first);
         assert!(packets(&mut ours.rx, &first).is_empty());
         let rest = raw.seal(ContentType::Handshake, rest);
-        refused(&mut ours, &rest, &Error::UnexpectedHandshakeMessage { message_type: header[0] });
+        refused(&mut ours, &rest, &RecordError::UnexpectedHandshakeMessage { message_type: header[0] });
     }
     message_refused(TLS13, &[24, 0xff, 0xff, 0xff]);
     message_refused(TLS12, &[1, 0xff, 0xff, 0xff]);
@@ -296,10 +306,10 @@ fn data_inside_a_message() {
     let (mut raw, mut ours) = Raw::server(TLS13);
     let ticket = [&[4, 1, 0, 0][..], &[0; 1000]].concat();
     let stream = [raw.seal(ContentType::Handshake, &ticket), raw.data(&packet(b"x"))].concat();
-    refused(&mut ours, &stream, &Error::UnexpectedRecord(ContentType::ApplicationData));
+    refused(&mut ours, &stream, &RecordError::UnexpectedRecord(ContentType::ApplicationData));
     for (version, mut raw, mut ours) in links() {
         let beginning = if version == TLS13 { &[24, 0][..] } else { &[0, 0] };
         let stream = [raw.seal(ContentType::Handshake, beginning), raw.data(&packet(b"x"))].concat();
-        refused(&mut ours, &stream, &Error::UnexpectedRecord(ContentType::ApplicationData));
+        refused(&mut ours, &stream, &RecordError::UnexpectedRecord(ContentType::ApplicationData));
     }
 }

@@ -10,11 +10,11 @@ use rustls::{
     AlertDescription, Connection, ContentType, ProtocolVersion, SupportedCipherSuite, Tls12CipherSuite,
 };
 use rustls::{CipherSuiteCommon, Tls13CipherSuite};
-use rustls_dist::error::{Error, alert_name};
+use rustls_dist::error::{RecordError, alert_name};
 use rustls_dist::handshake::Handshake;
 use rustls_dist::record::Event;
+use rustls_dist::trust::policy::ExpectedName;
 use rustls_dist::trust::referee::LastWord;
-use rustls_dist::trust::verifier::ExpectedName;
 use support::buffered;
 use support::link::{content, open, open_some, packet, packets, sessions, suites};
 use support::pki::{EC, HOST, Spec};
@@ -98,9 +98,9 @@ fn keys_that_cannot_be_renewed_end_in_order() {
     let spec =
         Spec { suites: Some(vec![short_lived(TLS12)]), key_update_at_bytes: 1, ..Spec::version(TLS12) };
     let (mut client, mut server) = sessions(&spec);
-    assert_eq!(client.tx.update_keys(), Err(Error::KeysExhausted));
+    assert_eq!(client.tx.update_keys(), Err(RecordError::KeysExhausted));
     let too_much = content(1 << 20);
-    assert_eq!(client.tx.seal(&[&too_much]), Err(Error::KeysExhausted), "before anything is sealed");
+    assert_eq!(client.tx.seal(&[&too_much]), Err(RecordError::KeysExhausted), "before anything is sealed");
     let mut sealed = 0;
     let error = loop {
         match client.tx.seal(&[&packet(b"x")]) {
@@ -109,7 +109,7 @@ fn keys_that_cannot_be_renewed_end_in_order() {
         }
         sealed += 1;
     };
-    assert_eq!((sealed, &error), (23, &Error::KeysExhausted), "Finished was the first of 24");
+    assert_eq!((sealed, &error), (23, &RecordError::KeysExhausted), "Finished was the first of 24");
     assert_eq!(error.alert(), Some(AlertDescription::CloseNotify));
     let last = client.tx.close_notify().unwrap();
     assert_eq!(open(&mut server.rx, &last), Ok((vec![], vec![Event::CloseNotify])));
@@ -187,7 +187,7 @@ fn a_key_update_of_our_own_settles_no_request_of_the_peer() {
 /// As many as rustls accepts, whether they request one of ours or not.
 #[test]
 fn key_updates_without_data_between_them_are_accepted_up_to_a_number() {
-    assert_eq!(Error::TooManyKeyUpdates.alert(), Some(AlertDescription::UnexpectedMessage));
+    assert_eq!(RecordError::TooManyKeyUpdates.alert(), Some(AlertDescription::UnexpectedMessage));
     for kinds in [[0, 0], [1, 1], [0, 1]] {
         for (mut raw, mut ours) in [Raw::client(TLS13), Raw::server(TLS13)] {
             for round in 1..=3 {
@@ -202,8 +202,8 @@ fn key_updates_without_data_between_them_are_accepted_up_to_a_number() {
                 open(&mut ours.rx, &stream).unwrap();
             }
             let stream = [raw.key_update(kinds[0]), raw.data(&packet(b"x"))].concat();
-            assert_eq!(open(&mut ours.rx, &stream), Err(Error::TooManyKeyUpdates));
-            assert_eq!(open(&mut ours.rx, &[]), Err(Error::Closed));
+            assert_eq!(open(&mut ours.rx, &stream), Err(RecordError::TooManyKeyUpdates));
+            assert_eq!(open(&mut ours.rx, &[]), Err(RecordError::Closed));
             assert_eq!(ours.rx.key_updates(), 4 * 32, "the refused one was not followed");
         }
     }
@@ -314,23 +314,23 @@ fn close_notify_closes_one_direction() {
         let (mut client, mut server) = sessions(&Spec::version(version));
         let last = [client.tx.seal(&[&packet(b"last")]).unwrap().concat(), client.tx.close_notify().unwrap()]
             .concat();
-        assert_eq!(client.tx.seal(&[b"x"]), Err(Error::Closed));
-        assert_eq!(client.tx.seal(&[]), Err(Error::Closed));
-        assert_eq!(client.tx.close_notify(), Err(Error::Closed));
-        assert_eq!(client.tx.alert(AlertDescription::InternalError), Err(Error::Closed));
-        assert_eq!(client.tx.refuse_renegotiation(), Err(Error::Closed));
-        assert_eq!(client.tx.update_keys(), Err(Error::Closed));
-        assert_eq!(Error::Closed.alert(), None);
+        assert_eq!(client.tx.seal(&[b"x"]), Err(RecordError::Closed));
+        assert_eq!(client.tx.seal(&[]), Err(RecordError::Closed));
+        assert_eq!(client.tx.close_notify(), Err(RecordError::Closed));
+        assert_eq!(client.tx.alert(AlertDescription::InternalError), Err(RecordError::Closed));
+        assert_eq!(client.tx.refuse_renegotiation(), Err(RecordError::Closed));
+        assert_eq!(client.tx.update_keys(), Err(RecordError::Closed));
+        assert_eq!(RecordError::Closed.alert(), None);
 
         let noise = [&last[..], &[0xff; 100]].concat();
         assert_eq!(open(&mut server.rx, &noise), Ok((vec![b"last".to_vec()], vec![Event::CloseNotify])));
-        assert_eq!(open(&mut server.rx, &[]), Err(Error::Closed));
+        assert_eq!(open(&mut server.rx, &[]), Err(RecordError::Closed));
 
         let other =
             [server.tx.seal(&[&packet(b"still")]).unwrap().concat(), server.tx.close_notify().unwrap()]
                 .concat();
         assert_eq!(open(&mut client.rx, &other), Ok((vec![b"still".to_vec()], vec![Event::CloseNotify])));
-        assert_eq!(open(&mut client.rx, &other), Err(Error::Closed));
+        assert_eq!(open(&mut client.rx, &other), Err(RecordError::Closed));
     }
 }
 
@@ -344,8 +344,8 @@ fn packets_before_a_close_are_delivered() {
         assert_eq!(open_some(&mut server.rx, &sealed, 1), Ok((vec![b"1".to_vec()], vec![])));
         assert_eq!(open_some(&mut server.rx, &[], 1), Ok((vec![b"2".to_vec()], vec![])));
         assert_eq!(open_some(&mut server.rx, &[], 1), Ok((vec![], vec![Event::CloseNotify])));
-        assert_eq!(open_some(&mut server.rx, &[], 1), Err(Error::Closed));
-        assert_eq!(open_some(&mut server.rx, &sealed, 1), Err(Error::Closed));
+        assert_eq!(open_some(&mut server.rx, &[], 1), Err(RecordError::Closed));
+        assert_eq!(open_some(&mut server.rx, &sealed, 1), Err(RecordError::Closed));
     }
 }
 
@@ -362,9 +362,9 @@ fn alerts_arrive_under_their_names() {
             let warning = alert == AlertDescription::NoRenegotiation && version == TLS12;
             let expected = if warning { vec![] } else { vec![Event::Alert(alert)] };
             assert_eq!(open(&mut server.rx, &sealed), Ok((vec![], expected)), "{}", alert_name(alert));
-            assert_eq!(client.tx.seal(&[b"x"]), Err(Error::Closed));
+            assert_eq!(client.tx.seal(&[b"x"]), Err(RecordError::Closed));
             if !warning {
-                assert_eq!(open(&mut server.rx, &[]), Err(Error::Closed));
+                assert_eq!(open(&mut server.rx, &[]), Err(RecordError::Closed));
             }
         }
     }
@@ -388,7 +388,7 @@ fn warnings_mean_nothing_on_tls_1_2_and_everything_on_1_3() {
     for version in [TLS13, TLS12] {
         let (mut raw, mut ours) = Raw::client(version);
         let flood: Vec<u8> = (0..33).flat_map(|_| raw.seal(ContentType::Alert, &[1, 90])).collect();
-        assert_eq!(open(&mut ours.rx, &flood), Err(Error::TooManyEmptyRecords));
+        assert_eq!(open(&mut ours.rx, &flood), Err(RecordError::TooManyEmptyRecords));
     }
 }
 
@@ -409,8 +409,8 @@ fn renegotiation_is_refused_politely_and_then_finally() {
             assert_eq!(raw.open(&sealed)[0].1, b"on");
         }
         let fifth = raw.seal(ContentType::Handshake, request);
-        assert_eq!(open(&mut ours.rx, &fifth), Err(Error::RenegotiationRefused));
-        assert_eq!(Error::RenegotiationRefused.alert(), Some(AlertDescription::NoRenegotiation));
+        assert_eq!(open(&mut ours.rx, &fifth), Err(RecordError::RenegotiationRefused));
+        assert_eq!(RecordError::RenegotiationRefused.alert(), Some(AlertDescription::NoRenegotiation));
     }
     let (mut raw, mut ours) = Raw::client(TLS12);
     let long = [&[1, 0, 0xff, 0xff][..], &[0; 0xffff]].concat();
@@ -419,5 +419,5 @@ fn renegotiation_is_refused_politely_and_then_finally() {
     assert_eq!(open(&mut ours.rx, &stream), Ok((vec![], vec![Event::RenegotiationRequested])));
     let (mut raw, mut ours) = Raw::server(TLS12);
     let several = raw.seal(ContentType::Handshake, &hello_request.repeat(5));
-    assert_eq!(open(&mut ours.rx, &several), Err(Error::RenegotiationRefused), "in one record too");
+    assert_eq!(open(&mut ours.rx, &several), Err(RecordError::RenegotiationRefused), "in one record too");
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use rustls::{ProtocolVersion, SupportedCipherSuite};
-use rustls_dist::error::Error;
+use rustls_dist::error::RecordError;
 use rustls_dist::packet::{MAX_HANDSHAKE_PACKET_BYTES, MAX_PACKET_BYTES};
 use rustls_dist::record::{HEADER_BYTES, MAX_PLAINTEXT_BYTES};
 use rustls_dist::session::Session;
@@ -244,7 +244,7 @@ fn packets_that_are_too_long() {
             let sealed = client.tx.seal(&[&length[..3]]).unwrap().concat();
             assert!(packets(&mut server.rx, &sealed).is_empty());
             let sealed = client.tx.seal(&[&length[3..]]).unwrap().concat();
-            let too_long = Error::PacketTooLong { length_bytes: limit + 1, limit_bytes: limit };
+            let too_long = RecordError::PacketTooLong { length_bytes: limit + 1, limit_bytes: limit };
             assert_eq!(open(&mut server.rx, &sealed), Err(too_long), "before the packet is there");
         }
     }

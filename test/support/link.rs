@@ -2,13 +2,13 @@
 
 use rustls::SupportedCipherSuite;
 use rustls_dist::config::{ClientSide, ServerSide};
-use rustls_dist::error::Error;
+use rustls_dist::error::{HandshakeError, RecordError};
 use rustls_dist::handshake::{Failure, Handshake, Progress};
 use rustls_dist::packet::{Packet, Taken};
 use rustls_dist::record::{Event, RecordRx};
 use rustls_dist::session::Session;
+use rustls_dist::trust::policy::ExpectedName;
 use rustls_dist::trust::referee::LastWord;
-use rustls_dist::trust::verifier::ExpectedName;
 
 use super::pki::{HOST, Spec};
 
@@ -23,7 +23,8 @@ impl End {
     /// Takes bytes of the peer while the handshake lasts, then adds them to `rest`; returns what is to be sent.
     fn feed(&mut self, input: &[u8], rest: &mut Vec<u8>) -> Vec<u8> {
         // Put back by every arm but the first.
-        let placeholder = Self::Failed(Failure { send: Vec::new(), alert: None, error: Error::Closed });
+        let placeholder =
+            Self::Failed(Failure { send: Vec::new(), alert: None, error: HandshakeError::Closed });
         let (next, send) = match std::mem::replace(self, placeholder) {
             Self::Going(handshake) => match handshake.advance(input) {
                 Ok(step) => match step.progress {
@@ -129,7 +130,7 @@ pub fn content(bytes: usize) -> Vec<u8> {
 }
 
 /// Opens `input` and returns all packets and events.
-pub fn open(rx: &mut RecordRx, input: &[u8]) -> Result<(Vec<Vec<u8>>, Vec<Event>), Error> {
+pub fn open(rx: &mut RecordRx, input: &[u8]) -> Result<(Vec<Vec<u8>>, Vec<Event>), RecordError> {
     open_some(rx, input, usize::MAX)
 }
 
@@ -138,7 +139,7 @@ pub fn open_some(
     rx: &mut RecordRx,
     input: &[u8],
     max_packets: usize,
-) -> Result<(Vec<Vec<u8>>, Vec<Event>), Error> {
+) -> Result<(Vec<Vec<u8>>, Vec<Event>), RecordError> {
     let (mut packets, mut events) = (Vec::new(), Vec::new());
     let mut rest = input;
     loop {

@@ -11,12 +11,12 @@ use rustls::SupportedCipherSuite;
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
 use rustls_dist::config::{ClientSide, JudgedBy, Options, ServerSide, Verify};
-use rustls_dist::error::Error;
+use rustls_dist::error::ConfigError;
 use rustls_dist::identity::IdentityFiles;
 use rustls_dist::provider::Versions;
 use rustls_dist::trust::TrustSource;
 use rustls_dist::trust::hostname::CommonNamePolicy;
-use rustls_dist::trust::verifier::ClientAuth;
+use rustls_dist::trust::policy::ClientAuth;
 
 use super::Folder;
 
@@ -144,15 +144,18 @@ impl Spec {
         Self { verify: Verify::None, ..self }
     }
 
-    pub fn server(&self) -> Result<ServerSide, Error> {
+    pub fn server(&self) -> Result<ServerSide, ConfigError> {
         self.build(ServerSide::new)
     }
 
-    pub fn client(&self) -> Result<ClientSide, Error> {
+    pub fn client(&self) -> Result<ClientSide, ConfigError> {
         self.build(ClientSide::new)
     }
 
-    fn build<S>(&self, make: fn(&Options, Arc<dyn TimeProvider>) -> Result<S, Error>) -> Result<S, Error> {
+    fn build<S>(
+        &self,
+        make: fn(&Options, Arc<dyn TimeProvider>) -> Result<S, ConfigError>,
+    ) -> Result<S, ConfigError> {
         let folder = Folder::new();
         make(&self.options(&folder), clock(self.now_unix_s))
     }

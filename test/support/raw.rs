@@ -21,8 +21,8 @@ use rustls::{
 };
 use rustls_dist::handshake::{Failure, Handshake, Progress};
 use rustls_dist::session::Session;
+use rustls_dist::trust::policy::ExpectedName;
 use rustls_dist::trust::referee::LastWord;
-use rustls_dist::trust::verifier::ExpectedName;
 
 use super::pki::{HOST, Pair, Spec};
 

@@ -7,7 +7,7 @@
 
 -export([new/0, stop/1, dir/1]).
 -export([optfile/3, start/2, start/3, stop_node/1, call/4, call/5, name/1, os_pid/1, log/1, await_log/2, all_logged/1]).
--export([run_until_exit/2, env/1]).
+-export([run_until_exit/2, run_until_exit/3, env/1]).
 -export([flags/1, fake_node/3, listening_port/1]).
 -export([keep/1, release/1]).
 -export([start_undistributed/2, join/2, join_at_once/2, connect_at_once/2, part/2, connected/2]).
@@ -221,10 +221,15 @@ all_logged(Peer) ->
 
 %% Runs erl until it ends by itself: for nodes that must not come up. Gives its exit status and all that it printed.
 -spec run_until_exit(cluster(), [string()]) -> {integer(), string()}.
-run_until_exit(#{dir := Dir} = Cluster, Arguments) ->
+run_until_exit(Cluster, Arguments) ->
+    run_until_exit(Cluster, [], Arguments).
+
+%% The same with more environment.
+-spec run_until_exit(cluster(), [{string(), string()}], [string()]) -> {integer(), string()}.
+run_until_exit(#{dir := Dir} = Cluster, More, Arguments) ->
     Erl = os:find_executable("erl"),
     Port = open_port({spawn_executable, Erl},
-                     [{args, ["-noshell", "-noinput", "-pa", ebin() | Arguments]}, {env, env(Cluster)}, {cd, Dir},
+                     [{args, ["-noshell", "-noinput", "-pa", ebin() | Arguments]}, {env, env(Cluster) ++ More}, {cd, Dir},
                       exit_status, stderr_to_stdout, binary]),
     collect(Port, [], now_ms() + ?BOOT_MS).
 

@@ -17,8 +17,9 @@
 
 %% days: begin and end of its validity, counted from now; subject: the common name, if it is not the certificate's name;
 %% subject_rdn: all of the subject; key: an existing key; signed_with: a key that is not the issuer's; extensions: what
-%% becomes of the usual ones; authority_key: how the issuer is pointed at (RFC 5280 section 4.2.1.1).
+%% becomes of the usual ones; issuer_rdn, validity, serial: other ones than belong there; authority_key: how the issuer is pointed at (RFC 5280 section 4.2.1.1).
 -type options() :: #{days => {integer(), integer()}, subject => string(), subject_rdn => {rdnSequence, list()},
+                     issuer_rdn => {rdnSequence, list()}, validity => #'Validity'{}, serial => integer(),
                      key => key(), signed_with => key(), digest => sha256 | sha, unique_id => bitstring(),
                      version => v1 | v3, extensions => fun(([#'Extension'{}]) -> [#'Extension'{}]),
                      authority_key => none | identifier | serial}.
@@ -56,10 +57,10 @@ issue(Name, Issuer, Extensions, Options) ->
     Signer = maps:get(signed_with, Options, maps:get(key, Above)),
     Digest = maps:get(digest, Options, sha256),
     Tbs = #'OTPTBSCertificate'{version = maps:get(version, Options, v3),
-                               serialNumber = rand:uniform(1 bsl 60),
+                               serialNumber = maps:get(serial, Options, rand:uniform(1 bsl 60)),
                                signature = signature_algorithm(Signer, Digest),
-                               issuer = maps:get(subject, Above),
-                               validity = validity(maps:get(days, Options, {-1, 30})),
+                               issuer = maps:get(issuer_rdn, Options, maps:get(subject, Above)),
+                               validity = maps:get(validity, Options, validity(maps:get(days, Options, {-1, 30}))),
                                subject = Subject,
                                subjectPublicKeyInfo = public_key_info(Key),
                                issuerUniqueID = maps:get(unique_id, Options, asn1_NOVALUE),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use rustls_dist::certificate::{CertificateFacts, Usages};
-use rustls_dist::error::Error;
+use rustls_dist::error::HandshakeError;
 use rustls_dist::trust::chain::NameScope;
 use rustls_dist::trust::hostname::{CommonNamePolicy, verify};
 
@@ -99,10 +99,10 @@ fn constrained_common_names_match_nothing() {
         verify(facts, "node.example.com", CommonNamePolicy::Fallback, NameScope::Constrained)
     };
     let error = judge(&facts(&[], &[], &["node.example.com"])).unwrap_err();
-    assert_eq!(error, Error::CommonNameConstrained { expected: "node.example.com".into() });
+    assert_eq!(error, HandshakeError::CommonNameConstrained { expected: "node.example.com".into() });
     assert_eq!(error.kind(), "name_mismatch");
     assert_eq!(judge(&facts(&[], &[], &["other"])).unwrap_err().kind(), "name_mismatch");
-    assert_eq!(judge(&facts(&["node.example.com"], &[], &["other"])), Ok(()));
+    assert!(judge(&facts(&["node.example.com"], &[], &["other"])).is_ok());
 }
 
 #[test]
@@ -133,12 +133,12 @@ fn the_error_lists_what_was_presented() {
     let presented = ["DNS:a.example.com", "IP:10.0.0.1", "URI:https://c.example.com"];
     assert_eq!(
         error,
-        Error::NameMismatch {
+        HandshakeError::NameMismatch {
             expected: "b.example.com".into(),
             presented: presented.map(String::from).to_vec()
         }
     );
     let error =
         verify(&facts(&[], &[], &["cn"]), "b", CommonNamePolicy::Ignore, NameScope::Free).unwrap_err();
-    assert_eq!(error, Error::NameMismatch { expected: "b".into(), presented: vec!["CN:cn".into()] });
+    assert_eq!(error, HandshakeError::NameMismatch { expected: "b".into(), presented: vec!["CN:cn".into()] });
 }

@@ -93,8 +93,8 @@ broken_file(Config) ->
          Node = pinning(Config, File),
          refused(Config, Node, get(alice, Config), Why),
          rustls_dist_pair:stop([Node])
-     end || {File, Why} <- [{Absent, "pinned_fingerprints.*absent.*enoent"},
-                            {Garbled, "pinned_fingerprints.*not_a_sha256_fingerprint"}]].
+     end || {File, Why} <- [{Absent, "pinned fingerprints cannot be used.*absent cannot be read: no such file"},
+                            {Garbled, "pinned fingerprints cannot be used.*is no SHA-256 fingerprint"}]].
 
 %% what is accepted -------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@
 mod support;
 
 use rustls::pki_types::CertificateDer;
-use rustls_dist::error::Error;
+use rustls_dist::error::ConfigError;
 use rustls_dist::pem;
 use rustls_dist::trust::{TrustSource, TrustStore};
 use support::Folder;
@@ -53,18 +53,18 @@ fn errors() {
     let folder = folder_with_certificates();
     let path = folder.path("middle");
     let error = TrustStore::load(&path).unwrap_err();
-    assert_eq!(*error.cause(), Error::NoTrustAnchor { path });
+    assert_eq!(*error.cause(), ConfigError::NoTrustAnchor { path });
     assert_eq!(error.option(), Some("cacertfile"));
 
     let path = folder.write("damaged", "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n");
     let error = TrustStore::load(&path).unwrap_err();
-    assert_eq!(*error.cause(), Error::BadCertificate { path, position: 1 });
+    assert_eq!(*error.cause(), ConfigError::BadCertificate { path, position: 1 });
     assert_eq!(error.option(), Some("cacertfile"));
 
     let path = folder.path("root.key");
-    assert_eq!(*TrustStore::load(&path).unwrap_err().cause(), Error::NoCertificate { path });
+    assert_eq!(*TrustStore::load(&path).unwrap_err().cause(), ConfigError::NoCertificate { path });
     let path = folder.path(".");
-    assert_eq!(*TrustStore::load(&path).unwrap_err().cause(), Error::FileNotRegular { path });
+    assert_eq!(*TrustStore::load(&path).unwrap_err().cause(), ConfigError::FileNotRegular { path });
 }
 
 #[test]
@@ -79,6 +79,6 @@ fn certificates_instead_of_a_file() {
     assert_eq!((error.kind(), error.option()), ("no_trust_anchor", Some("cacerts")));
     let garbage = CertificateDer::from(vec![0x30, 0]);
     let error = TrustStore::from_source(&source([ders("root"), vec![garbage]].concat())).unwrap_err();
-    assert_eq!(*error.cause(), Error::BadTrustedCertificate { position: 2 });
+    assert_eq!(*error.cause(), ConfigError::BadTrustedCertificate { position: 2 });
     assert_eq!(error.option(), Some("cacerts"));
 }

@@ -72,7 +72,6 @@ rustler::atoms! {
     kind,
     option,
     text,
-    panicked,
     received,
 
     // counters

@@ -24,7 +24,7 @@ fn chain_judge<'a>(
     };
     match again::verify(&path, anchor.as_ref(), depth, peer_role(role)?, UnixTime::now()) {
         Ok(()) => Ok(atoms::ok().encode(env)),
-        Err(error) => terms::error_tuple(env, &error),
+        Err(error) => terms::error_tuple(env, error),
     }
 }
 

@@ -10,12 +10,13 @@ use rustls::pki_types::CertificateDer;
 use rustls::time_provider::DefaultTimeProvider;
 use rustls_dist::cipher_names;
 use rustls_dist::config::{ClientSide, JudgedBy, Options, ServerSide, Verify};
+use rustls_dist::error::ConfigError;
 use rustls_dist::identity::IdentityFiles;
 use rustls_dist::identity::private_key::Password;
 use rustls_dist::provider::Versions;
 use rustls_dist::trust::TrustSource;
 use rustls_dist::trust::hostname::CommonNamePolicy;
-use rustls_dist::trust::verifier::ClientAuth;
+use rustls_dist::trust::policy::ClientAuth;
 
 use crate::bytes::into_binary;
 use crate::census::{CONFIGS, Token};
@@ -59,12 +60,12 @@ fn config_new<'a>(env: Env<'a>, role: Atom, options: Term<'a>) -> NifResult<Term
             let config = ResourceArc::new(Config { side, judged_by, _alive: CONFIGS.enter() });
             Ok((atoms::ok(), config, own, trusted).encode(env))
         }
-        Err(error) => terms::error_tuple(env, &error),
+        Err(error) => terms::error_tuple(env, error),
     }
 }
 
 /// The outer error is a malformed call, the inner one the user's to mend.
-fn build(role: Atom, options: Term<'_>) -> NifResult<Result<Side, rustls_dist::Error>> {
+fn build(role: Atom, options: Term<'_>) -> NifResult<Result<Side, ConfigError>> {
     let options = match decode(options)? {
         Ok(options) => options,
         Err(error) => return Ok(Err(error)),
@@ -79,10 +80,10 @@ fn build(role: Atom, options: Term<'_>) -> NifResult<Result<Side, rustls_dist::E
     }
 }
 
-fn decode(map: Term<'_>) -> NifResult<Result<Options, rustls_dist::Error>> {
+fn decode(map: Term<'_>) -> NifResult<Result<Options, ConfigError>> {
     let cipher_suites = match get::<Vec<String>>(map, atoms::ciphers())? {
         None => None,
-        Some(names) => match names.iter().map(|name| cipher_names::parse(name)).collect() {
+        Some(names) => match cipher_names::parse_all(&names) {
             Ok(suites) => Some(suites),
             Err(error) => return Ok(Err(error)),
         },

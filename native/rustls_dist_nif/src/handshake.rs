@@ -11,12 +11,13 @@ use rustler::{
 };
 use rustls_dist::cipher_names;
 use rustls_dist::config::JudgedBy;
+use rustls_dist::error::HandshakeError;
 use rustls_dist::handshake::{Failure, Handshake as Machine, Progress, Step};
 use rustls_dist::provider::otp_version_name;
 use rustls_dist::session::{Facts, Session};
 use rustls_dist::trust::chain::NameScope;
+use rustls_dist::trust::policy::ExpectedName;
 use rustls_dist::trust::referee::LastWord;
-use rustls_dist::trust::verifier::ExpectedName;
 
 use crate::bytes::into_binary;
 use crate::census::{HANDSHAKES, Token};
@@ -99,7 +100,7 @@ fn handshake_advance<'a>(
     let stepping = handshake.clone();
     let job = move || {
         let outcome = catch_unwind(AssertUnwindSafe(|| run(&stepping, owner, ready, &input)));
-        report(&owner, &stepping, outcome.ok());
+        report(&owner, &stepping, outcome.unwrap_or_else(|_| Err(failure(HandshakeError::Panicked))));
     };
     match pool::submit(Box::new(job)) {
         Ok(()) => Ok(atoms::ok().encode(env)),
@@ -153,24 +154,25 @@ fn begin(config: &Config, name: ExpectedName, last_word: LastWord) -> Result<Mac
     .map_err(failure)
 }
 
-fn failure(error: rustls_dist::Error) -> Failure {
+fn failure(error: HandshakeError) -> Failure {
     Failure { send: Vec::new(), alert: None, error }
 }
 
-/// Sends the outcome to the owner; `None` is a panic. An owner that died meanwhile is no error.
-fn report(owner: &LocalPid, handshake: &ResourceArc<Handshake>, outcome: Option<Result<Step, Failure>>) {
+/// Sends the outcome to the owner. An owner that died meanwhile is no error.
+fn report(owner: &LocalPid, handshake: &ResourceArc<Handshake>, outcome: Result<Step, Failure>) {
     let mut message = OwnedEnv::new();
     let _ = message.send_and_clear(owner, |env| {
-        let (next, step) = encode_outcome(env, outcome).unwrap_or_else(|_| (State::Over, panic_term(env)));
+        let (next, step) =
+            encode_outcome(env, outcome).unwrap_or_else(|_| (State::Over, atoms::failed().encode(env)));
         // Before the owner hears of it and asks for the next step.
         *handshake.state.lock() = next;
         (atoms::handshake_step(), handshake, step).encode(env)
     });
 }
 
-fn encode_outcome(env: Env<'_>, outcome: Option<Result<Step, Failure>>) -> NifResult<(State, Term<'_>)> {
+fn encode_outcome(env: Env<'_>, outcome: Result<Step, Failure>) -> NifResult<(State, Term<'_>)> {
     match outcome {
-        Some(Ok(Step { send, progress })) => {
+        Ok(Step { send, progress }) => {
             let send = into_binary(env, send);
             match progress {
                 Progress::Continue(machine) => {
@@ -179,12 +181,11 @@ fn encode_outcome(env: Env<'_>, outcome: Option<Result<Step, Failure>>) -> NifRe
                 Progress::Done(session) => Ok((State::Over, done_term(env, send, *session)?)),
             }
         }
-        Some(Err(Failure { send, alert, error })) => {
+        Err(Failure { send, alert, error }) => {
             let send = into_binary(env, send);
-            let failed = (atoms::failed(), send, terms::error_map(env, &error, alert)?).encode(env);
+            let failed = (atoms::failed(), send, terms::error_map(env, &error.into(), alert)?).encode(env);
             Ok((State::Over, failed))
         }
-        None => Ok((State::Over, panic_term(env))),
     }
 }
 
@@ -193,26 +194,6 @@ fn done_term<'a>(env: Env<'a>, send: Binary<'a>, session: Session) -> NifResult<
     let tx = Sender::resource(session.tx);
     let rx = Receiver::resource(session.rx);
     Ok((atoms::done(), send, tx, rx, facts).encode(env))
-}
-
-fn panic_term(env: Env<'_>) -> Term<'_> {
-    let text = "a handshake step panicked; this is a fault of rustls_dist, please report it";
-    let none = atoms::none().encode(env);
-    let map = Term::map_from_pairs(
-        env,
-        &[
-            (atoms::kind(), atoms::panicked().encode(env)),
-            (atoms::option(), none),
-            (atoms::text(), text.encode(env)),
-            (atoms::alert(), none),
-            (atoms::received(), none),
-        ],
-    );
-    let empty = into_binary(env, Vec::new());
-    match map {
-        Ok(map) => (atoms::failed(), empty, map).encode(env),
-        Err(_) => atoms::failed().encode(env),
-    }
 }
 
 fn facts_map<'a>(env: Env<'a>, facts: &Facts) -> NifResult<Term<'a>> {
@@ -227,8 +208,9 @@ fn facts_map<'a>(env: Env<'a>, facts: &Facts) -> NifResult<Term<'a>> {
         None => atoms::none().encode(env),
     };
     let names = match facts.names {
-        NameScope::Free => atoms::free(),
-        NameScope::Constrained => atoms::constrained(),
+        // Where no chain was asked for, no authority has a say.
+        None | Some(NameScope::Free) => atoms::free(),
+        Some(NameScope::Constrained) => atoms::constrained(),
     };
     Term::map_from_term_arrays(
         env,

@@ -55,7 +55,7 @@ fn rx_open<'a>(
             timeslice::consume(env, opened.work_bytes);
             opened_term(env, opened, input)
         }
-        Err(error) => terms::error_tuple(env, &error),
+        Err(error) => terms::error_tuple(env, error),
     }
 }
 

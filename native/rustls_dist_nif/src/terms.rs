@@ -3,7 +3,7 @@
 use rustler::{Atom, Encoder, Env, NifResult, Term};
 use rustls::AlertDescription;
 use rustls_dist::certificate::CertificateFacts;
-use rustls_dist::error::{Error, alert_name};
+use rustls_dist::error::{Error, HandshakeError, KINDS, alert_name};
 
 use crate::atoms;
 
@@ -19,7 +19,7 @@ pub fn error_map<'a>(env: Env<'a>, error: &Error, alert: Option<AlertDescription
         None => atoms::none().encode(env),
     };
     let received = match error {
-        Error::AlertReceived(description) => alert_term(env, *description)?,
+        Error::Handshake(HandshakeError::AlertReceived(description)) => alert_term(env, *description)?,
         _ => atoms::none().encode(env),
     };
     Term::map_from_pairs(
@@ -27,7 +27,7 @@ pub fn error_map<'a>(env: Env<'a>, error: &Error, alert: Option<AlertDescription
         &[
             (atoms::kind(), Atom::from_str(env, error.kind())?.encode(env)),
             (atoms::option(), option.encode(env)),
-            (atoms::text(), error.cause().to_string().encode(env)),
+            (atoms::text(), error.text().encode(env)),
             (atoms::alert(), alert),
             (atoms::received(), received),
         ],
@@ -35,8 +35,15 @@ pub fn error_map<'a>(env: Env<'a>, error: &Error, alert: Option<AlertDescription
 }
 
 /// `{error, ErrorMap}`.
-pub fn error_tuple<'a>(env: Env<'a>, error: &Error) -> NifResult<Term<'a>> {
-    Ok((atoms::error(), error_map(env, error, error.alert())?).encode(env))
+pub fn error_tuple(env: Env<'_>, error: impl Into<Error>) -> NifResult<Term<'_>> {
+    let error = error.into();
+    Ok((atoms::error(), error_map(env, &error, error.alert())?).encode(env))
+}
+
+/// The kinds that an error map may have.
+#[rustler::nif]
+fn error_kinds(env: Env<'_>) -> NifResult<Vec<Atom>> {
+    KINDS.iter().map(|kind| Atom::from_str(env, kind)).collect()
 }
 
 /// `{Code, Name}`.

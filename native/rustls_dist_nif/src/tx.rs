@@ -7,7 +7,7 @@ use rustler::{
     Binary, Encoder, Env, Error as NifError, ListIterator, NifResult, Resource, ResourceArc, Term,
 };
 use rustls::AlertDescription;
-use rustls_dist::Error;
+use rustls_dist::error::RecordError;
 use rustls_dist::record::RecordTx;
 
 use crate::bytes::into_binary;
@@ -40,23 +40,29 @@ impl Sender {
     /// For a normal scheduler, which must not wait for the lock. Whoever finds it taken comes too late: it is held by a
     /// seal on a dirty scheduler whose process has ended meanwhile, so the records of that seal will not be sent, and
     /// nothing that is sealed behind them can be read.
-    fn at_once<T>(&self, seal: impl FnOnce(&mut RecordTx) -> Result<T, Error>) -> Result<T, Error> {
+    fn at_once<T>(
+        &self,
+        seal: impl FnOnce(&mut RecordTx) -> Result<T, RecordError>,
+    ) -> Result<T, RecordError> {
         match self.record.try_lock() {
             Some(record) => self.seal(record, seal),
-            None => Err(Error::Closed),
+            None => Err(RecordError::Closed),
         }
     }
 
     /// For a dirty scheduler.
-    fn when_free<T>(&self, seal: impl FnOnce(&mut RecordTx) -> Result<T, Error>) -> Result<T, Error> {
+    fn when_free<T>(
+        &self,
+        seal: impl FnOnce(&mut RecordTx) -> Result<T, RecordError>,
+    ) -> Result<T, RecordError> {
         self.seal(self.record.lock(), seal)
     }
 
     fn seal<T>(
         &self,
         mut record: MutexGuard<'_, RecordTx>,
-        seal: impl FnOnce(&mut RecordTx) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+        seal: impl FnOnce(&mut RecordTx) -> Result<T, RecordError>,
+    ) -> Result<T, RecordError> {
         let sealed = seal(&mut record);
         self.key_updates.store(record.key_updates(), Ordering::Relaxed);
         sealed
@@ -106,21 +112,21 @@ fn tx_info(env: Env<'_>, tx: ResourceArc<Sender>) -> NifResult<Term<'_>> {
     Term::map_from_pairs(env, &[(atoms::key_updates(), tx.key_updates.load(Ordering::Relaxed))])
 }
 
-fn records_term(env: Env<'_>, sealed: Result<Vec<Vec<u8>>, Error>) -> NifResult<Term<'_>> {
+fn records_term(env: Env<'_>, sealed: Result<Vec<Vec<u8>>, RecordError>) -> NifResult<Term<'_>> {
     match sealed {
         Ok(records) => {
             let records: Vec<Binary<'_>> =
                 records.into_iter().map(|record| into_binary(env, record)).collect();
             Ok((atoms::ok(), records).encode(env))
         }
-        Err(error) => terms::error_tuple(env, &error),
+        Err(error) => terms::error_tuple(env, error),
     }
 }
 
-fn one_record(env: Env<'_>, record: Result<Vec<u8>, Error>) -> NifResult<Term<'_>> {
+fn one_record(env: Env<'_>, record: Result<Vec<u8>, RecordError>) -> NifResult<Term<'_>> {
     match record {
         Ok(record) => Ok((atoms::ok(), into_binary(env, record)).encode(env)),
-        Err(error) => terms::error_tuple(env, &error),
+        Err(error) => terms::error_tuple(env, error),
     }
 }
 

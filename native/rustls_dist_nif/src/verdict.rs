@@ -6,15 +6,11 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 use rustler::{Encoder, Env, LocalPid, NifResult, OwnedEnv, ResourceArc, Term};
 use rustls::AlertDescription;
-use rustls_dist::Error;
-use rustls_dist::trust::referee::{Case, Referee};
+use rustls_dist::trust::referee::{Case, Referee, Ruling};
 
 use crate::bytes::into_binary;
 use crate::handshake::Handshake;
 use crate::{atoms, pool, terms};
-
-/// What Erlang answers.
-pub type Answer = Result<(), Error>;
 
 /// Where the verifier of a handshake finds out whom to ask, and where the answer arrives.
 ///
@@ -23,8 +19,8 @@ pub type Answer = Result<(), Error>;
 /// lies here only while one of its steps runs.
 pub struct Desk {
     asker: Mutex<Option<Asker>>,
-    sender: Sender<Answer>,
-    receiver: Receiver<Answer>,
+    sender: Sender<Ruling>,
+    receiver: Receiver<Ruling>,
     deadline: Instant,
 }
 
@@ -59,14 +55,16 @@ impl Desk {
     }
 
     /// Whether the answer was taken: the first one to a question is.
-    fn deliver(&self, answer: Answer) -> bool {
+    fn deliver(&self, answer: Ruling) -> bool {
         self.sender.try_send(answer).is_ok()
     }
 }
 
 impl Referee for Desk {
-    fn judge(&self, case: Case) -> Result<(), Error> {
-        let asker = self.asker.lock().clone().ok_or_else(gone)?;
+    fn judge(&self, case: Case) -> Ruling {
+        let Some(asker) = self.asker.lock().clone() else {
+            return gone();
+        };
         // An answer to an earlier question that came too late.
         let _ = self.receiver.try_recv();
         // The question is put when there is room to wait for the answer, so that no more are worked on than that.
@@ -74,13 +72,13 @@ impl Referee for Desk {
             let mut message = OwnedEnv::new();
             match message.send_and_clear(&asker.owner, |env| asker.question(env, &case)) {
                 Ok(()) => self.wait(&asker.owner),
-                Err(_) => Err(gone()),
+                Err(_) => gone(),
             }
         });
         match answer {
             Ok(answer) => answer,
             Err(pool::Overloaded) => {
-                Err(refused("too many handshakes wait for their verification function".into()))
+                refused("too many handshakes wait for their verification function".into())
             }
         }
     }
@@ -91,18 +89,18 @@ const LIVENESS_PERIOD: Duration = Duration::from_millis(100);
 
 impl Desk {
     /// Waits for the answer, until the deadline or the owner's end.
-    fn wait(&self, owner: &LocalPid) -> Answer {
+    fn wait(&self, owner: &LocalPid) -> Ruling {
         loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
             match self.receiver.recv_timeout(left.min(LIVENESS_PERIOD)) {
                 Ok(answer) => return answer,
-                Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+                Err(RecvTimeoutError::Disconnected) => return gone(),
                 Err(RecvTimeoutError::Timeout) if left <= LIVENESS_PERIOD => {
-                    return Err(refused("the verification took longer than the set-up may".into()));
+                    return refused("the verification took longer than the set-up may".into());
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     if !OwnedEnv::new().run(|env| owner.is_alive(env)) {
-                        return Err(gone());
+                        return gone();
                     }
                 }
             }
@@ -115,9 +113,9 @@ impl Asker {
     fn question<'a>(&self, env: Env<'a>, case: &Case) -> Term<'a> {
         let chain: Vec<_> =
             case.chain.iter().map(|certificate| into_binary(env, certificate.to_vec())).collect();
-        let verdict = match &case.verdict {
-            Ok(()) => Ok(atoms::ok().encode(env)),
-            Err(error) => terms::error_tuple(env, error),
+        let verdict = match &case.fault {
+            None => Ok(atoms::ok().encode(env)),
+            Some(error) => terms::error_tuple(env, error.clone()),
         };
         match verdict {
             Ok(verdict) => (atoms::verify_question(), &self.handshake, chain, verdict).encode(env),
@@ -129,22 +127,22 @@ impl Asker {
 /// How long a handshake step may wait at most, whatever the caller says.
 pub const MAX_WAIT: Duration = Duration::from_secs(120);
 
-fn gone() -> Error {
+fn gone() -> Ruling {
     refused("the process that owned the handshake is gone".into())
 }
 
-fn refused(reason: String) -> Error {
-    Error::RefusedByReferee { alert: AlertDescription::CertificateUnknown, reason }
+fn refused(reason: String) -> Ruling {
+    Ruling::Refused { alert: AlertDescription::CertificateUnknown, reason }
 }
 
-/// Answers the question: `true`, or `false` when nobody waits for it any more. `Verdict` is `ok` or `{AlertCode, Reason}`.
+/// Rulings the question: `true`, or `false` when nobody waits for it any more. `Verdict` is `ok` or `{AlertCode, Reason}`.
 #[rustler::nif]
 fn handshake_verdict<'a>(handshake: ResourceArc<Handshake>, verdict: Term<'a>) -> NifResult<bool> {
     let answer = if verdict.is_atom() {
-        Ok(())
+        Ruling::Accepted
     } else {
         let (code, reason): (u8, String) = verdict.decode()?;
-        Err(Error::RefusedByReferee { alert: AlertDescription::from(code), reason })
+        Ruling::Refused { alert: AlertDescription::from(code), reason }
     };
     Ok(handshake.desk.deliver(answer))
 }

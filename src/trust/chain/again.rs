@@ -14,7 +14,7 @@ use webpki::{EndEntityCert, anchor_from_trusted_cert};
 use super::copy::{self, Copy, Encoded};
 use super::{PeerRole, usage, webpki_error};
 use crate::certificate;
-use crate::error::Error;
+use crate::error::{BadEncoding, HandshakeError};
 use crate::provider;
 use crate::trust::chain::rules;
 
@@ -92,9 +92,9 @@ pub fn verify(
     depth: usize,
     role: PeerRole,
     now: UnixTime,
-) -> Result<(), Error> {
+) -> Result<(), HandshakeError> {
     let Some((peer, authorities)) = path.split_first() else {
-        return Err(certificate::bad_encoding());
+        return Err(BadEncoding.into());
     };
     if !peer.forgives(&Consent::WeakKey) {
         rules::check_key(&peer.certificate)?;
@@ -114,7 +114,7 @@ fn judge_in_parts(
     anchor: Option<&Forgiven<'_>>,
     role: PeerRole,
     now: UnixTime,
-) -> Result<(), Error> {
+) -> Result<(), HandshakeError> {
     let mut rest = path.to_vec();
     while rest.len() > MOST_INTERMEDIATES + 1 {
         judge(&rest[..=MOST_INTERMEDIATES], None, role, now)?;
@@ -129,7 +129,7 @@ fn judge(
     anchor: Option<&Forgiven<'_>>,
     role: PeerRole,
     now: UnixTime,
-) -> Result<(), Error> {
+) -> Result<(), HandshakeError> {
     let supported: WebPkiSupportedAlgorithms = provider::signature_algorithms();
     let mended = Mended::of(path, anchor, &supported)?;
     let checks: Vec<AsSigned<'_>> =
@@ -154,7 +154,7 @@ fn judge(
             name_constraints: None,
         },
     };
-    let (peer, authorities) = mended.certificates.split_first().ok_or_else(certificate::bad_encoding)?;
+    let (peer, authorities) = mended.certificates.split_first().ok_or(BadEncoding)?;
     EndEntityCert::try_from(peer)
         .map_err(webpki_error)?
         .verify_for_usage(&algorithms, &[anchors], authorities, now, usage(role), None, None)
@@ -168,7 +168,7 @@ fn rules(
     anchor: Option<&Forgiven<'_>>,
     depth: usize,
     now: UnixTime,
-) -> Result<(), Error> {
+) -> Result<(), HandshakeError> {
     let mut intermediates = 0;
     for authority in &path[1..] {
         let parsed = certificate::parse(&authority.certificate)?;
@@ -178,7 +178,7 @@ fn rules(
         intermediates += usize::from(!certificate::is_self_issued(&parsed));
     }
     if intermediates > depth && !path.iter().any(|forgiven| forgiven.forgives(&Consent::PathLength)) {
-        return Err(Error::ChainTooDeep { intermediates, depth });
+        return Err(HandshakeError::ChainTooDeep { intermediates, depth });
     }
     let Some(anchor) = anchor else {
         return Ok(());
@@ -210,7 +210,7 @@ impl Mended {
         path: &[Forgiven<'_>],
         anchor: Option<&Forgiven<'_>>,
         supported: &WebPkiSupportedAlgorithms,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, BadEncoding> {
         let certificates = path.iter().chain(anchor).map(|forgiven| forgiven.certificate.as_ref());
         let originals = certificates.map(Copy::of).collect::<Result<Vec<_>, _>>()?;
         let whole = |consent| path.iter().chain(anchor).any(|forgiven| forgiven.forgives(&consent));
@@ -260,7 +260,7 @@ impl Mended {
         Ok(mended)
     }
 
-    fn add(&mut self, copy: &Copy<'_>, is_unsigned: bool) -> Result<(), Error> {
+    fn add(&mut self, copy: &Copy<'_>, is_unsigned: bool) -> Result<(), BadEncoding> {
         let Encoded { certificate, to_be_signed } = copy.encode()?;
         if is_unsigned {
             self.unsigned.push(to_be_signed);
@@ -274,7 +274,12 @@ impl Mended {
 
 /// Mends what one certificate alone is about. Position 0 is the peer's. A peer that is its own authority is in no other
 /// place of any path: neither its version nor that it says to be an authority means anything.
-fn mend(copy: &mut Copy<'_>, forgiven: &Forgiven<'_>, position: usize, is_lone: bool) -> Result<(), Error> {
+fn mend(
+    copy: &mut Copy<'_>,
+    forgiven: &Forgiven<'_>,
+    position: usize,
+    is_lone: bool,
+) -> Result<(), BadEncoding> {
     for consent in &forgiven.consents {
         match consent {
             Consent::Validity => copy.always_valid(),
@@ -298,7 +303,7 @@ fn is_supported(
     copy: &Copy<'_>,
     issuer: &Copy<'_>,
     supported: &WebPkiSupportedAlgorithms,
-) -> Result<bool, Error> {
+) -> Result<bool, BadEncoding> {
     let (algorithm, is_consistent) = copy.algorithm()?;
     let key = issuer.key_algorithm()?;
     let fits = |candidate: &&dyn SignatureVerificationAlgorithm| {

@@ -8,8 +8,7 @@ use std::borrow::Cow;
 use pkcs8::der::asn1::{AnyRef, ObjectIdentifier};
 use pkcs8::der::{self, Decode, Encode, Header, Reader, SliceReader, Tag, TagNumber};
 
-use crate::certificate;
-use crate::error::Error;
+use crate::error::BadEncoding;
 
 /// RFC 5280 section 4.2.1.9.
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
@@ -64,7 +63,7 @@ impl<'a> Copy<'a> {
     ///
     /// # Errors
     /// A bad encoding.
-    pub(super) fn of(certificate: &'a [u8]) -> Result<Self, Error> {
+    pub(super) fn of(certificate: &'a [u8]) -> Result<Self, BadEncoding> {
         Self::parse(certificate).map_err(bad_encoding)
     }
 
@@ -109,15 +108,15 @@ impl<'a> Copy<'a> {
     }
 
     /// The algorithm of its signature, and whether both places that name it agree.
-    pub(super) fn algorithm(&self) -> Result<(&[u8], bool), Error> {
+    pub(super) fn algorithm(&self) -> Result<(&[u8], bool), BadEncoding> {
         let algorithm = value(&self.outer_algorithm).map_err(bad_encoding)?;
         Ok((algorithm, self.algorithm == self.outer_algorithm))
     }
 
     /// The kind of its key.
-    pub(super) fn key_algorithm(&self) -> Result<&[u8], Error> {
+    pub(super) fn key_algorithm(&self) -> Result<&[u8], BadEncoding> {
         let [algorithm, _key] = elements(&self.key).map_err(bad_encoding)?[..] else {
-            return Err(certificate::bad_encoding());
+            return Err(BadEncoding);
         };
         value(algorithm).map_err(bad_encoding)
     }
@@ -146,7 +145,7 @@ impl<'a> Copy<'a> {
     ///
     /// # Errors
     /// None that a constant could lead to.
-    pub(super) fn authority(&mut self) -> Result<(), Error> {
+    pub(super) fn authority(&mut self) -> Result<(), BadEncoding> {
         let id = BASIC_CONSTRAINTS.to_der().map_err(bad_encoding)?;
         let bytes = sequence(&[&id, IS_AUTHORITY]).map_err(bad_encoding)?;
         self.remove(BASIC_CONSTRAINTS);
@@ -159,7 +158,7 @@ impl<'a> Copy<'a> {
     ///
     /// # Errors
     /// A bad encoding.
-    pub(super) fn any_path_length(&mut self) -> Result<(), Error> {
+    pub(super) fn any_path_length(&mut self) -> Result<(), BadEncoding> {
         for extension in self.extensions.iter().flatten() {
             if extension.id == BASIC_CONSTRAINTS && extension.is_authority().map_err(bad_encoding)? {
                 return self.authority();
@@ -177,7 +176,7 @@ impl<'a> Copy<'a> {
     ///
     /// # Errors
     /// A bad encoding.
-    pub(super) fn uncritical(&mut self, is_forgiven: impl Fn(&str) -> bool) -> Result<(), Error> {
+    pub(super) fn uncritical(&mut self, is_forgiven: impl Fn(&str) -> bool) -> Result<(), BadEncoding> {
         for extension in self.extensions.iter_mut().flatten() {
             if is_forgiven(&extension.id.to_string()) {
                 extension.make_uncritical().map_err(bad_encoding)?;
@@ -195,7 +194,7 @@ impl<'a> Copy<'a> {
     ///
     /// # Errors
     /// None that a short algorithm could lead to.
-    pub(super) fn signed_with(&mut self, algorithm: &[u8]) -> Result<(), Error> {
+    pub(super) fn signed_with(&mut self, algorithm: &[u8]) -> Result<(), BadEncoding> {
         let bytes = sequence(&[algorithm]).map_err(bad_encoding)?;
         self.algorithm = bytes.clone().into();
         self.outer_algorithm = bytes.into();
@@ -206,7 +205,7 @@ impl<'a> Copy<'a> {
     ///
     /// # Errors
     /// None that a short key could lead to.
-    pub(super) fn with_key(&mut self, key: &[u8]) -> Result<(), Error> {
+    pub(super) fn with_key(&mut self, key: &[u8]) -> Result<(), BadEncoding> {
         self.key = sequence(&[key]).map_err(bad_encoding)?.into();
         Ok(())
     }
@@ -215,7 +214,7 @@ impl<'a> Copy<'a> {
     ///
     /// # Errors
     /// When it has become too long.
-    pub(super) fn encode(&self) -> Result<Encoded, Error> {
+    pub(super) fn encode(&self) -> Result<Encoded, BadEncoding> {
         self.put_together().map_err(bad_encoding)
     }
 
@@ -297,6 +296,6 @@ fn tagged(tag: Tag, elements: &[&[u8]]) -> der::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn bad_encoding(_: der::Error) -> Error {
-    certificate::bad_encoding()
+fn bad_encoding(_: der::Error) -> BadEncoding {
+    BadEncoding
 }

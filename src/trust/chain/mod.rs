@@ -12,7 +12,7 @@ use rustls::{CertificateError, OtherError};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
-use crate::error::{Algorithm, ChainFault, Error};
+use crate::error::{Algorithm, ChainFault, HandshakeError};
 use crate::provider;
 use crate::trust::TrustStore;
 use crate::trust::outdated;
@@ -35,6 +35,19 @@ pub enum NameScope {
     Constrained,
 }
 
+/// That a chain leads to a trust anchor and breaks no rule.
+#[derive(Debug)]
+pub struct ChainVerified {
+    names: NameScope,
+}
+
+impl ChainVerified {
+    /// What its authorities say of names.
+    pub fn names(&self) -> NameScope {
+        self.names
+    }
+}
+
 /// Judges a chain: path building and validation by webpki (RFC 5280 section 6), with OTP's rules on top that webpki lacks.
 /// A path that breaks one is passed over for the next, and the reason kept for when there is none.
 ///
@@ -45,8 +58,9 @@ pub enum NameScope {
 /// - `now`: the time at which all has to be valid.
 ///
 /// # Errors
-/// [`Error::Tls`] with webpki's verdict where rustls has a name for it, else [`Error::ChainRefused`]; and
-/// [`Error::SelfSignedPeer`], [`Error::ChainTooDeep`], [`Error::AuthorityMayNotSign`], [`Error::TrustAnchorNotValid`].
+/// [`HandshakeError::Tls`] with webpki's verdict where rustls has a name for it, else [`HandshakeError::ChainRefused`]; and
+/// [`HandshakeError::SelfSignedPeer`], [`HandshakeError::ChainTooDeep`], [`HandshakeError::AuthorityMayNotSign`],
+/// [`HandshakeError::TrustAnchorNotValid`].
 pub fn verify(
     trust: &TrustStore,
     depth: usize,
@@ -54,7 +68,7 @@ pub fn verify(
     intermediates: &[CertificateDer<'_>],
     role: PeerRole,
     now: UnixTime,
-) -> Result<NameScope, Error> {
+) -> Result<ChainVerified, HandshakeError> {
     let algorithms: WebPkiSupportedAlgorithms = provider::signature_algorithms();
     let certificate = EndEntityCert::try_from(end_entity).map_err(webpki_error)?;
     rules::check_key(end_entity)?;
@@ -73,7 +87,7 @@ pub fn verify(
             let chain = std::iter::once(end_entity).chain(&candidates);
             refusal.take().unwrap_or_else(|| outdated::named(webpki_error(error), chain))
         })
-        .and_then(|path| rules::name_scope(&path))
+        .and_then(|path| Ok(ChainVerified { names: rules::name_scope(&path)? }))
 }
 
 fn usage(role: PeerRole) -> KeyUsage {
@@ -84,7 +98,7 @@ fn usage(role: PeerRole) -> KeyUsage {
 }
 
 /// What rustls itself makes of webpki's errors, for the alert and the text to be the same; ours where it has no name.
-fn webpki_error(error: webpki::Error) -> Error {
+fn webpki_error(error: webpki::Error) -> HandshakeError {
     use webpki::Error as Webpki;
     let verdict = match error {
         Webpki::BadDer | Webpki::BadDerTime | Webpki::TrailingData(_) => CertificateError::BadEncoding,
@@ -100,11 +114,11 @@ fn webpki_error(error: webpki::Error) -> Error {
         Webpki::InvalidSignatureForPublicKey => CertificateError::BadSignature,
         Webpki::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
         other => match chain_fault(&other) {
-            Some(fault) => return Error::ChainRefused(fault),
+            Some(fault) => return HandshakeError::ChainRefused(fault),
             None => CertificateError::Other(OtherError(Arc::new(other))),
         },
     };
-    Error::Tls(verdict.into())
+    HandshakeError::Tls(verdict.into())
 }
 
 /// The errors that rustls passes on without a name.

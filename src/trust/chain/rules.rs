@@ -14,26 +14,26 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::public_key::PublicKey;
 
 use crate::certificate;
-use crate::error::{ChainFault, Error};
-use crate::provider;
+use crate::error::{BadEncoding, ChainFault, HandshakeError};
+use crate::provider::{self, RsaKeys};
 use crate::trust::TrustStore;
 use crate::trust::chain::NameScope;
 
 /// Checks a path of `end_entity` that webpki built from anchors of `trust`.
 ///
 /// # Errors
-/// [`Error::SelfSignedPeer`], [`Error::ChainTooDeep`], [`Error::AuthorityMayNotSign`],
-/// [`Error::TrustAnchorNotValid`]; a bad encoding.
+/// [`HandshakeError::SelfSignedPeer`], [`HandshakeError::ChainTooDeep`], [`HandshakeError::AuthorityMayNotSign`],
+/// [`HandshakeError::TrustAnchorNotValid`]; a bad encoding.
 pub(crate) fn check(
     path: &VerifiedPath<'_>,
     end_entity: &CertificateDer<'_>,
     trust: &TrustStore,
     depth: usize,
     now: UnixTime,
-) -> Result<(), Error> {
+) -> Result<(), HandshakeError> {
     let peer = certificate::parse(end_entity)?;
     if certificate::is_self_issued(&peer) {
-        return Err(Error::SelfSignedPeer);
+        return Err(HandshakeError::SelfSignedPeer);
     }
     let mut counted = 0;
     for intermediate in path.intermediate_certificates() {
@@ -43,7 +43,7 @@ pub(crate) fn check(
         counted += usize::from(!certificate::is_self_issued(&authority));
     }
     if counted > depth {
-        return Err(Error::ChainTooDeep { intermediates: counted, depth });
+        return Err(HandshakeError::ChainTooDeep { intermediates: counted, depth });
     }
     check_anchor(path, trust, now)
 }
@@ -53,16 +53,14 @@ pub(crate) fn check(
 ///
 /// # Errors
 /// [`ChainFault::WeakKey`]; a bad encoding.
-pub(crate) fn check_key(end_entity: &CertificateDer<'_>) -> Result<(), Error> {
+pub(crate) fn check_key(end_entity: &CertificateDer<'_>) -> Result<(), HandshakeError> {
     let peer = certificate::parse(end_entity)?;
     let Ok(PublicKey::RSA(key)) = peer.public_key().parsed() else {
         return Ok(());
     };
-    // The modulus is a DER integer: a leading zero byte is no part of it.
-    let modulus = key.modulus.iter().skip_while(|&&byte| byte == 0).collect::<Vec<_>>();
-    let bits = modulus.first().map_or(0, |&&first| 8 * modulus.len() - first.leading_zeros() as usize);
+    let bits = RsaKeys::bits_of(key.modulus);
     match bits < *provider::RSA.bits.start() {
-        true => Err(Error::ChainRefused(ChainFault::WeakKey { bits })),
+        true => Err(HandshakeError::ChainRefused(ChainFault::WeakKey { bits })),
         false => Ok(()),
     }
 }
@@ -71,7 +69,7 @@ pub(crate) fn check_key(end_entity: &CertificateDer<'_>) -> Result<(), Error> {
 ///
 /// # Errors
 /// A bad encoding.
-pub(crate) fn name_scope(path: &VerifiedPath<'_>) -> Result<NameScope, Error> {
+pub(crate) fn name_scope(path: &VerifiedPath<'_>) -> Result<NameScope, BadEncoding> {
     let ders: Vec<_> = path.intermediate_certificates().map(|authority| authority.der()).collect();
     match path.anchor().name_constraints {
         Some(_) => Ok(NameScope::Constrained),
@@ -83,9 +81,9 @@ pub(crate) fn name_scope(path: &VerifiedPath<'_>) -> Result<NameScope, Error> {
 ///
 /// # Errors
 /// A bad encoding.
-pub(crate) fn name_scope_of(certificates: &[CertificateDer<'_>]) -> Result<NameScope, Error> {
+pub(crate) fn name_scope_of(certificates: &[CertificateDer<'_>]) -> Result<NameScope, BadEncoding> {
     for der in certificates {
-        if certificate::parse(der)?.name_constraints().map_err(|_| certificate::bad_encoding())?.is_some() {
+        if certificate::parse(der)?.name_constraints().map_err(|_| BadEncoding)?.is_some() {
             return Ok(NameScope::Constrained);
         }
     }
@@ -95,22 +93,22 @@ pub(crate) fn name_scope_of(certificates: &[CertificateDer<'_>]) -> Result<NameS
 /// Checks that an authority is allowed to sign certificates.
 ///
 /// # Errors
-/// [`Error::AuthorityMayNotSign`]; a bad encoding.
-pub(crate) fn may_sign(authority: &X509Certificate<'_>) -> Result<(), Error> {
+/// [`HandshakeError::AuthorityMayNotSign`]; a bad encoding.
+pub(crate) fn may_sign(authority: &X509Certificate<'_>) -> Result<(), HandshakeError> {
     match authority.key_usage() {
         Ok(Some(usage)) if !usage.value.key_cert_sign() => {
-            Err(Error::AuthorityMayNotSign { subject: authority.subject().to_string() })
+            Err(HandshakeError::AuthorityMayNotSign { subject: certificate::subject(authority) })
         }
         Ok(_) => Ok(()),
-        Err(_) => Err(certificate::bad_encoding()),
+        Err(_) => Err(BadEncoding.into()),
     }
 }
 
 /// Of the certificates that share the anchor's name and key, as a renewed root does with its predecessor, one has to be
 /// valid.
-fn check_anchor(path: &VerifiedPath<'_>, trust: &TrustStore, now: UnixTime) -> Result<(), Error> {
+fn check_anchor(path: &VerifiedPath<'_>, trust: &TrustStore, now: UnixTime) -> Result<(), HandshakeError> {
     let anchor = path.anchor();
-    let mut refusal = certificate::bad_encoding();
+    let mut refusal = HandshakeError::from(BadEncoding);
     for (candidate, der) in trust.anchors().iter().zip(trust.roots()) {
         if candidate.subject != anchor.subject
             || candidate.subject_public_key_info != anchor.subject_public_key_info
@@ -129,16 +127,14 @@ fn check_anchor(path: &VerifiedPath<'_>, trust: &TrustStore, now: UnixTime) -> R
 /// Checks that a trust anchor is valid.
 ///
 /// # Errors
-/// [`Error::TrustAnchorNotValid`].
-pub(crate) fn valid_at(root: &X509Certificate<'_>, now: UnixTime) -> Result<(), Error> {
-    let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    let validity = root.validity();
-    if seconds < validity.not_before.timestamp() || seconds > validity.not_after.timestamp() {
-        return Err(Error::TrustAnchorNotValid {
-            subject: root.subject().to_string(),
-            not_before_unix_s: validity.not_before.timestamp(),
-            not_after_unix_s: validity.not_after.timestamp(),
-        });
+/// [`HandshakeError::TrustAnchorNotValid`].
+pub(crate) fn valid_at(root: &X509Certificate<'_>, now: UnixTime) -> Result<(), HandshakeError> {
+    let (not_before_unix_s, not_after_unix_s) = certificate::validity(root);
+    match (not_before_unix_s..=not_after_unix_s).contains(&certificate::unix_s(now)) {
+        true => Ok(()),
+        false => {
+            let subject = certificate::subject(root);
+            Err(HandshakeError::TrustAnchorNotValid { subject, not_before_unix_s, not_after_unix_s })
+        }
     }
-    Ok(())
 }

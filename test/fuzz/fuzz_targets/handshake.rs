@@ -12,7 +12,7 @@ use rustls_dist::trust::hostname::CommonNamePolicy;
 use rustls_dist::identity::IdentityFiles;
 use rustls_dist::provider::Versions;
 use rustls_dist::trust::referee::LastWord;
-use rustls_dist::trust::verifier::ClientAuth;
+use rustls_dist::trust::policy::ClientAuth;
 
 /// Its certificate and key are where `make fuzz` put them.
 static SERVER: LazyLock<ServerSide> = LazyLock::new(|| {
