@@ -7,7 +7,7 @@
 
 %% What a node without a certificate answers, as OTP's ssl does: a plain record of TLS 1.2 with that fatal alert (RFC 5246
 %% sections 6.2.1 and 7.2).
--define(HANDSHAKE_FAILURE, <<21, 3, 3, 2:16, 2, 40>>).
+-define(FATAL(Code), <<21, 3, 3, 2:16, 2, Code>>).
 
 %% Starts a process that waits for its socket. It is monitored, not linked: no peer ends the accept loop.
 -spec start(inet | inet6, pid()) -> {pid(), reference()}.
@@ -54,7 +54,7 @@ handshake(Socket, First, TimeoutMs) ->
         {ok, Config} ->
             rustls_dist_handshake:accept(Socket, Config, First, TimeoutMs);
         no_certificate ->
-            _ = gen_tcp:send(Socket, ?HANDSHAKE_FAILURE),
+            _ = gen_tcp:send(Socket, ?FATAL((rustls_dist_alert:code(handshake_failure)))),
             {error, no_certificate};
         {error, Text} ->
             {error, {configuration, Text}}

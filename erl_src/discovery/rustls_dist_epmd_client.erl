@@ -16,7 +16,7 @@ listen_port(Name, Host) ->
 register(Name, Port, Family) ->
     Module = module(),
     case has(Module, register_node, 3) orelse not has(Module, register_node, 2) of
-        true -> Module:register_node(Name, Port, family(Family));
+        true -> Module:register_node(Name, Port, rustls_dist_release:epmd_family(Family));
         false -> Module:register_node(Name, Port)
     end.
 
@@ -59,11 +59,3 @@ has(Module, Function, Arity) ->
 
 module() ->
     net_kernel:epmd_module().
-
-%% Before OTP 26, inet_tcp_dist named the driver here, and a module may know nothing else.
-family(Family) ->
-    case {list_to_integer(erlang:system_info(otp_release)) >= 26, Family} of
-        {true, _} -> Family;
-        {false, inet} -> inet_tcp;
-        {false, inet6} -> inet6_tcp
-    end.

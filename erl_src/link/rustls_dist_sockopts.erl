@@ -1,7 +1,7 @@
 %% Socket options: the kernel parameters' over our defaults, ours over both where the carrier depends on them.
 -module(rustls_dist_sockopts).
 
--export([listen/1, connect/1, handshake_send_timeout/1, established/1, nodelay/0, set/2, set_new/2, get/2]).
+-export([listen/1, connect/1, established/1, nodelay/0, set/2, set_new/2, get/2]).
 
 %% inet reads at most this much at a time. Its default of 1460 bytes is what makes inet_tls slow as it comes;
 %% sndbuf and recbuf are left to the kernel's autotuning.
@@ -35,7 +35,6 @@ connect(Family) ->
           [{buffer, ?HANDSHAKE_BUFFER_BYTES}]).
 
 %% A peer that does not read must not hold a handshake beyond its deadline.
--spec handshake_send_timeout(timeout()) -> [gen_tcp:option()].
 handshake_send_timeout(TimeoutMs) ->
     [{send_timeout, TimeoutMs}, {send_timeout_close, true}].
 

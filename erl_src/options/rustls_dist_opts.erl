@@ -87,7 +87,7 @@ parse(Side, Sources) ->
 
 %% Fills in what was not given. A peer is verified exactly where there is something, or a function, to verify it by.
 %% Depth is ssl's default (ssl_internal.hrl of OTP 25); the versions are all that are offered.
-%% fail_if_no_peer_cert is what ssl of the running release makes of verify_peer: true from OTP 26 on.
+%% fail_if_no_peer_cert is what ssl of the running release makes of verify_peer.
 %% Side: the side the options are for; Options: validated options.
 %% Result: the options with every key that has a default.
 -spec defaults(side(), options()) -> options().
@@ -106,7 +106,7 @@ defaults(Side, Options) ->
                Options).
 
 insists(verify_none) -> false;
-insists(verify_peer) -> list_to_integer(erlang:system_info(otp_release)) >= 26.
+insists(verify_peer) -> rustls_dist_release:servers_insist().
 
 %% In ssl, verify_none is a verify_fun that forgives every fault. The user's own takes its place, and is asked on the client
 %% side as with verify_peer; a server asks for no certificate then, and there is nothing that the function could be asked

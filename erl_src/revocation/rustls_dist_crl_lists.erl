@@ -15,8 +15,6 @@
 %% As public_key:pkix_crls_validate/3 takes lists.
 -type decoded() :: {public_key:der_encoded(), #'CertificateList'{}}.
 
--define(GREGORIAN_TO_SYSTEM_SECONDS, 62167219200).
-
 %% The lists in Bytes, PEM or DER, and the time in seconds of the system's clock when the first of them is out of date.
 %% One entry that cannot be used spoils them all: to leave a list out is to forget what it revokes.
 -spec parse(binary()) -> {ok, [named(), ...], NextUpdate :: integer()} | {error, unicode:chardata()}.
@@ -34,7 +32,7 @@ decode(Der) ->
     try
         #'CertificateList'{tbsCertList = #'TBSCertList'{nextUpdate = Time}} = Decoded =
             public_key:der_decode('CertificateList', Der),
-        {ok, {Der, Decoded}, seconds(Time)}
+        {ok, {Der, Decoded}, rustls_dist_asn1_time:unix_seconds(Time)}
     catch
         error:_ -> error
     end.
@@ -71,14 +69,3 @@ named([Der | Ders], Lists, Times) ->
         error ->
             {error, "it cannot be parsed as a revocation list with a nextUpdate"}
     end.
-
-seconds({utcTime, [Y1, Y2 | _] = Digits}) when length(Digits) =:= 13 ->
-    Century = case list_to_integer([Y1, Y2]) >= 50 of
-                  true -> "19";
-                  false -> "20"
-              end,
-    seconds({generalTime, Century ++ Digits});
-seconds({generalTime, [Y1, Y2, Y3, Y4, M1, M2, D1, D2, H1, H2, N1, N2, S1, S2, $Z]}) ->
-    [Year, Month, Day, Hour, Minute, Second] =
-        [list_to_integer(Digits) || Digits <- [[Y1, Y2, Y3, Y4], [M1, M2], [D1, D2], [H1, H2], [N1, N2], [S1, S2]]],
-    calendar:datetime_to_gregorian_seconds({{Year, Month, Day}, {Hour, Minute, Second}}) - ?GREGORIAN_TO_SYSTEM_SECONDS.

@@ -271,7 +271,7 @@ native_options(Options, Origins) ->
                 #{versions := Origin} when Origin =/= default -> Known#{versions => maps:get(versions, Options)};
                 #{} -> Known
             end,
-    maps:merge(Named#{common_name_fallback => rustls_dist_hostname:takes_common_name(), judged_by => judged_by(Options)},
+    maps:merge(Named#{common_name_fallback => rustls_dist_release:takes_common_name(), judged_by => judged_by(Options)},
                identities(Options)).
 
 %% certs_keys wins over the single pair, as in ssl.

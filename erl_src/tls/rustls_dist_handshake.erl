@@ -37,7 +37,7 @@
                 role :: client | server,
                 policy :: rustls_dist_verify:policy() | none,
                 handshake :: rustls_dist_nif:handshake(),
-                deadline_ms :: integer(),           % monotonic
+                deadline :: rustls_dist_deadline:deadline(),
                 received = false :: boolean()}).
 
 %% How long, and how much, a failed peer's bytes are read so that closing does not reset the connection and destroy the
@@ -47,7 +47,6 @@
 
 %% What is left of the deadline has to do for the alert, too.
 -define(ALERT_MS, 200).
--define(CERTIFICATE_UNKNOWN, 46).
 
 %% Does the handshake as client. Name: what the server's certificate must say. TimeoutMs: for all of it.
 %% On failure the alert is sent; closing the socket is left to the caller.
@@ -69,7 +68,7 @@ run(Socket, Role, #{config := Config, policy := Policy} = RoleConfig, Name, Firs
                    role = Role,
                    policy = for_connection(Policy, Role, Name, Socket),
                    handshake = rustls_dist_nif:handshake_new(Config, native_name(Policy, Name), TimeoutMs),
-                   deadline_ms = erlang:convert_time_unit(Started, native, millisecond) + TimeoutMs,
+                   deadline = rustls_dist_deadline:in(TimeoutMs),
                    received = First =/= <<>>},
     case advance(State, First) of
         {ok, Tls} ->
@@ -101,15 +100,15 @@ for_connection(#{verify_fun := VerifyFun} = Policy, server, _Name, Socket) ->
 -spec close_gently(inet:socket()) -> ok.
 close_gently(Socket) ->
     _ = gen_tcp:shutdown(Socket, write),
-    linger(Socket, now_ms() + ?LINGER_MS, ?LINGER_BYTES),
+    linger(Socket, rustls_dist_deadline:in(?LINGER_MS), ?LINGER_BYTES),
     gen_tcp:close(Socket).
 
-linger(Socket, DeadlineMs, Bytes) when Bytes > 0 ->
-    case gen_tcp:recv(Socket, 0, max(0, DeadlineMs - now_ms())) of
-        {ok, Data} -> linger(Socket, DeadlineMs, Bytes - byte_size(Data));
+linger(Socket, Deadline, Bytes) when Bytes > 0 ->
+    case gen_tcp:recv(Socket, 0, rustls_dist_deadline:left_ms(Deadline)) of
+        {ok, Data} -> linger(Socket, Deadline, Bytes - byte_size(Data));
         {error, _} -> ok
     end;
-linger(_Socket, _DeadlineMs, _Spent) ->
+linger(_Socket, _Deadline, _Spent) ->
     ok.
 
 advance(#state{handshake = Handshake} = State, Bytes) ->
@@ -175,7 +174,7 @@ broken(#{verify_fun := VerifyFun, crl := Crl}, Format, Arguments) ->
     refused("~ts " ++ Format, [Who | Arguments]).
 
 refused(Format, Arguments) ->
-    {?CERTIFICATE_UNKNOWN, unicode:characters_to_binary(io_lib:format(Format, Arguments))}.
+    {rustls_dist_alert:code(certificate_unknown), unicode:characters_to_binary(io_lib:format(Format, Arguments))}.
 
 step(State, {continue, Send}) ->
     case send(State, Send) of
@@ -226,8 +225,5 @@ receive_bytes(#state{socket = Socket, received = Received} = State) ->
         {error, Reason} -> {error, {socket, Reason}}
     end.
 
-left_ms(#state{deadline_ms = DeadlineMs}) ->
-    max(0, DeadlineMs - now_ms()).
-
-now_ms() ->
-    erlang:monotonic_time(millisecond).
+left_ms(#state{deadline = Deadline}) ->
+    rustls_dist_deadline:left_ms(Deadline).

@@ -142,24 +142,24 @@ host_warnings(Leaf, Host) ->
     end.
 
 names(#{dns_names := Dns, ip_addresses := Addresses, common_names := Common}, Host) ->
-    case inet:parse_strict_address(Host) of
-        {ok, Ip} ->
+    case rustls_dist_hostname:reference(Host, written_out) of
+        {ip, Ip} ->
             lists:any(fun(Address) -> inet:parse_strict_address(binary_to_list(Address)) =:= {ok, Ip} end, Addresses);
-        {error, _} ->
-            Names = case rustls_dist_hostname:takes_common_name() of
+        {dns_id, Host} ->
+            Names = case rustls_dist_release:takes_common_name() of
                         true -> Dns ++ Common;
                         false -> Dns
                     end,
-            lists:member(string:lowercase(Host), [string:lowercase(binary_to_list(Name)) || Name <- Names])
+            lists:any(fun(Name) -> rustls_dist_hostname:same_dns_name(binary_to_list(Name), Host) end, Names)
     end.
 
 named(#{dns_names := [], ip_addresses := []}) -> "no host at all";
 named(#{dns_names := Dns, ip_addresses := Addresses}) -> rustls_dist_peer_text:cut(lists:join(", ", Dns ++ Addresses)).
 
 wanted(Host) ->
-    case inet:parse_strict_address(Host) of
-        {ok, _} -> ["IP:", Host];
-        {error, _} -> ["DNS:", Host]
+    case rustls_dist_hostname:reference(Host, written_out) of
+        {ip, _} -> ["IP:", Host];
+        {dns_id, _} -> ["DNS:", Host]
     end.
 
 usage_warnings(Role, #{usages := Usages} = Leaf) ->

@@ -1,7 +1,7 @@
 %% An allow-list of certificates by their SHA-256 fingerprints, as a verify_fun: rustls_dist:verify_pinned/3.
 -module(rustls_dist_pin).
 
--export([verify/4, fingerprints/1]).
+-export([verify/4]).
 
 -include_lib("public_key/include/public_key.hrl").
 
@@ -31,7 +31,6 @@ verify(_Cert, Der, valid_peer, State) ->
 %% The fingerprints of a list, or of a file with one on each line (what follows a `#' is a comment), as binaries of 32
 %% bytes. Hex digits of either case, with or without colons between them. A file is read at each call, so that a change
 %% is in force with the next handshake.
--spec fingerprints([string() | binary()] | file:filename()) -> {ok, [binary()]} | {error, term()}.
 fingerprints([]) ->
     {ok, []};
 fingerprints([First | _] = List) when not is_integer(First) ->

@@ -12,15 +12,11 @@ connection_state({Fun, _State, Label} = VerifyFun, PeerIp) ->
     case rustls_dist_ready_made:which(Fun) of
         verify_client ->
             {ok, Allowed} = net_kernel:allowed(),
-            Hosts = lists:usort([Host || Node <- Allowed, {ok, Host} <- [host(dist_util:split_node(Node))]]),
+            Hosts = lists:usort([Host || Node <- Allowed, {ok, Host} <- [rustls_dist_hostname:of_node(Node)]]),
             {Fun, {Hosts, PeerIp}, Label};
         _ ->
             VerifyFun
     end.
-
-host({node, _Name, Host}) -> {ok, Host};
-host({host, Host}) -> {ok, Host};
-host(_NameOnly) -> none.
 
 %% See rustls_dist:verify_client/3. Names: whether the peer's common name may stand in for alternative names.
 -spec verify(#'OTPCertificate'{}, term(), State, rustls_dist_hostname:names()) ->
