@@ -122,10 +122,6 @@ forget(Pid, #state{pending = Pending, by_age = ByAge} = State) ->
     end.
 
 complain(#state{complaints = Rate} = State, What) ->
-    case rustls_dist_rate:spend(Rate) of
-        {ok, Next, Suppressed} ->
-            rustls_dist_log:listener(What, Suppressed),
-            State#state{complaints = Next};
-        {exhausted, Next} ->
-            State#state{complaints = Next}
-    end.
+    {IsAdmitted, LeftOut, Next} = rustls_dist_rate:spend(Rate),
+    _ = IsAdmitted andalso rustls_dist_log:listener(What, LeftOut),
+    State#state{complaints = Next}.

@@ -13,7 +13,7 @@
 %% The latest attempt to a node, and the link that it became.
 -record(attempt, {node :: node(), ip :: inet:ip_address(), begun_ms :: integer()}).
 
--type state() :: #{reference() => #attempt{}}.    % by the monitor of its controller
+-type state() :: #{reference() => #attempt{}}.    % by the monitor of its supervisor
 
 -define(TABLE, ?MODULE).
 
@@ -24,12 +24,12 @@
 start_link() ->
     gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 
-%% Remembers an attempt for as long as its controller lives, and a while longer: what the peer withdrew may be noticed late.
-%% Called before the peer can have heard of it. Does without, should this server be down.
+%% Remembers an attempt for as long as the link's supervisor lives, and a while longer: what the peer withdrew may be noticed
+%% late. Called before the peer can have heard of it. Does without, should this server be down.
 -spec begun(pid(), node(), inet:ip_address()) -> ok.
-begun(Controller, Node, Ip) ->
+begun(Supervisor, Node, Ip) ->
     try
-        gen_server:call(?MODULE, {begun, Controller, Node, Ip})
+        gen_server:call(?MODULE, {begun, Supervisor, Node, Ip})
     catch
         exit:_ -> ok
     end.
@@ -56,10 +56,10 @@ init([]) ->
     {ok, #{}}.
 
 -spec handle_call(term(), gen_server:from(), state()) -> {reply, ok, state()} | {noreply, state()}.
-handle_call({begun, Controller, Node, Ip}, _From, State) ->
+handle_call({begun, Supervisor, Node, Ip}, _From, State) ->
     Attempt = #attempt{node = Node, ip = Ip, begun_ms = now_ms()},
     true = ets:insert(?TABLE, Attempt),
-    {reply, ok, State#{erlang:monitor(process, Controller) => Attempt}};
+    {reply, ok, State#{erlang:monitor(process, Supervisor) => Attempt}};
 handle_call(_Unknown, _From, State) ->
     {noreply, State}.
 
@@ -68,7 +68,7 @@ handle_cast(_Cast, State) ->
     {noreply, State}.
 
 -spec handle_info(term(), state()) -> {noreply, state()}.
-handle_info({'DOWN', Ref, process, _Controller, _Reason}, State) when is_map_key(Ref, State) ->
+handle_info({'DOWN', Ref, process, _Supervisor, _Reason}, State) when is_map_key(Ref, State) ->
     {Attempt, Rest} = maps:take(Ref, State),
     _ = erlang:send_after(?LINGER_MS, self(), {forget, Attempt}),
     {noreply, Rest};

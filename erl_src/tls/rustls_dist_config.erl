@@ -29,24 +29,6 @@
                          hibernate_after := timeout(),
                          name := node_host | any | binary()}.
 
-%% What a link runs. The code server takes milliseconds for a module, and some of them are called by net_kernel itself; while
-%% a link's input handler were loaded, the peer's first messages would wait.
--define(NEEDED_BY_LINKS, [rustls_dist_link_in, rustls_dist_link_out, rustls_dist_lookup, rustls_dist_epmd_client,
-                          rustls_dist_sockopts, rustls_dist_handshake_io, rustls_dist_hs_data, rustls_dist_controller,
-                          rustls_dist_input, rustls_dist_turn, rustls_dist_tick, rustls_dist_crash, rustls_dist_packets,
-                          rustls_dist_negotiation, rustls_dist_attempts, rustls_dist_verify_node, rustls_dist_allow, dist_util]).
-
-%% What judges certificates where webpki is not alone.
--define(NEEDED_BY_REFEREES, [rustls_dist_verify, rustls_dist_consent, rustls_dist_chain, rustls_dist_hostname,
-                             rustls_dist_pin, rustls_dist_verify_client, rustls_dist_ready_made, rustls_dist_crl,
-                             rustls_dist_raw_file, public_key, pubkey_cert, pubkey_cert_records, pubkey_crl, pubkey_pem, 'OTP-PUB-KEY']).
-
--define(NEEDED_IN_TROUBLE, [rustls_dist_log, rustls_dist_log_limit, rustls_dist_failure, rustls_dist_failure_text,
-                            rustls_dist_peer_text, rustls_dist_epmd_answer, rustls_dist_rate, rustls_dist_acceptor,
-                            rustls_dist_accepted, rustls_dist_first_bytes, rustls_dist_handshake, rustls_dist_check_ip,
-                            logger_formatter, logger_backend, erl_posix_msg, calendar, string,
-                            unicode_util, timer, io, io_lib, io_lib_format, io_lib_pretty]).
-
 -define(LOGGER_TRIES, 100).
 -define(LOGGER_POLL_MS, 100).
 
@@ -88,7 +70,7 @@ init([]) ->
     case persistent_term:get(Key, none) of
         none ->
             Roles = rustls_dist_crash:without_terms(fun load/0),
-            preload(maps:values(Roles)),
+            ok = rustls_dist_preload:load(has_referee(Roles)),
             ok = persistent_term:put(Key, Roles),
             _ = spawn(?MODULE, erase_with, [Run, Key]);
         #{} ->
@@ -100,6 +82,11 @@ init([]) ->
 key() ->
     {?MODULE, whereis(?RUN)}.
 
+has_referee(Roles) ->
+    lists:any(fun({ok, #{policy := Policy}}) -> Policy =/= none;
+                 (_Unusable) -> false
+              end, maps:values(Roles)).
+
 %% A process of its own, since the supervisor's children come and go.
 -spec erase_with(pid(), term()) -> true.
 erase_with(Run, Key) ->
@@ -107,16 +94,6 @@ erase_with(Run, Key) ->
     receive
         {'DOWN', Ref, process, Run, _Reason} -> persistent_term:erase(Key)
     end.
-
-%% When the file descriptors are used up it is too late to load the modules that say so.
-preload(Roles) ->
-    Referees = case [Policy || {ok, #{policy := Policy}} <- Roles, Policy =/= none] of
-                   [] -> [];
-                   _ -> ?NEEDED_BY_REFEREES
-               end,
-    %% What is missing, in a release without it for example, shows when it is called.
-    _ = code:ensure_modules_loaded(?NEEDED_BY_LINKS ++ ?NEEDED_IN_TROUBLE ++ Referees),
-    ok.
 
 %% Nobody has anything to ask here, and strangers get no answer.
 -spec handle_call(term(), gen_server:from(), no_state) -> {noreply, no_state}.

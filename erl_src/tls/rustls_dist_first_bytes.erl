@@ -6,7 +6,8 @@
 
 -export_type([failure/0]).
 
--type failure() :: plain_distribution | {not_tls, binary()} | no_answer | {timeout, Received :: boolean()} | {socket, inet:posix()}.
+-type failure() :: plain_distribution | {not_tls, binary()} | no_answer | {timeout, Received :: boolean()}
+                 | {socket, inet:posix()}.
 
 %% What it takes to tell. Waiting for so many takes a buffer of that size; waiting for any number takes one of the socket's
 %% `buffer' for each silent peer, also where the socket is active (erts/emulator/drivers/common/inet_drv.c, tcp_recv).

@@ -11,7 +11,8 @@
 %% A listed peer certificate is accepted whatever else is wrong with it: the list is all the trust there is. That the peer
 %% holds its private key is proven by the handshake in any case. One that is not listed is refused, however well it is
 %% certified. State: see fingerprints/1.
--spec verify(#'OTPCertificate'{}, public_key:der_encoded(), Event, State) -> {valid, State} | {unknown, State} | {fail, Reason :: term()} when
+-spec verify(#'OTPCertificate'{}, public_key:der_encoded(), Event, State) ->
+          {valid, State} | {unknown, State} | {fail, Reason :: term()} when
       Event :: {bad_cert, term()} | {extension, #'Extension'{}} | valid | valid_peer,
       State :: [string() | binary()] | file:filename().
 verify(_Cert, Der, {extension, #'Extension'{critical = true}}, State) ->

@@ -47,7 +47,8 @@
 %% rustls_dist_handshake.
 -spec judge(policy(), [public_key:der_encoded(), ...], ok | {error, rustls_dist_nif:error_map()}) -> verdict().
 judge(_Policy, Chain, _Webpki) when length(Chain) > ?MAX_CERTIFICATES ->
-    {refused, rustls_dist_alert:code(bad_certificate), io_lib:format("the peer sent more than ~b certificates", [?MAX_CERTIFICATES])};
+    {refused, rustls_dist_alert:code(bad_certificate),
+     io_lib:format("the peer sent more than ~b certificates", [?MAX_CERTIFICATES])};
 judge(#{trusted := Trusted} = Policy, Chain, Webpki) ->
     %% public_key fails on names that are no text, and on more; whatever the peer sent, this one handshake is refused.
     try
