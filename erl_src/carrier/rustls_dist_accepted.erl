@@ -1,5 +1,7 @@
 %% One accepted connection until net_kernel takes it over: the address check, the first bytes, the TLS handshake, and
 %% handing the result on. The configuration is that of the moment when the first bytes are there.
+%%
+%% @private
 -module(rustls_dist_accepted).
 
 -export([start/2, go/2]).
@@ -20,6 +22,7 @@ go(Pid, Socket) ->
     Pid ! {go, Socket},
     ok.
 
+%% The process itself.
 -spec init(inet | inet6, pid()) -> ok.
 init(Family, Kernel) ->
     receive

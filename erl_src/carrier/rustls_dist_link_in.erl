@@ -1,4 +1,6 @@
 %% The supervisor process of a link that a peer opened: runs the distribution handshake, then ticks (dist_util).
+%%
+%% @private
 -module(rustls_dist_link_in).
 
 -export([start/6]).
@@ -12,6 +14,7 @@ start(Family, Acceptor, Tls, MyNode, Allowed, SetupTime) ->
     spawn_opt(?MODULE, init, [Family, self(), Acceptor, Tls, MyNode, Allowed, SetupTime],
               dist_util:net_ticker_spawn_options()).
 
+%% The process itself.
 -spec init(inet | inet6, pid(), pid(), rustls_dist_handshake:tls(), node(), list(), timeout()) -> no_return().
 init(Family, Kernel, Acceptor, Tls, MyNode, Allowed, SetupTime) ->
     rustls_dist_crash:without_terms(fun() -> accept(Family, Kernel, Acceptor, Tls, MyNode, Allowed, SetupTime) end).

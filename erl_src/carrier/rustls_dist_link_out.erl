@@ -1,5 +1,7 @@
 %% The supervisor process of a link that we open: finds the peer, connects, does both handshakes, then ticks (dist_util).
 %% It does not trap exits: net_kernel ends it when the peer's own attempt wins.
+%%
+%% @private
 -module(rustls_dist_link_out).
 
 -export([start/6]).
@@ -13,6 +15,7 @@ start(Family, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
     spawn_opt(?MODULE, init, [Family, self(), Node, Type, MyNode, LongOrShortNames, SetupTime],
               dist_util:net_ticker_spawn_options()).
 
+%% The process itself.
 -spec init(inet | inet6, pid(), node(), atom(), node(), longnames | shortnames, timeout()) -> no_return().
 init(Family, Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
     rustls_dist_crash:without_terms(fun() -> set_up(Family, Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) end).

@@ -4,6 +4,8 @@
 %% The behaviour is that of ssl (ssl_certificate:trusted_cert_and_paths/4), so that a verify_fun is told the same: an
 %% anchor is a self-signed certificate of the store, a lone self-signed peer is `selfsigned_peer' whatever the store says,
 %% and a path without anchor is tried all the same, under the name of what is wrong with it.
+%%
+%% @private
 -module(rustls_dist_chain).
 
 -export([candidates/2, shortened/2, to_root/2, subject/1]).

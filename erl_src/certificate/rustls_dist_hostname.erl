@@ -1,5 +1,7 @@
 %% Hosts and the certificates that name them: as ssl asks it of a server's (ssl_certificate:verify_hostname/4), and what the
 %% rules about nodes need of it.
+%%
+%% @private
 -module(rustls_dist_hostname).
 
 -export([verify/4, names/1, counts/2, of_node/1, reference/2, same_dns_name/2]).

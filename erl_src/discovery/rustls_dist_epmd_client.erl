@@ -1,5 +1,7 @@
 %% Calls to the epmd module, OTP's or the user's (-epmd_module): the callbacks and the shapes of their answers are those
 %% of erts' guide to alternative node discovery, and of what inet_tcp_dist of OTP 25 and 27 calls.
+%%
+%% @private
 -module(rustls_dist_epmd_client).
 
 -export([listen_port/2, register/3, address/3, port/2, why_no_port/2]).

@@ -79,6 +79,7 @@ refuse_renegotiation(Controller) ->
     Controller ! refuse_renegotiation,
     ok.
 
+%% The process itself.
 -spec init(rustls_dist_handshake:tls(), rustls_dist_turn:turn(), pid()) -> no_return().
 init(Tls, Turn, Supervisor) ->
     rustls_dist_crash:without_terms(fun() -> loop(await_link(Tls, Turn, Supervisor)) end).

@@ -1,5 +1,7 @@
 %% The #hs_data{} that dist_util drives the distribution handshake with: TLS underneath, a controller process instead of
 %% a port, otherwise as inet_tcp_dist fills it.
+%%
+%% @private
 -module(rustls_dist_hs_data).
 
 -export([new/4]).

@@ -1,5 +1,7 @@
 %% The input handler of a link: owns the socket, opens what arrives, and gives the packets to the VM.
 %% The census of a link's processes is in rustls_dist_controller.
+%%
+%% @private
 -module(rustls_dist_input).
 
 -export([start_link/2, go/1]).
@@ -29,6 +31,7 @@ go(Input) ->
     Input ! go,
     ok.
 
+%% The process itself.
 -spec init(#link{}, pid()) -> no_return().
 init(#link{tls = #{rx := Rx}} = Link, Supervisor) ->
     process_flag(trap_exit, true),

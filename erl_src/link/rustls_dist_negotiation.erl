@@ -3,6 +3,8 @@
 %% entry, never in a crash report.
 %%
 %% dist_util goes on to tick when the link is up, so that these calls do not return.
+%%
+%% @private
 -module(rustls_dist_negotiation).
 
 -export([we_started/3, other_started/3, guarded/3, turn_away/1]).

@@ -38,6 +38,7 @@ dismiss(Undertaker) ->
     Undertaker ! dismiss,
     ok.
 
+%% The process itself.
 -spec init(rustls_dist_log:setup(), pid()) -> ok.
 init(Setup, Supervisor) ->
     process_flag(trap_exit, true),

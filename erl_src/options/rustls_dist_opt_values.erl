@@ -3,6 +3,8 @@
 %%
 %% The names and their meaning are those of OTP's ssl (module ssl, the option types) and, for what may stand
 %% on the command line, of inet_tls_dist.
+%%
+%% @private
 -module(rustls_dist_opt_values).
 
 -export([judge/3, names/0]).

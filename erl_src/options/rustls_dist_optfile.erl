@@ -7,6 +7,8 @@
 %%
 %% Distribution starts before kernel's file server does, so the file is read by the primitive loader. No
 %% message quotes a string of the file, because it may be a password.
+%%
+%% @private
 -module(rustls_dist_optfile).
 
 -include_lib("kernel/include/file.hrl").

@@ -3,6 +3,8 @@
 %% When two nodes connect to each other at the same moment, the node with the lesser name ends its own attempt as soon as it
 %% has seen the name of the greater one in the other direction (net_kernel, accept_pending). The greater one sees a
 %% connection that is cut somewhere, perhaps before its peer said its name; but its own attempt was there before that.
+%%
+%% @private
 -module(rustls_dist_attempts).
 
 -behaviour(gen_server).

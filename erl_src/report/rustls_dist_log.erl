@@ -1,4 +1,6 @@
 %% The carrier's log entries: reports with domain [rustls_dist] that know how to become a readable line.
+%%
+%% @private
 -module(rustls_dist_log).
 
 -export([peer/1, established/1, notice/1, own_certificate/1, configuration/1, failed_setup/3, failed_incoming/2,

@@ -1,6 +1,8 @@
 %% Keeps failures that repeat from flooding the log: a process that sends to a node which is down makes net_kernel try a
 %% link for each message. The first entries about one peer and stage are logged, the others counted, and the count is
 %% logged when the period is over.
+%%
+%% @private
 -module(rustls_dist_log_limit).
 
 -behaviour(gen_server).
@@ -27,6 +29,7 @@
 %% Beyond this many different keys in a period the rest share one.
 -define(MAX_KEYS, 1000).
 
+%% Tell: is called, in this server, when entries were left out.
 -spec start_link(tell()) -> {ok, pid()} | {error, term()}.
 start_link(Tell) ->
     gen_server:start_link({local, ?MODULE}, ?MODULE, Tell, []).

@@ -3,6 +3,8 @@
 %% Where the lists come from is a module with ssl's ssl_crl_cache_api behaviour: the user's own, OTP's ssl_crl_hash_dir,
 %% or, in the place of OTP's ssl_crl_cache, which needs ssl to be started, rustls_dist_crl_cache. A crlfile is one more
 %% source.
+%%
+%% @private
 -module(rustls_dist_crl).
 
 -export([check/5]).

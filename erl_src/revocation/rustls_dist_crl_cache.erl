@@ -4,6 +4,8 @@
 %%
 %% Other than ssl_crl_cache, lists are held until their nextUpdate and fetched once for many handshakes: see
 %% rustls_dist_crl_store.
+%%
+%% @private
 -module(rustls_dist_crl_cache).
 
 -behaviour(ssl_crl_cache_api).

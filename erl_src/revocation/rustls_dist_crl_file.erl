@@ -1,6 +1,8 @@
 %% Revocation lists from the file of the option crlfile: PEM, with any number of lists, or DER with one. The handle is
 %% its path. The file is looked at for each certificate and read again when it has changed; while it cannot be used
 %% there are no lists, which the log says once for each change.
+%%
+%% @private
 -module(rustls_dist_crl_file).
 
 -behaviour(ssl_crl_cache_api).

@@ -1,5 +1,7 @@
 %% Fetches revocation lists over HTTP, with a client that lives for one fetch: httpc started stand-alone, because inets
 %% does not run yet when distribution starts. Whatever the server does, a fetch ends in time and takes bounded memory.
+%%
+%% @private
 -module(rustls_dist_crl_http).
 
 -export([load/3]).

@@ -1,4 +1,6 @@
 %% Revocation lists as bytes: out of a file or an HTTP answer, and into the form that public_key judges.
+%%
+%% @private
 -module(rustls_dist_crl_lists).
 
 -export([parse/1, decode/1, issuer/1, is_delta/1]).

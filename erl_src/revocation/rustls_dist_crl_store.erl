@@ -2,6 +2,8 @@
 %% them. What loading means is for those who ask: rustls_dist_crl_cache (HTTP), rustls_dist_crl_file.
 %%
 %% The server never waits: each load runs in a process of its own, a bounded number at a time, and ends by itself.
+%%
+%% @private
 -module(rustls_dist_crl_store).
 
 -behaviour(gen_server).

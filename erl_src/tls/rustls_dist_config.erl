@@ -8,6 +8,8 @@
 %%
 %% Bad configuration is kept as the sentence that explains it. listen/2 asks for it and refuses to come up; the
 %% supervisor stays alive so that this sentence, and not a crash of kernel, is what the user sees.
+%%
+%% @private
 -module(rustls_dist_config).
 
 -behaviour(gen_server).

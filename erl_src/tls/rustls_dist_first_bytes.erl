@@ -1,5 +1,7 @@
 %% The first bytes of a connection: they tell TLS from whatever else finds the port, and a peer that speaks from one that
 %% does not, before anything is spent on either.
+%%
+%% @private
 -module(rustls_dist_first_bytes).
 
 -export([await/2, judge/1]).

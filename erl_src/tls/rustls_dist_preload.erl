@@ -17,9 +17,9 @@
                 rustls_dist_allow, rustls_dist_peer_certificate, rustls_dist_hostname]).
 
 %% What judges certificates where webpki is not alone.
--define(REFEREES, [rustls_dist_verify, rustls_dist_consent, rustls_dist_chain, rustls_dist_signature, rustls_dist_asn1_time,
-                   rustls_dist_alert, rustls_dist_pin, rustls_dist_verify_client, rustls_dist_ready_made, rustls_dist_crl,
-                   rustls_dist_raw_file]).
+-define(REFEREES, [rustls_dist_verdict, rustls_dist_verify, rustls_dist_consent, rustls_dist_chain, rustls_dist_signature,
+                   rustls_dist_asn1_time, rustls_dist_alert, rustls_dist_pin, rustls_dist_verify_client,
+                   rustls_dist_ready_made, rustls_dist_crl, rustls_dist_raw_file]).
 
 -define(TROUBLE, [rustls_dist_log, rustls_dist_log_limit, rustls_dist_failure, rustls_dist_failure_text,
                   rustls_dist_peer_text, rustls_dist_epmd_answer, rustls_dist_rate, rustls_dist_acceptor,

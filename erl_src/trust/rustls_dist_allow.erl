@@ -1,6 +1,8 @@
 %% net_kernel:allow/1 with certificates: a peer that must show a certificate may only be one of the allowed nodes that its
 %% certificate names (the rule of inet_tls_dist). Without a certificate it is none of them; inet_tls gives it the whole
 %% list.
+%%
+%% @private
 -module(rustls_dist_allow).
 
 -export([nodes/2]).

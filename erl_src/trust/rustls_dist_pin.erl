@@ -1,4 +1,6 @@
 %% An allow-list of certificates by their SHA-256 fingerprints, as a verify_fun: rustls_dist:verify_pinned/3.
+%%
+%% @private
 -module(rustls_dist_pin).
 
 -export([verify/4]).

@@ -4,6 +4,8 @@
 %% ssl adds: extended key usage, the host name, revocation (ssl_handshake:validation_fun_and_state/4,
 %% ssl_certificate:validate/4). webpki has judged the same chain before, in Rust, and is the judge of record: what it
 %% refuses is accepted only if the user's function accepts that fault by name.
+%%
+%% @private
 -module(rustls_dist_verify).
 
 -export([judge/3]).

@@ -1,5 +1,7 @@
 %% The ready-made verify_fun for servers: the client's certificate must name the address it connects from, or a host that
 %% net_kernel:allow/1 lists. Users know it as rustls_dist:verify_client/3 and inet_tls_dist:verify_client/3.
+%%
+%% @private
 -module(rustls_dist_verify_client).
 
 -export([verify/4, connection_state/2]).

@@ -1,5 +1,7 @@
 %% verify_node: the name that a peer states in the distribution handshake must be in its certificate. Without it any holder
 %% of a valid certificate may call itself any node.
+%%
+%% @private
 -module(rustls_dist_verify_node).
 
 -export([check/3]).
