@@ -14,12 +14,12 @@
 %% Does the distribution handshake on a link that we opened. Undertaker: of the link.
 -spec we_started(#hs_data{}, rustls_dist_handshake:tls(), pid()) -> no_return().
 we_started(HsData, Tls, Undertaker) ->
-    run(fun() -> dist_util:handshake_we_started(HsData) end, Tls, Undertaker).
+    run(fun dist_util:handshake_we_started/1, HsData, Tls, Undertaker).
 
 %% Does it on a link that the peer opened.
 -spec other_started(#hs_data{}, rustls_dist_handshake:tls(), pid()) -> no_return().
 other_started(HsData, Tls, Undertaker) ->
-    run(fun() -> dist_util:handshake_other_started(HsData) end, Tls, Undertaker).
+    run(fun dist_util:handshake_other_started/1, HsData, Tls, Undertaker).
 
 %% Says close_notify (RFC 8446 section 6.1), as long as the link is not up and the socket still this process's.
 -spec turn_away(rustls_dist_handshake:tls()) -> ok.
@@ -29,10 +29,10 @@ turn_away(#{socket := Socket, tx := Tx}) ->
         _ -> ok
     end.
 
-run(Handshake, Tls, Undertaker) ->
+run(Handshake, HsData, Tls, Undertaker) ->
     guarded(Undertaker, Tls, fun() ->
                                      try
-                                         Handshake()
+                                         Handshake(HsData)
                                      catch
                                          exit:Reason ->
                                              turn_away(Tls),

@@ -81,7 +81,7 @@ handle_info({forget, #attempt{} = Attempt}, State) ->
 handle_info(_Other, State) ->
     {noreply, State}.
 
--spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+-spec format_status(gen_server:format_status()) -> gen_server:format_status().
 format_status(Status) ->
     rustls_dist_crash:format_status(Status).
 

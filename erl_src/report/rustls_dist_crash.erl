@@ -19,7 +19,7 @@ without_terms(Fun) ->
     end.
 
 %% For the callback of that name of gen_server, from OTP 25 on: what a crash report and sys:get_status/1 show.
--spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+-spec format_status(gen_server:format_status()) -> gen_server:format_status().
 format_status(Status) ->
     maps:map(fun(state, _State) -> left_out;
                 (message, Message) -> kind(Message);

@@ -75,7 +75,7 @@ handle_info({period_over, Key}, #state{tell = Tell, entries = Entries} = State) 
 handle_info(_Unknown, State) ->
     {noreply, State}.
 
--spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+-spec format_status(gen_server:format_status()) -> gen_server:format_status().
 format_status(Status) ->
     rustls_dist_crash:format_status(Status).
 

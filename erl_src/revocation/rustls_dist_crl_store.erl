@@ -117,7 +117,7 @@ handle_info({'DOWN', _Ref, process, Pid, Exit}, #state{running = Running, free =
 handle_info(_Unknown, State) ->
     {noreply, State}.
 
--spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+-spec format_status(gen_server:format_status()) -> gen_server:format_status().
 format_status(Status) ->
     rustls_dist_crash:format_status(Status).
 
