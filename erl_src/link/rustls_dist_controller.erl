@@ -15,8 +15,13 @@
 %% going down does not end at once but waits for the reason to arrive, so that the first one survives.
 %% net_kernel links to the supervisor and to the controller.
 %%
-%% A controller is there a moment before its link is: dist_util wants to know it when it makes the link known to the VM. While a
-%% link is being set up, rustls_dist_undertaker watches the supervisor and reports its failure.
+%% A controller is there a moment before its link is: dist_util names it to the VM, which then makes the link. Until then it
+%% only waits. Who reports a link's failure:
+%%
+%% - Until net_kernel has taken an accepted connection over: the process that accepted it, rustls_dist_accepted.
+%% - While the supervisor sets the link up: its rustls_dist_undertaker, which sees it end for whatever reason.
+%% - When the link is up: who of the controller and the input handler met with a fault of TLS. All else is told by net_kernel's
+%%   nodedown, with the reason.
 %%
 %% @private
 -module(rustls_dist_controller).

@@ -10,5 +10,5 @@
 %% How long the first exit reason of a link is waited for.
 -define(DEATH_ROW_MS, 5000).
 
-%% Packets wait as messages, or behind references in them: neither is to be copied into a heap, or kept there.
+%% Messages that wait are not copied by each garbage collection, and binaries that are done with are let go by the next one.
 -define(SPAWN_OPTIONS, [link, {message_queue_data, off_heap}, {fullsweep_after, 0}]).
