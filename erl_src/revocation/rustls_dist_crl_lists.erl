@@ -3,7 +3,7 @@
 %% @private
 -module(rustls_dist_crl_lists).
 
--export([parse/1, decode/1, issuer/1, is_delta/1]).
+-export([parse/1, decode/1, issuers/1, is_delta/1]).
 
 -export_type([named/0, issuer/0, decoded/0]).
 
@@ -39,11 +39,10 @@ decode(Der) ->
         error:_ -> error
     end.
 
-%% An issuer as lists are found by, of a name in any of the forms that public_key has for it: ssl passes names on with
-%% their values now decoded, now not.
--spec issuer(public_key:issuer_name()) -> issuer().
-issuer(Name) ->
-    public_key:short_name_hash(Name).
+%% The issuers that lists are asked for by: one name, or the general names of a distribution point.
+-spec issuers(public_key:issuer_name() | [{directoryName, public_key:issuer_name()} | term()]) -> [issuer()].
+issuers(Names) when is_list(Names) -> [issuer(Name) || {directoryName, Name} <- Names];
+issuers(Name) -> [issuer(Name)].
 
 %% Whether a list only holds what has changed since another (RFC 5280 section 5.2.4).
 -spec is_delta(decoded()) -> boolean().
@@ -61,6 +60,10 @@ ders(Bytes) ->
                 error:_ -> {error, "its PEM is broken"}
             end
     end.
+
+%% Of a name in any of the forms that public_key has for it: ssl passes names on with their values now decoded, now not.
+issuer(Name) ->
+    public_key:short_name_hash(Name).
 
 named([], Lists, Times) ->
     {ok, lists:reverse(Lists), lists:min(Times)};

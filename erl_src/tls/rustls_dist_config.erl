@@ -109,14 +109,13 @@ handle_cast({log_notice, Notice}, State) ->
 handle_cast(_Cast, State) ->
     {noreply, State}.
 
-%% What is logged before kernel has set up logger's default handler reaches the console of the boot, and not a log file:
-%% the notices wait for the handler, for a while.
+%% The notices wait for the log, for a while.
 -spec handle_info(term(), no_state) -> {noreply, no_state}.
-handle_info({log_notices, Notices, Tries}, State) ->
-    case logger:get_handler_config(default) of
-        {error, _} when Tries > 0 ->
+handle_info({log_notices, Notices, Tries}, State) when is_integer(Tries) ->
+    case Tries =< 0 orelse rustls_dist_log:is_set_up() of
+        false ->
             _ = erlang:send_after(?LOGGER_POLL_MS, self(), {log_notices, Notices, Tries - 1});
-        _ ->
+        true ->
             lists:foreach(fun(Notice) -> rustls_dist_log:notice(rustls_dist_opts:format_notice(Notice)) end, Notices)
     end,
     {noreply, State};

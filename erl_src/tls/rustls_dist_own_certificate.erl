@@ -60,10 +60,7 @@ format_status(Status) ->
 
 %% A node that gets its name from a peer, or none, is not waited for long.
 is_up() ->
-    case logger:get_handler_config(default) of
-        {ok, _} -> is_alive();
-        {error, _} -> false
-    end.
+    rustls_dist_log:is_set_up() andalso is_alive().
 
 look() ->
     Roles = [{Role, Config} || Role <- [server, client], {ok, Config} <- [rustls_dist_config:fetch(Role)]],
@@ -86,7 +83,7 @@ dialled_host() ->
     %% net_kernel answers when it has started all that it starts.
     case net_kernel:get_state() of
         #{started := static} ->
-            [_Name, Host] = string:split(atom_to_list(node()), "@"),
+            {ok, Host} = rustls_dist_hostname:of_node(node()),
             case is_listening() of
                 true -> Host;
                 false -> none
