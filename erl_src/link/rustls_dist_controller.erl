@@ -23,6 +23,8 @@
 %% - When the link is up: who of the controller and the input handler met with a fault of TLS. All else is told by net_kernel's
 %%   nodedown, with the reason.
 %%
+%% doc/architecture.md draws the way of a handshake, and that of a message.
+%%
 %% @private
 -module(rustls_dist_controller).
 
