@@ -1,6 +1,8 @@
 %% The graph of the Erlang modules by room, and its rules.
 %%
-%%   escript rooms.escript check EBIN SOURCES      prints the graph; exits with 1 for a cycle or a forbidden arrow
+%%   escript rooms.escript check EBIN SOURCES      prints the graph; exits with 1 for a cycle or a forbidden arrow, a room
+%%                                                 without README.md, a module that is neither public nor says @private,
+%%                                                 and a name in rustls_dist_preload that is no module
 %%   escript rooms.escript mermaid EBIN SOURCES    prints it as the picture of doc/architecture.md
 %%
 %% A room is a folder of SOURCES; what lies in SOURCES itself is the room `top'. SOURCES/rooms.config names the rooms in
@@ -10,13 +12,14 @@
 
 main([Verb, Ebin, Sources]) ->
     {ok, Terms} = file:consult(filename:join(Sources, "rooms.config")),
-    #{rooms := Rooms, excused_cycles := Excused} = maps:from_list(Terms),
+    #{rooms := Rooms, excused_cycles := Excused, public := Public} = maps:from_list(Terms),
     RoomOf = rooms(Sources),
     Edges = edges(Ebin, RoomOf),
     case Verb of
         "check" ->
             print(Rooms, RoomOf, Edges),
-            finish(unknown_rooms(Rooms, RoomOf) ++ forbidden(Rooms, RoomOf, Edges) ++ cycles(Edges, Excused));
+            finish(unknown_rooms(Rooms, RoomOf) ++ forbidden(Rooms, RoomOf, Edges) ++ cycles(Edges, Excused)
+                   ++ untold_rooms(Rooms, Sources) ++ unmarked(Sources, Public) ++ not_loadable(Ebin, RoomOf));
         "mermaid" ->
             io:put_chars(mermaid(Rooms, RoomOf, Edges))
     end.
@@ -82,6 +85,30 @@ cycles(Edges, Excused) ->
     Found = [lists:sort(Cycle) || [_, _ | _] = Cycle <- digraph_utils:cyclic_strong_components(Graph)],
     [io_lib:format("these modules call each other in a circle: ~0p", [Cycle])
      || Cycle <- Found, not lists:member(Cycle, [lists:sort(Set) || Set <- Excused])].
+
+untold_rooms(Rooms, Sources) ->
+    [io_lib:format("the room ~ts has no README.md", [Room])
+     || Room <- Rooms, Room =/= top, not filelib:is_regular(filename:join([Sources, Room, "README.md"]))].
+
+unmarked(Sources, Public) ->
+    [io_lib:format("~ts must say @private or be public in rooms.config, and not both", [module(File)])
+     || File <- filelib:wildcard(Sources ++ "/**/*.erl"), is_private(File) =:= lists:member(module(File), Public)].
+
+is_private(File) ->
+    {ok, Text} = file:read_file(File),
+    binary:match(Text, <<"%% @private\n-module(">>) =/= nomatch.
+
+%% Nobody misses a module that is not loaded early, until file descriptors are used up.
+not_loadable(Ebin, RoomOf) ->
+    {ok, {_Module, [{abstract_code, {_Version, Forms}}]}} =
+        beam_lib:chunks(filename:join(Ebin, "rustls_dist_preload"), [abstract_code]),
+    [io_lib:format("rustls_dist_preload names ~ts, which is no module", [Name])
+     || Name <- lists:usort(atoms(Forms)), lists:prefix("rustls_dist_", atom_to_list(Name)), not is_map_key(Name, RoomOf)].
+
+atoms({atom, _Where, Name}) -> [Name];
+atoms(Form) when is_tuple(Form) -> atoms(tuple_to_list(Form));
+atoms([First | Rest]) -> atoms(First) ++ atoms(Rest);
+atoms(_Other) -> [].
 
 %% Arrows between rooms only, with the modules in the boxes: 46 modules with all their arrows would be a web.
 mermaid(Rooms, RoomOf, Edges) ->

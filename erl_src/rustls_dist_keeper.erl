@@ -1,5 +1,7 @@
 %% Keeps the services (rustls_dist_services) running: starts them, and starts them anew a moment after they ended, for whatever
 %% reason and however often. A supervisor would give up some time, and above is net_sup, whose end is the node's.
+%%
+%% @private
 -module(rustls_dist_keeper).
 
 -behaviour(gen_server).

@@ -1,5 +1,7 @@
 %% Supervises what the carrier needs beside the links. Links go on without any of it, and its end is survived:
 %% rustls_dist_keeper starts it again.
+%%
+%% @private
 -module(rustls_dist_services).
 
 -behaviour(supervisor).

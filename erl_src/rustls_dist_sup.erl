@@ -1,5 +1,7 @@
 %% The carrier's place below kernel's net_sup, by childspecs/0; it runs before any application is started. The end of a
 %% child of net_sup ends the node, so whatever may fail hangs below rustls_dist_keeper, which outlives its failures.
+%%
+%% @private
 -module(rustls_dist_sup).
 
 -behaviour(supervisor).
@@ -10,6 +12,7 @@
 %% The keeper has nothing to fail over. Should somebody kill it, and again, that must not end the node.
 -define(INTENSITY, 1000).
 
+%% For childspecs/0 of a carrier.
 -spec child_spec() -> supervisor:child_spec().
 child_spec() ->
     #{id => ?MODULE, start => {?MODULE, start_link, []}, type => supervisor, shutdown => infinity}.

@@ -1,13 +1,11 @@
 %% One accepted connection until net_kernel takes it over: the address check, the first bytes, the TLS handshake, and
 %% handing the result on. The configuration is that of the moment when the first bytes are there.
+%%
+%% @private
 -module(rustls_dist_accepted).
 
 -export([start/2, go/2]).
 -export([init/2]).
-
-%% What a node without a certificate answers, as OTP's ssl does: a plain record of TLS 1.2 with that fatal alert (RFC 5246
-%% sections 6.2.1 and 7.2).
--define(HANDSHAKE_FAILURE, <<21, 3, 3, 2:16, 2, 40>>).
 
 %% Starts a process that waits for its socket. It is monitored, not linked: no peer ends the accept loop.
 -spec start(inet | inet6, pid()) -> {pid(), reference()}.
@@ -20,6 +18,7 @@ go(Pid, Socket) ->
     Pid ! {go, Socket},
     ok.
 
+%% The process itself.
 -spec init(inet | inet6, pid()) -> ok.
 init(Family, Kernel) ->
     receive
@@ -54,11 +53,16 @@ handshake(Socket, First, TimeoutMs) ->
         {ok, Config} ->
             rustls_dist_handshake:accept(Socket, Config, First, TimeoutMs);
         no_certificate ->
-            _ = gen_tcp:send(Socket, ?HANDSHAKE_FAILURE),
+            _ = gen_tcp:send(Socket, fatal(handshake_failure)),
             {error, no_certificate};
         {error, Text} ->
             {error, {configuration, Text}}
     end.
+
+%% What a node without a certificate answers, as OTP's ssl does: a plain record of TLS 1.2 with that fatal alert (RFC 5246
+%% sections 6.2.1 and 7.2).
+fatal(Alert) ->
+    <<21, 3, 3, 2:16, 2, (rustls_dist_alert:code(Alert))>>.
 
 %% net_kernel's side of this is in accept_connection/5.
 hand_over(Family, Kernel, #{socket := Socket} = Tls, Peer) ->

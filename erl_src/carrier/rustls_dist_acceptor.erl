@@ -3,6 +3,8 @@
 %% Nothing a peer does or leaves undone holds the loop. Handshakes in flight are bounded, and so is their share of the file
 %% descriptors: when there are too many, or no descriptor is left for one more, the oldest is dropped, so that peers that
 %% say nothing cannot keep one out that does, nor keep the node from opening its files.
+%%
+%% @private
 -module(rustls_dist_acceptor).
 
 -export([start/2]).
@@ -36,6 +38,7 @@
 start(Family, Listen) ->
     spawn_opt(?MODULE, init, [Family, Listen, self()], [link, {priority, max}]).
 
+%% The process itself. rustls_dist_own_certificate knows it by this function.
 -spec init(inet | inet6, inet:socket(), pid()) -> no_return().
 init(Family, Listen, Kernel) ->
     loop(#state{family = Family,
@@ -122,10 +125,6 @@ forget(Pid, #state{pending = Pending, by_age = ByAge} = State) ->
     end.
 
 complain(#state{complaints = Rate} = State, What) ->
-    case rustls_dist_rate:spend(Rate) of
-        {ok, Next, Suppressed} ->
-            rustls_dist_log:listener(What, Suppressed),
-            State#state{complaints = Next};
-        {exhausted, Next} ->
-            State#state{complaints = Next}
-    end.
+    {IsAdmitted, LeftOut, Next} = rustls_dist_rate:spend(Rate),
+    _ = IsAdmitted andalso rustls_dist_log:listener(What, LeftOut),
+    State#state{complaints = Next}.

@@ -1,4 +1,6 @@
 %% kernel's check_ip: only peers on one of this host's own networks may connect.
+%%
+%% @private
 -module(rustls_dist_check_ip).
 
 -export([check/1, on_same_network/2]).

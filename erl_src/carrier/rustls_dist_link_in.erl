@@ -1,4 +1,6 @@
 %% The supervisor process of a link that a peer opened: runs the distribution handshake, then ticks (dist_util).
+%%
+%% @private
 -module(rustls_dist_link_in).
 
 -export([start/6]).
@@ -12,6 +14,7 @@ start(Family, Acceptor, Tls, MyNode, Allowed, SetupTime) ->
     spawn_opt(?MODULE, init, [Family, self(), Acceptor, Tls, MyNode, Allowed, SetupTime],
               dist_util:net_ticker_spawn_options()).
 
+%% The process itself.
 -spec init(inet | inet6, pid(), pid(), rustls_dist_handshake:tls(), node(), list(), timeout()) -> no_return().
 init(Family, Kernel, Acceptor, Tls, MyNode, Allowed, SetupTime) ->
     rustls_dist_crash:without_terms(fun() -> accept(Family, Kernel, Acceptor, Tls, MyNode, Allowed, SetupTime) end).
@@ -30,60 +33,70 @@ accept(Family, Kernel, Acceptor, Tls, MyNode, Allowed, SetupTime) ->
 
 handshake(Family, Kernel, #{address := Address} = Tls, MyNode, Allowed, SetupTime) ->
     Timer = dist_util:start_timer(SetupTime),
-    Controller = rustls_dist_controller:start_link(#{direction => in, stage => distribution_handshake,
-                                                     address => Address}),
-    HsData = rustls_dist_hs_data:new(Family, Tls, MyNode, Controller),
-    maybe_identify(HsData#hs_data{kernel_pid = Kernel, timer = Timer}, Tls, Allowed).
+    Undertaker = rustls_dist_undertaker:start_link(#{direction => in, stage => distribution_handshake, address => Address}),
+    Nodes = permitted(Undertaker, Tls, Allowed),
+    HsData = rustls_dist_hs_data:new(Family, Tls, MyNode, Undertaker),
+    Packet = identified(HsData, Tls, Undertaker),
+    rustls_dist_negotiation:other_started(HsData#hs_data{kernel_pid = Kernel,
+                                                         timer = Timer,
+                                                         allowed = Nodes,
+                                                         f_recv = put_back(Packet, HsData#hs_data.f_recv)},
+                                          Tls, Undertaker).
 
-%% Both rules are applied before dist_util lets the peer in.
-maybe_identify(#hs_data{socket = Controller} = HsData, Tls, Allowed) ->
-    case rustls_dist_negotiation:guarded(Controller, Tls, fun() -> rustls_dist_allow:nodes(Tls, Allowed) end) of
-        {ok, Nodes} -> identify(HsData#hs_data{allowed = Nodes}, Tls);
-        {error, Reason} -> refuse(Controller, Tls, rustls_dist_handshake_io:tell(Tls, Reason))
+%% This rule and the next are applied before dist_util lets the peer in.
+permitted(Undertaker, Tls, Allowed) ->
+    case rustls_dist_negotiation:guarded(Undertaker, Tls, fun() -> rustls_dist_allow:nodes(Tls, Allowed) end) of
+        {ok, Nodes} -> Nodes;
+        {error, Reason} -> refuse(Undertaker, Tls, rustls_dist_handshake_io:tell(Tls, Reason))
     end.
 
-%% The name is read here, too, since dist_util tells nobody who it was that it turned away.
-identify(#hs_data{socket = Controller, f_recv = Recv, f_send = Send} = HsData,
-         #{verify_node := Policy, facts := #{peer_der := Der}} = Tls) ->
-    case Recv(Controller, 0, infinity) of
-        {ok, First} ->
-            Name = stated_name(Controller, Tls, list_to_binary(First)),
-            case rustls_dist_negotiation:guarded(Controller, Tls,
-                                                 fun() -> rustls_dist_verify_node:check(Policy, Name, Der) end) of
-                ok ->
-                    rustls_dist_negotiation:other_started(HsData#hs_data{f_recv = once_again(First, Recv)}, Tls);
-                {error, {tls, _} = Reason} ->
-                    refuse(Controller, Tls, rustls_dist_handshake_io:tell(Tls, Reason));
-                {error, Reason} ->
-                    _ = Send(Controller, "snot_allowed"),
-                    refuse(Controller, Tls, Reason)
-            end;
+%% The peer's first packet, with a name that its certificate carries. It is read here, since dist_util tells nobody who it was
+%% that it turned away.
+identified(#hs_data{socket = Socket, f_recv = Recv} = HsData, Tls, Undertaker) ->
+    case Recv(Socket, 0, infinity) of
+        {ok, Packet} ->
+            ok = named(HsData, Tls, Undertaker, stated_name(Undertaker, Tls, list_to_binary(Packet))),
+            Packet;
         {error, _Noted} ->
             rustls_dist_negotiation:turn_away(Tls),
             exit(shutdown)
     end.
 
-stated_name(Controller, Tls, Packet) ->
-    case rustls_dist_packets:name(Packet) of
-        {ok, Name} ->
-            rustls_dist_controller:note_progress(Controller, #{stage => distribution_handshake, states => Name}),
-            Name;
-        {error, Fault} ->
-            refuse(Controller, Tls, Fault)
+named(#hs_data{socket = Socket, f_send = Send}, #{verify_node := Policy, facts := #{peer_der := Der}} = Tls, Undertaker, Name) ->
+    Check = fun() -> rustls_dist_verify_node:check(Policy, Name, Der) end,
+    case rustls_dist_negotiation:guarded(Undertaker, Tls, Check) of
+        ok ->
+            ok;
+        {error, {tls, _} = Reason} ->
+            refuse(Undertaker, Tls, rustls_dist_handshake_io:tell(Tls, Reason));
+        {error, Reason} ->
+            _ = Send(Socket, "snot_allowed"),
+            refuse(Undertaker, Tls, Reason)
     end.
 
-%% dist_util shall find the packet that was looked at where it expects it.
-once_again(First, Recv) ->
-    Given = atomics:new(1, []),
+stated_name(Undertaker, Tls, Packet) ->
+    case rustls_dist_packets:name(Packet) of
+        {ok, Name} ->
+            rustls_dist_undertaker:note_progress(Undertaker, #{stage => distribution_handshake, states => Name}),
+            Name;
+        {error, Fault} ->
+            refuse(Undertaker, Tls, Fault)
+    end.
+
+%% dist_util reads the packet again where it expects it: it waits among this process' messages.
+put_back(Packet, Recv) ->
+    Ref = make_ref(),
+    self() ! {Ref, Packet},
     fun(Socket, Length, Timeout) ->
-            case atomics:exchange(Given, 1, 1) of
-                0 -> {ok, First};
-                1 -> Recv(Socket, Length, Timeout)
+            receive
+                {Ref, First} -> {ok, First}
+            after 0 ->
+                Recv(Socket, Length, Timeout)
             end
     end.
 
 -spec refuse(pid(), rustls_dist_handshake:tls(), term()) -> no_return().
-refuse(Controller, Tls, Reason) ->
-    rustls_dist_controller:note_failure(Controller, Reason),
+refuse(Undertaker, Tls, Reason) ->
+    rustls_dist_undertaker:note_failure(Undertaker, Reason),
     rustls_dist_negotiation:turn_away(Tls),
-    ?shutdown2(Controller, Reason).
+    ?shutdown2(Undertaker, Reason).

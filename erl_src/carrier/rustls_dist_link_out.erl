@@ -1,5 +1,7 @@
 %% The supervisor process of a link that we open: finds the peer, connects, does both handshakes, then ticks (dist_util).
 %% It does not trap exits: net_kernel ends it when the peer's own attempt wins.
+%%
+%% @private
 -module(rustls_dist_link_out).
 
 -export([start/6]).
@@ -13,36 +15,37 @@ start(Family, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
     spawn_opt(?MODULE, init, [Family, self(), Node, Type, MyNode, LongOrShortNames, SetupTime],
               dist_util:net_ticker_spawn_options()).
 
+%% The process itself.
 -spec init(inet | inet6, pid(), node(), atom(), node(), longnames | shortnames, timeout()) -> no_return().
 init(Family, Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
     rustls_dist_crash:without_terms(fun() -> set_up(Family, Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) end).
 
 set_up(Family, Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
     Timer = dist_util:start_timer(SetupTime),
-    Controller = rustls_dist_controller:start_link(#{direction => out, node => Node, stage => name_lookup}),
-    Link = #{node => Node, controller => Controller},
+    Undertaker = rustls_dist_undertaker:start_link(#{direction => out, node => Node, stage => name_lookup}),
+    Link = #{node => Node, undertaker => Undertaker},
     Config = succeed(Link, configuration()),
     Host = succeed(Link, rustls_dist_lookup:host(Family, Node, LongOrShortNames)),
     dist_util:reset_timer(Timer),
-    rustls_dist_controller:note_progress(Controller, (maps:with([ip], Host))#{stage => epmd}),
+    rustls_dist_undertaker:note_progress(Undertaker, (maps:with([ip], Host))#{stage => epmd}),
     #{version := Version} = Target = succeed(Link, rustls_dist_lookup:port(Host)),
     dist_util:reset_timer(Timer),
-    rustls_dist_controller:note_progress(Controller, #{stage => tcp, address => address(Target)}),
-    ok = rustls_dist_attempts:begun(Controller, Node, maps:get(ip, Target)),
+    rustls_dist_undertaker:note_progress(Undertaker, #{stage => tcp, address => address(Target)}),
+    ok = rustls_dist_attempts:begun(self(), Node, maps:get(ip, Target)),
     Socket = succeed(Link, connect(Family, Target, SetupTime)),
     dist_util:reset_timer(Timer),
-    rustls_dist_controller:note_progress(Controller, #{stage => tls}),
+    rustls_dist_undertaker:note_progress(Undertaker, #{stage => tls}),
     Tls = secure(Link, Target, Socket, Config, SetupTime),
     ok = identified(Link, Tls),
     dist_util:reset_timer(Timer),
-    rustls_dist_controller:note_progress(Controller, #{stage => distribution_handshake}),
-    HsData = rustls_dist_hs_data:new(Family, Tls, MyNode, Controller),
+    rustls_dist_undertaker:note_progress(Undertaker, #{stage => distribution_handshake}),
+    HsData = rustls_dist_hs_data:new(Family, Tls, MyNode, Undertaker),
     rustls_dist_negotiation:we_started(HsData#hs_data{kernel_pid = Kernel,
                                                       other_node = Node,
                                                       timer = Timer,
                                                       other_version = Version,
                                                       request_type = Type},
-                                       Tls).
+                                       Tls, Undertaker).
 
 configuration() ->
     case rustls_dist_config:fetch(client) of
@@ -78,9 +81,9 @@ address(#{ip := Ip, port := Port}) -> {Ip, Port}.
 succeed(_Link, {ok, Value}) -> Value;
 succeed(Link, {error, Reason}) -> give_up(Link, Reason).
 
-identified(#{node := Node, controller := Controller} = Link, #{verify_node := Policy, facts := #{peer_der := Der}} = Tls) ->
+identified(#{node := Node, undertaker := Undertaker} = Link, #{verify_node := Policy, facts := #{peer_der := Der}} = Tls) ->
     Check = fun() -> rustls_dist_verify_node:check(Policy, atom_to_list(Node), Der) end,
-    case rustls_dist_negotiation:guarded(Controller, Tls, Check) of
+    case rustls_dist_negotiation:guarded(Undertaker, Tls, Check) of
         ok ->
             ok;
         {error, Reason} ->
@@ -89,7 +92,7 @@ identified(#{node := Node, controller := Controller} = Link, #{verify_node := Po
             give_up(Link, Told)
     end.
 
--spec give_up(#{node := node(), controller := pid()}, term()) -> no_return().
-give_up(#{node := Node, controller := Controller}, Reason) ->
-    rustls_dist_controller:note_failure(Controller, Reason),
+-spec give_up(#{node := node(), undertaker := pid()}, term()) -> no_return().
+give_up(#{node := Node, undertaker := Undertaker}, Reason) ->
+    rustls_dist_undertaker:note_failure(Undertaker, Reason),
     ?shutdown2(Node, {rustls_dist, Reason}).

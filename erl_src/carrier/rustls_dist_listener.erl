@@ -1,5 +1,7 @@
 %% The listening socket: its port, its registration with the epmd module, and the gate that keeps a node with bad
 %% configuration from coming up.
+%%
+%% @private
 -module(rustls_dist_listener).
 
 -export([listen/3, address/1]).

@@ -1,4 +1,6 @@
 %% From a node name to an address and port: the resolver and the epmd module.
+%%
+%% @private
 -module(rustls_dist_lookup).
 
 -export([is_node_name/1, select/2, host/3, port/1]).

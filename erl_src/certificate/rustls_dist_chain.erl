@@ -4,9 +4,11 @@
 %% The behaviour is that of ssl (ssl_certificate:trusted_cert_and_paths/4), so that a verify_fun is told the same: an
 %% anchor is a self-signed certificate of the store, a lone self-signed peer is `selfsigned_peer' whatever the store says,
 %% and a path without anchor is tried all the same, under the name of what is wrong with it.
+%%
+%% @private
 -module(rustls_dist_chain).
 
--export([candidates/2, shortened/2, to_root/2]).
+-export([candidates/2, shortened/2, to_root/2, subject/1]).
 
 -export_type([cert/0, path/0]).
 
@@ -16,9 +18,6 @@
 
 %% The trust anchor, or why there is none, and the certificates from the one below it down to the peer's.
 -type path() :: {cert() | unknown_ca | selfsigned_peer | invalid_issuer, [cert(), ...]}.
-
-%% What ring takes as well. An exponent as long as the modulus makes one check take milliseconds, and anybody may send it.
--define(MAX_RSA_EXPONENT, (1 bsl 33)).
 
 %% Several certificates of one subject make several paths possible; each is expensive to validate.
 -define(MAX_PATHS, 16).
@@ -62,6 +61,11 @@ to_root(Cert, Known) ->
     [{_, Root} | _] = Path = climb([Cert], Known),
     {ok, Root, [Otp || {_, Otp} <- Path]}.
 
+%% Whose certificate it is, in a form that can be compared.
+-spec subject(#'OTPCertificate'{}) -> public_key:issuer_name().
+subject(#'OTPCertificate'{tbsCertificate = #'OTPTBSCertificate'{subject = Subject}}) ->
+    public_key:pkix_normalize_name(Subject).
+
 %% From the root side down to the peer.
 orders([Peer | Rest] = Chain) ->
     case is_ordered(Chain) of
@@ -76,8 +80,8 @@ is_ordered([_]) ->
 
 %% Of the certificates that share a subject, one each: all combinations, up to a bound, what was sent last first.
 selections(Certs) ->
-    BySubject = lists:foldl(fun(Cert, Acc) ->
-                                    maps:update_with(subject(Cert), fun(Same) -> [Cert | Same] end, [Cert], Acc)
+    BySubject = lists:foldl(fun({_Der, Otp} = Cert, Acc) ->
+                                    maps:update_with(subject(Otp), fun(Same) -> [Cert | Same] end, [Cert], Acc)
                             end, #{}, Certs),
     lists:sublist(combinations(maps:values(BySubject)), ?MAX_PATHS).
 
@@ -126,44 +130,18 @@ completed([Peer | _] = Chain, Otherwise, Trusted) ->
 %% By name and by signature. Of several with one key, as of a renewed authority, the one that is valid longest.
 issuer({Der, Otp}, Certs) ->
     Issuers = [{not_after(Candidate), Cert} || {_, Candidate} = Cert <- Certs,
-                                               public_key:pkix_is_issuer(Otp, Candidate), signed_by(Der, Candidate)],
+                                               public_key:pkix_is_issuer(Otp, Candidate),
+                                               rustls_dist_signature:signs_certificate(Candidate, Der)],
     case lists:reverse(lists:keysort(1, Issuers)) of
         [{_NotAfter, Issuer} | _] -> {ok, Issuer};
         [] -> none
     end.
 
-%% As a text that sorts by time (RFC 5280 section 4.1.2.5).
 not_after(#'OTPCertificate'{tbsCertificate = #'OTPTBSCertificate'{validity = #'Validity'{notAfter = Time}}}) ->
-    case Time of
-        {utcTime, [Decade | _] = Text} when Decade >= $5 -> "19" ++ Text;
-        {utcTime, Text} -> "20" ++ Text;
-        {generalTime, Text} -> Text
-    end.
-
-signed_by(Der, Issuer) ->
-    try public_key(Issuer) of
-        #'RSAPublicKey'{publicExponent = Exponent} when Exponent > ?MAX_RSA_EXPONENT -> false;
-        Key -> public_key:pkix_verify(Der, Key)
-    catch
-        _:_ -> false
-    end.
-
-public_key(#'OTPCertificate'{tbsCertificate = #'OTPTBSCertificate'{subjectPublicKeyInfo = Info}}) ->
-    #'OTPSubjectPublicKeyInfo'{algorithm = #'PublicKeyAlgorithm'{algorithm = Algorithm, parameters = Parameters},
-                               subjectPublicKey = Key} = Info,
-    case Algorithm of
-        ?'id-ecPublicKey' -> {Key, Parameters};
-        ?'id-Ed25519' -> {Key, {namedCurve, ?'id-Ed25519'}};
-        ?'id-Ed448' -> {Key, {namedCurve, ?'id-Ed448'}};
-        ?'id-RSASSA-PSS' -> {Key, Parameters};
-        _ -> Key
-    end.
+    rustls_dist_asn1_time:sortable(Time).
 
 self_signed({_Der, Otp}) ->
     public_key:pkix_is_self_signed(Otp).
-
-subject({_Der, #'OTPCertificate'{tbsCertificate = #'OTPTBSCertificate'{subject = Subject}}}) ->
-    public_key:pkix_normalize_name(Subject).
 
 same_identity({_, A}, {_, B}) ->
     public_key:pkix_issuer_id(A, self) =:= public_key:pkix_issuer_id(B, self).

@@ -1,15 +1,25 @@
-%% Whether a decoded certificate names a host, as ssl asks it of a server's (ssl_certificate:verify_hostname/4).
+%% Hosts and the certificates that name them: as ssl asks it of a server's (ssl_certificate:verify_hostname/4), and what the
+%% rules about nodes need of it.
+%%
+%% @private
 -module(rustls_dist_hostname).
 
--export([verify/4, names/1, counts/2, takes_common_name/0]).
+-export([verify/4, names/1, counts/2, of_node/1, reference/2, same_dns_name/2]).
 
--export_type([names/0]).
+-export_type([names/0, wanted/0]).
 
 -include_lib("public_key/include/public_key.hrl").
 
 %% Whether an authority above a certificate constrains names (RFC 5280 section 4.2.1.10). Constraints are about alternative
 %% names, and a common name would escape them: there it does not count, as with OpenSSL.
 -type names() :: free | constrained.
+
+%% What a certificate has to name, as public_key:pkix_verify_hostname/2 takes it.
+-type wanted() :: {ip, inet:ip_address()} | {dns_id, string()}.
+
+%% Which texts stand for an address: all that inet dials as one, the short forms of IPv4 such as 127.1 among them, or only
+%% those that are written out.
+-type form() :: as_dialled | written_out.
 
 %% What the certificates of a path, its anchor among them, say of names. The peer's own has none below it.
 -spec names([#'OTPCertificate'{}, ...]) -> names().
@@ -26,11 +36,7 @@ constrains(#'OTPCertificate'{tbsCertificate = #'OTPTBSCertificate'{extensions = 
 %% names, too). How: options of public_key:pkix_verify_hostname/3, as customize_hostname_check gives them.
 -spec verify(#'OTPCertificate'{}, unicode:chardata(), [{atom(), function()}], names()) -> boolean().
 verify(Cert, Host, How, Names) ->
-    Text = unicode:characters_to_list(Host),
-    Reference = case inet:parse_address(Text) of
-                    {ok, Ip} -> {ip, Ip};
-                    {error, _} -> {dns_id, Text}
-                end,
+    Reference = reference(unicode:characters_to_list(Host), as_dialled),
     counts(Cert, Names) andalso public_key:pkix_verify_hostname(Cert, [Reference], How).
 
 %% Whether the certificate may be compared with a host: by its alternative names, or else by its common name.
@@ -44,12 +50,33 @@ counts(#'OTPCertificate'{tbsCertificate = #'OTPTBSCertificate'{extensions = Exte
             _ -> false
         end.
 
-%% Whether the public_key that runs lets a common name stand in for a subjectAltName that is absent. OTP 25 does, OTP 27 too,
-%% until it has the correction of which 27.3.4.1 of Debian 13 has got: so it is asked, and not the release's number.
--spec takes_common_name() -> boolean().
-takes_common_name() ->
-    Name = "localhost",
-    CommonName = #'AttributeTypeAndValue'{type = ?'id-at-commonName', value = {utf8String, list_to_binary(Name)}},
-    Subject = {rdnSequence, [[CommonName]]},
-    Tbs = #'OTPTBSCertificate'{subject = Subject, extensions = asn1_NOVALUE},
-    public_key:pkix_verify_hostname(#'OTPCertificate'{tbsCertificate = Tbs}, [{dns_id, Name}]).
+%% The host that a node's name states, or that stands for all nodes on it in net_kernel:allow/1.
+-spec of_node(node() | string()) -> {ok, string()} | none.
+of_node(Node) ->
+    case dist_util:split_node(Node) of
+        {node, _Name, Host} -> {ok, Host};
+        {host, Host} -> {ok, Host};
+        _NameOnly -> none
+    end.
+
+%% What a certificate has to name for Host.
+-spec reference(string(), form()) -> wanted().
+reference(Host, Form) ->
+    case address(Host, Form) of
+        {ok, Ip} -> {ip, Ip};
+        {error, _} -> {dns_id, Host}
+    end.
+
+address(Host, as_dialled) -> inet:parse_address(Host);
+address(Host, written_out) -> inet:parse_strict_address(Host).
+
+%% DNS names are compared without regard to the case of ASCII letters (RFC 4343), and of no others.
+-spec same_dns_name(string(), string()) -> boolean().
+same_dns_name(A, B) ->
+    lowered(A) =:= lowered(B).
+
+lowered(Name) ->
+    [case Char of
+         _ when Char >= $A, Char =< $Z -> Char + 32;
+         _ -> Char
+     end || Char <- Name].

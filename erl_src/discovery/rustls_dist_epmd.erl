@@ -69,6 +69,7 @@ port_please(Name, _Host) ->
 port_please(Name, Host, _TimeoutMs) ->
     port_please(Name, Host).
 
+%% The address of a host, from the resolver.
 -spec address_please(string(), string() | inet:ip_address(), inet | inet6) ->
           {ok, inet:ip_address()} | {error, inet:posix()}.
 address_please(_Name, Host, Family) ->

@@ -1,6 +1,8 @@
 %% Why OTP's epmd gave no port: erl_epmd has one answer, noport, for a name that epmd does not know, for an answer that was
 %% cut short, and for an epmd that is not there, and the three are mended in different ways. So epmd is asked once more
 %% (EPMD protocol, PORT_PLEASE2_REQ), and its answer looked at.
+%%
+%% @private
 -module(rustls_dist_epmd_answer).
 
 -export([why_no_port/2, epmd_port/0]).
@@ -17,6 +19,7 @@
 %% More than any answer has.
 -define(MAX_BYTES, 1024).
 
+%% Asks the epmd on Ip for the node called Name. Waits a few seconds at most.
 -spec why_no_port(string(), inet:ip_address()) -> why().
 why_no_port(Name, Ip) ->
     case gen_tcp:connect(Ip, epmd_port(), [binary, {active, false}, {packet, raw}, family(Ip)], ?TIMEOUT_MS) of

@@ -1,5 +1,7 @@
 %% Calls to the epmd module, OTP's or the user's (-epmd_module): the callbacks and the shapes of their answers are those
 %% of erts' guide to alternative node discovery, and of what inet_tcp_dist of OTP 25 and 27 calls.
+%%
+%% @private
 -module(rustls_dist_epmd_client).
 
 -export([listen_port/2, register/3, address/3, port/2, why_no_port/2]).
@@ -16,7 +18,7 @@ listen_port(Name, Host) ->
 register(Name, Port, Family) ->
     Module = module(),
     case has(Module, register_node, 3) orelse not has(Module, register_node, 2) of
-        true -> Module:register_node(Name, Port, family(Family));
+        true -> Module:register_node(Name, Port, rustls_dist_release:epmd_family(Family));
         false -> Module:register_node(Name, Port)
     end.
 
@@ -59,11 +61,3 @@ has(Module, Function, Arity) ->
 
 module() ->
     net_kernel:epmd_module().
-
-%% Before OTP 26, inet_tcp_dist named the driver here, and a module may know nothing else.
-family(Family) ->
-    case {list_to_integer(erlang:system_info(otp_release)) >= 26, Family} of
-        {true, _} -> Family;
-        {false, inet} -> inet_tcp;
-        {false, inet6} -> inet6_tcp
-    end.

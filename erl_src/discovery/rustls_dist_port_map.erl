@@ -10,6 +10,8 @@
 %% OTP's own is it: -erl_epmd_port, and kernel's erl_epmd_node_listen_port (erl_epmd of OTP 25 and 27).
 %%
 %% Distribution starts before kernel's file server does, so the file is read by the primitive loader.
+%%
+%% @private
 -module(rustls_dist_port_map).
 
 -include_lib("kernel/include/file.hrl").

@@ -3,7 +3,8 @@
 %% Who there is on a link that is up, and how it ends:
 %%
 %% - The supervisor: the process that net_kernel knows as the link's owner and that dist_util runs in (started by
-%%   rustls_dist_link_out or rustls_dist_link_in). It seals and sends ticks. It owns the socket until the link is up. Max priority.
+%%   rustls_dist_link_out or rustls_dist_link_in). It seals and sends ticks. It owns the socket until the link is up. It has
+%%   the highest priority.
 %% - The controller: this module. Holds the distribution handle's output side; seals and sends everything but ticks, by turns
 %%   with the supervisor (rustls_dist_turn). Blocks in gen_tcp:send/2 when the peer is slow; the VM's queue then fills and
 %%   senders are suspended.
@@ -14,19 +15,23 @@
 %% going down does not end at once but waits for the reason to arrive, so that the first one survives.
 %% net_kernel links to the supervisor and to the controller.
 %%
-%% Before the link is up the controller waits and traps exits: if the supervisor ends, for whatever reason and at
-%% whatever stage, the controller is the one left to report why, once.
+%% A controller is there a moment before its link is: dist_util names it to the VM, which then makes the link. Until then it
+%% only waits. Who reports a link's failure:
+%%
+%% - Until net_kernel has taken an accepted connection over: the process that accepted it, rustls_dist_accepted.
+%% - While the supervisor sets the link up: its rustls_dist_undertaker, which sees it end for whatever reason.
+%% - When the link is up: who of the controller and the input handler met with a fault of TLS. All else is told by net_kernel's
+%%   nodedown, with the reason.
+%%
+%% doc/architecture.md draws the way of a handshake, and that of a message.
+%%
+%% @private
 -module(rustls_dist_controller).
 
--export([start_link/1, note_progress/2, note_failure/2, up/5, tick/1, answer_key_update/1, refuse_renegotiation/1]).
--export([init/2, woken/1]).
+-export([start_link/2, up/3, tick/1, answer_key_update/1, refuse_renegotiation/1]).
+-export([init/3, woken/1]).
 
--record(link, {dhandle :: erlang:dist_handle(),
-               socket :: inet:socket(),
-               peer :: rustls_dist_log:peer(),
-               tx :: rustls_dist_nif:tx(),
-               hibernate_after :: timeout(),                   % of the ssl option of that name
-               turn :: rustls_dist_turn:turn()}).
+-include("rustls_dist_link.hrl").
 
 %% Gathered before it is sealed and sent: large enough to spread the cost of a system call, small enough for a
 %% NIF call on a normal scheduler to stay well below a millisecond. Twice as many bytes, two of the VM's fragments, made
@@ -38,42 +43,22 @@
 %% Above this a seal goes to a dirty scheduler. Only messages that the VM does not cut into fragments get there.
 -define(LARGE_BYTES, 262144).
 
-%% How long the first exit reason of a link is waited for.
--define(DEATH_ROW_MS, 5000).
-
 %% The supervisor has the turn for microseconds, once in a quarter of net_ticktime at most.
 -define(TURN_MS, 1).
 -define(TURN_TRIES, 5000).
 
--define(SPAWN_OPTIONS, [link, {message_queue_data, off_heap}, {fullsweep_after, 0}]).
-
-%% Starts a controller that waits for its link to come up. Called by the link's supervisor, which runs at a higher
-%% priority and may be about to end: the controller traps exits when this returns.
--spec start_link(rustls_dist_log:setup()) -> pid().
-start_link(Setup) ->
-    Controller = spawn_opt(?MODULE, init, [Setup, self()], ?SPAWN_OPTIONS),
-    receive {Controller, ready} -> Controller end.
-
-%% Says how far the supervisor got: the stage it enters, and what it learned of the peer.
--spec note_progress(pid(), #{stage := rustls_dist_failure:stage(), ip => inet:ip_address(),
-                             address => rustls_dist_log:address(), states => string()}) -> ok.
-note_progress(Controller, Progress) ->
-    Controller ! {note_progress, Progress},
-    ok.
-
-%% Says why the supervisor is about to give up.
--spec note_failure(pid(), term()) -> ok.
-note_failure(Controller, Reason) ->
-    Controller ! {note_failure, Reason},
-    ok.
+%% Starts a controller that waits for its link to come up. Called by the link's supervisor.
+-spec start_link(rustls_dist_handshake:tls(), rustls_dist_turn:turn()) -> pid().
+start_link(Tls, Turn) ->
+    spawn_opt(?MODULE, init, [Tls, Turn, self()], ?SPAWN_OPTIONS).
 
 %% The distribution handshake is over: traffic begins. Called by the supervisor, which gives the socket away.
--spec up(pid(), node(), erlang:dist_handle(), rustls_dist_handshake:tls(), rustls_dist_turn:turn()) -> ok.
-up(Controller, Node, DHandle, #{socket := Socket} = Tls, Turn) ->
+-spec up(pid(), node(), erlang:dist_handle()) -> ok.
+up(Controller, Node, DHandle) ->
     Ref = erlang:monitor(process, Controller),
-    Controller ! {up, self(), Ref, DHandle, Tls#{node => Node}, Turn},
+    Controller ! {up, self(), Ref, Node, DHandle},
     receive
-        {Ref, Input} ->
+        {Ref, Socket, Input} ->
             erlang:demonitor(Ref, [flush]),
             case gen_tcp:controlling_process(Socket, Input) of
                 ok -> rustls_dist_input:go(Input);
@@ -101,39 +86,23 @@ refuse_renegotiation(Controller) ->
     Controller ! refuse_renegotiation,
     ok.
 
--spec init(rustls_dist_log:setup(), pid()) -> no_return().
-init(Setup, Supervisor) ->
-    process_flag(trap_exit, true),
-    Supervisor ! {self(), ready},
-    rustls_dist_crash:without_terms(fun() -> wait(Setup, Supervisor, none) end).
+%% The process itself.
+-spec init(rustls_dist_handshake:tls(), rustls_dist_turn:turn(), pid()) -> no_return().
+init(Tls, Turn, Supervisor) ->
+    rustls_dist_crash:without_terms(fun() -> loop(await_link(Tls, Turn, Supervisor)) end).
 
-wait(Setup, Supervisor, Noted) ->
+await_link(#{socket := Socket, hibernate_after := HibernateAfter} = Tls, Turn, Supervisor) ->
     receive
-        {note_progress, Progress} ->
-            wait(maps:merge(Setup, Progress), Supervisor, Noted);
-        {note_failure, Reason} ->
-            wait(Setup, Supervisor, {noted, Reason});
-        {up, From, Ref, DHandle, Tls, Turn} ->
-            Link = start(DHandle, Tls, Turn, Supervisor, {From, Ref}),
-            process_flag(trap_exit, false),
-            %% An exit that became a message just before must not be lost.
-            receive {'EXIT', _Pid, Reason} -> exit(Reason) after 0 -> ok end,
-            loop(Link);
-        {'EXIT', _Pid, Reason} ->
-            rustls_dist_log:failed_setup(Setup, Noted, Reason),
-            exit(Reason);
-        _Unknown ->
-            wait(Setup, Supervisor, Noted)
+        {up, Supervisor, Ref, Node, DHandle} ->
+            Link = #link{dhandle = DHandle, socket = Socket, controller = self(), tls = Tls#{node => Node},
+                         hibernate_after = HibernateAfter, turn = Turn},
+            Input = rustls_dist_input:start_link(Link, Supervisor),
+            ok = alive(fun() -> erlang:dist_ctrl_input_handler(DHandle, Input) end),
+            _ = alive(fun() -> erlang:dist_ctrl_set_opt(DHandle, get_size, true) end),
+            Supervisor ! {Ref, Socket, Input},
+            ok = alive(fun() -> erlang:dist_ctrl_get_data_notification(DHandle) end),
+            Link
     end.
-
-start(DHandle, #{socket := Socket, tx := Tx, hibernate_after := HibernateAfter} = Tls, Turn, Supervisor, {From, Ref}) ->
-    Input = rustls_dist_input:start_link(DHandle, Tls, Supervisor, Turn),
-    ok = alive(fun() -> erlang:dist_ctrl_input_handler(DHandle, Input) end),
-    _ = alive(fun() -> erlang:dist_ctrl_set_opt(DHandle, get_size, true) end),
-    From ! {Ref, Input},
-    ok = alive(fun() -> erlang:dist_ctrl_get_data_notification(DHandle) end),
-    #link{dhandle = DHandle, socket = Socket, peer = rustls_dist_log:established(Tls), tx = Tx,
-          hibernate_after = HibernateAfter, turn = Turn}.
 
 %% Goes on where a process that hibernated left off: hibernation discards the stack.
 -spec woken(#link{}) -> no_return().
@@ -196,7 +165,7 @@ send_packets(Link, Packets, Bytes) when Bytes > ?LARGE_BYTES ->
 send_packets(Link, Packets, _Bytes) ->
     transmit(Link, fun(Tx) -> rustls_dist_nif:tx_seal(Tx, Packets) end).
 
-transmit(#link{socket = Socket, peer = Peer, tx = Tx, turn = Turn}, Seal) ->
+transmit(#link{socket = Socket, tls = #{tx := Tx} = Tls, turn = Turn}, Seal) ->
     ok = await_turn(Turn, ?TURN_TRIES),
     case Seal(Tx) of
         {ok, Records} ->
@@ -208,7 +177,7 @@ transmit(#link{socket = Socket, peer = Peer, tx = Tx, turn = Turn}, Seal) ->
             death_row(connection_closed);
         {error, #{kind := Kind} = Error} ->
             ok = rustls_dist_turn:give(Turn),
-            rustls_dist_log:broken_link(Peer, {tls, Error}),
+            rustls_dist_log:broken_link(rustls_dist_log:established(Tls), {tls, Error}),
             exit({tls_error, Kind})
     end.
 

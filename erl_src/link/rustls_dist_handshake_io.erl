@@ -1,5 +1,7 @@
 %% Distribution packets over an established TLS connection whose socket is passive: what the distribution handshake
 %% (dist_util) sends and receives, before a link's own processes take over.
+%%
+%% @private
 -module(rustls_dist_handshake_io).
 
 -export([send/2, recv/2, tell/2, send_alert/2, send_now/2]).

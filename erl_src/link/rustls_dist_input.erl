@@ -1,9 +1,13 @@
 %% The input handler of a link: owns the socket, opens what arrives, and gives the packets to the VM.
 %% The census of a link's processes is in rustls_dist_controller.
+%%
+%% @private
 -module(rustls_dist_input).
 
--export([start_link/4, go/1]).
--export([init/5, woken/1]).
+-export([start_link/2, go/1]).
+-export([init/2, woken/2]).
+
+-include("rustls_dist_link.hrl").
 
 %% Socket messages that may wait here at most; each holds up to `buffer` bytes. The credit is renewed before it is used up:
 %% a socket that fell silent would be taken out of the schedulers' own poll set (erts/emulator/sys/common/erl_check_io.c),
@@ -11,27 +15,15 @@
 -define(ACTIVE, 16).
 -define(RENEWED, 8).
 
--record(link, {dhandle :: erlang:dist_handle(),
-               socket :: inet:socket(),
-               controller :: pid(),
-               tls :: rustls_dist_handshake:tls(),
-               rx :: rustls_dist_nif:rx(),
-               hibernate_after :: timeout(),                   % of the ssl option of that name
-               unrenewed = 0 :: 0..?RENEWED,                   % socket messages handled since the credit was renewed
-               turn :: rustls_dist_turn:turn()}).
-
 %% Packets that are wanted of one call; there is no reason to leave any.
 -define(ALL_PACKETS, 16#ffffffff).
 
--define(DEATH_ROW_MS, 5000).
 -define(CONTROLLER_EXIT_MS, 100).
 
--define(SPAWN_OPTIONS, [link, {message_queue_data, off_heap}, {fullsweep_after, 0}]).
-
 %% Starts a handler that waits for the socket. Called by the controller.
--spec start_link(erlang:dist_handle(), rustls_dist_handshake:tls(), pid(), rustls_dist_turn:turn()) -> pid().
-start_link(DHandle, Tls, Supervisor, Turn) ->
-    spawn_opt(?MODULE, init, [DHandle, Tls, Supervisor, self(), Turn], ?SPAWN_OPTIONS).
+-spec start_link(#link{}, pid()) -> pid().
+start_link(Link, Supervisor) ->
+    spawn_opt(?MODULE, init, [Link, Supervisor], ?SPAWN_OPTIONS).
 
 %% The socket is the handler's now.
 -spec go(pid()) -> ok.
@@ -39,12 +31,11 @@ go(Input) ->
     Input ! go,
     ok.
 
--spec init(erlang:dist_handle(), rustls_dist_handshake:tls(), pid(), pid(), rustls_dist_turn:turn()) -> no_return().
-init(DHandle, #{socket := Socket, rx := Rx, hibernate_after := HibernateAfter} = Tls, Supervisor, Controller, Turn) ->
+%% The process itself.
+-spec init(#link{}, pid()) -> no_return().
+init(#link{tls = #{rx := Rx}} = Link, Supervisor) ->
     process_flag(trap_exit, true),
     link(Supervisor),
-    Link = #link{dhandle = DHandle, socket = Socket, controller = Controller, tls = Tls, rx = Rx,
-                 hibernate_after = HibernateAfter, turn = Turn},
     receive
         go -> ok;
         {'EXIT', _Pid, Reason} -> exit(Reason)
@@ -56,21 +47,22 @@ begin_reading(Link) ->
     %% Packets may have come with the last one of the distribution handshake.
     opened(Link, <<>>),
     case grant(Link, ?ACTIVE) of
-        ok -> loop(Link);
+        ok -> loop(Link, 0);
         {error, _} -> death_row(Link)
     end.
 
 %% Goes on where a process that hibernated left off: hibernation discards the stack.
--spec woken(#link{}) -> no_return().
-woken(Link) ->
-    rustls_dist_crash:without_terms(fun() -> loop(Link) end).
+-spec woken(#link{}, 0..?RENEWED) -> no_return().
+woken(Link, Unrenewed) ->
+    rustls_dist_crash:without_terms(fun() -> loop(Link, Unrenewed) end).
 
--spec loop(#link{}) -> no_return().
-loop(#link{socket = Socket, hibernate_after = HibernateAfter} = Link) ->
+%% Unrenewed: socket messages handled since the credit was renewed.
+-spec loop(#link{}, 0..?RENEWED) -> no_return().
+loop(#link{socket = Socket, hibernate_after = HibernateAfter} = Link, Unrenewed) ->
     receive
         {tcp, Socket, Data} ->
             opened(Link, Data),
-            loop(renew_credit(Link));
+            loop(Link, renew_credit(Link, Unrenewed));
         {tcp_closed, Socket} ->
             exit(connection_closed);
         {tcp_error, Socket, Reason} ->
@@ -78,23 +70,23 @@ loop(#link{socket = Socket, hibernate_after = HibernateAfter} = Link) ->
         {'EXIT', _Pid, Reason} ->
             farewell(Link, Reason);
         _Other ->
-            loop(Link)
+            loop(Link, Unrenewed)
     after HibernateAfter ->
-        erlang:hibernate(?MODULE, woken, [Link])
+        erlang:hibernate(?MODULE, woken, [Link, Unrenewed])
     end.
 
 %% Every message that was handled is granted again, so tcp_passive, when the peer was faster than this process, needs no
 %% answer. A socket that is closed by now left a message that says so, behind data that are still to be handled.
-renew_credit(#link{unrenewed = Unrenewed} = Link) when Unrenewed + 1 < ?RENEWED ->
-    Link#link{unrenewed = Unrenewed + 1};
-renew_credit(Link) ->
+renew_credit(_Link, Unrenewed) when Unrenewed + 1 < ?RENEWED ->
+    Unrenewed + 1;
+renew_credit(Link, _Unrenewed) ->
     _ = grant(Link, ?RENEWED),
-    Link#link{unrenewed = 0}.
+    0.
 
 grant(#link{socket = Socket}, Messages) ->
     inet:setopts(Socket, [{active, Messages}]).
 
-opened(#link{rx = Rx} = Link, Data) ->
+opened(#link{tls = #{rx := Rx} = Tls} = Link, Data) ->
     case rustls_dist_nif:rx_open(Rx, Data, ?ALL_PACKETS) of
         {ok, Packets, Events} ->
             put_packets(Link, Packets),
@@ -106,8 +98,8 @@ opened(#link{rx = Rx} = Link, Data) ->
             opened(Link, Rest);
         {error, #{kind := Kind} = Error} ->
             exit(Link#link.controller, {tls_error, Kind}),
-            Sent = last_words(Link, Error#{alert => none}, fun() -> rustls_dist_handshake_io:send_alert(Link#link.tls, Error) end),
-            rustls_dist_log:broken_link(rustls_dist_log:established(Link#link.tls), {tls, Sent}),
+            Sent = last_words(Link, Error#{alert => none}, fun() -> rustls_dist_handshake_io:send_alert(Tls, Error) end),
+            rustls_dist_log:broken_link(rustls_dist_log:established(Tls), {tls, Sent}),
             exit({tls_error, Kind})
     end.
 

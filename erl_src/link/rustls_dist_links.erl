@@ -2,6 +2,8 @@
 %%
 %% The table belongs to rustls_dist_sup, and those who make links write into it: the server, which only sees to it that
 %% links are forgotten, may end and come back, and no link is lost.
+%%
+%% @private
 -module(rustls_dist_links).
 
 -behaviour(gen_server).
@@ -43,6 +45,7 @@ add(Controller, Tls) ->
         error:badarg -> ok
     end.
 
+%% What protects the link of this controller.
 -spec info(pid()) -> {ok, info()} | {error, not_connected}.
 info(Controller) ->
     try ets:lookup(?TABLE, Controller) of
@@ -76,7 +79,7 @@ handle_info({'DOWN', _Ref, process, Controller, _Reason}, State) ->
 handle_info(_Other, State) ->
     {noreply, State}.
 
--spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+-spec format_status(gen_server:format_status()) -> gen_server:format_status().
 format_status(Status) ->
     rustls_dist_crash:format_status(Status).
 

@@ -3,19 +3,23 @@
 %% entry, never in a crash report.
 %%
 %% dist_util goes on to tick when the link is up, so that these calls do not return.
+%%
+%% @private
 -module(rustls_dist_negotiation).
 
--export([we_started/2, other_started/2, guarded/3, turn_away/1]).
+-export([we_started/3, other_started/3, guarded/3, turn_away/1]).
 
 -include_lib("kernel/include/dist_util.hrl").
 
--spec we_started(#hs_data{}, rustls_dist_handshake:tls()) -> no_return().
-we_started(HsData, Tls) ->
-    run(fun dist_util:handshake_we_started/1, HsData, Tls).
+%% Does the distribution handshake on a link that we opened. Undertaker: of the link.
+-spec we_started(#hs_data{}, rustls_dist_handshake:tls(), pid()) -> no_return().
+we_started(HsData, Tls, Undertaker) ->
+    run(fun dist_util:handshake_we_started/1, HsData, Tls, Undertaker).
 
--spec other_started(#hs_data{}, rustls_dist_handshake:tls()) -> no_return().
-other_started(HsData, Tls) ->
-    run(fun dist_util:handshake_other_started/1, HsData, Tls).
+%% Does it on a link that the peer opened.
+-spec other_started(#hs_data{}, rustls_dist_handshake:tls(), pid()) -> no_return().
+other_started(HsData, Tls, Undertaker) ->
+    run(fun dist_util:handshake_other_started/1, HsData, Tls, Undertaker).
 
 %% Says close_notify (RFC 8446 section 6.1), as long as the link is not up and the socket still this process's.
 -spec turn_away(rustls_dist_handshake:tls()) -> ok.
@@ -25,8 +29,8 @@ turn_away(#{socket := Socket, tx := Tx}) ->
         _ -> ok
     end.
 
-run(Handshake, #hs_data{socket = Controller} = HsData, Tls) ->
-    guarded(Controller, Tls, fun() ->
+run(Handshake, HsData, Tls, Undertaker) ->
+    guarded(Undertaker, Tls, fun() ->
                                      try
                                          Handshake(HsData)
                                      catch
@@ -36,16 +40,16 @@ run(Handshake, #hs_data{socket = Controller} = HsData, Tls) ->
                                      end
                              end).
 
-%% Runs what looks at bytes that the peer chose. Controller: of the link.
+%% Runs what looks at bytes that the peer chose. Undertaker: of the link.
 -spec guarded(pid(), rustls_dist_handshake:tls(), fun(() -> Result)) -> Result.
-guarded(Controller, Tls, Look) ->
+guarded(Undertaker, Tls, Look) ->
     try
         Look()
     catch
         error:Reason:Stack ->
             %% Not the reason itself, nor the arguments in the stack: they hold what the peer sent.
             Failure = {failed_over_input, where(Stack), kind(Reason)},
-            rustls_dist_controller:note_failure(Controller, Failure),
+            rustls_dist_undertaker:note_failure(Undertaker, Failure),
             turn_away(Tls),
             exit({rustls_dist, Failure})
     end.

@@ -4,6 +4,8 @@
 %% The shapes are those of erts' distribution protocol (send_name, send_status, send_challenge, send_challenge_reply,
 %% send_challenge_ack). What is well-formed and still has no place where it comes is dist_util's to refuse, which it does
 %% in order.
+%%
+%% @private
 -module(rustls_dist_packets).
 
 -export([judge/3, name/1]).

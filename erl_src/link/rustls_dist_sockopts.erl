@@ -1,7 +1,9 @@
 %% Socket options: the kernel parameters' over our defaults, ours over both where the carrier depends on them.
+%%
+%% @private
 -module(rustls_dist_sockopts).
 
--export([listen/1, connect/1, handshake_send_timeout/1, established/1, nodelay/0, set/2, set_new/2, get/2]).
+-export([listen/1, connect/1, established/1, set/2, set_new/2, get/2]).
 
 %% inet reads at most this much at a time. Its default of 1460 bytes is what makes inet_tls slow as it comes;
 %% sndbuf and recbuf are left to the kernel's autotuning.
@@ -35,7 +37,6 @@ connect(Family) ->
           [{buffer, ?HANDSHAKE_BUFFER_BYTES}]).
 
 %% A peer that does not read must not hold a handshake beyond its deadline.
--spec handshake_send_timeout(timeout()) -> [gen_tcp:option()].
 handshake_send_timeout(TimeoutMs) ->
     [{send_timeout, TimeoutMs}, {send_timeout_close, true}].
 
@@ -50,7 +51,6 @@ established(Role) ->
     [{send_timeout, infinity}, {send_timeout_close, false}, nodelay() | Buffer].
 
 %% kernel's dist_nodelay; as in inet_tcp_dist anything but false is true.
--spec nodelay() -> {nodelay, boolean()}.
 nodelay() ->
     {nodelay, application:get_env(kernel, dist_nodelay) =/= {ok, false}}.
 
@@ -75,6 +75,7 @@ set_new(Listen, Options) ->
         Others -> {error, {badopts, Others}}
     end.
 
+%% Options of a socket, a link's or the listening one.
 -spec get(inet:socket(), [inet:socket_getopt()]) -> {ok, [inet:socket_setopt()]} | {error, inet:posix()}.
 get(Socket, Options) ->
     inet:getopts(Socket, Options).

@@ -1,5 +1,7 @@
 %% A link's ticks, sent and heard. All of it runs in the link's supervisor, which has the highest priority: a process that
 %% keeps the schedulers busy at a high one must not make the peer, or us, believe that the other is gone.
+%%
+%% @private
 -module(rustls_dist_tick).
 
 -export([send/3, getstat/2]).

@@ -5,6 +5,8 @@
 %%
 %% A turn that is never given back, because its holder ended or failed in between, means that there may be a gap in the
 %% numbers: nothing sealed later could be read.
+%%
+%% @private
 -module(rustls_dist_turn).
 
 -export([new/0, take/1, give/1, is_taken/1]).
@@ -13,6 +15,7 @@
 
 -opaque turn() :: atomics:atomics_ref().
 
+%% A turn that nobody has.
 -spec new() -> turn().
 new() ->
     atomics:new(1, [{signed, false}]).
@@ -27,6 +30,7 @@ take(Turn) ->
 give(Turn) ->
     atomics:put(Turn, 1, 0).
 
+%% Whether somebody has the turn, or has kept it.
 -spec is_taken(turn()) -> boolean().
 is_taken(Turn) ->
     atomics:get(Turn, 1) =:= 1.

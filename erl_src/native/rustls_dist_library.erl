@@ -1,4 +1,6 @@
 %% Where the Rust library is.
+%%
+%% @private
 -module(rustls_dist_library).
 
 -export([path/0]).

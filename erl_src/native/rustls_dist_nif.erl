@@ -2,6 +2,8 @@
 %%
 %% An error map tells: a tag to match on, the option to blame, a sentence for people, the alert that the peer is owed, and
 %% the alert that it sent.
+%%
+%% @private
 -module(rustls_dist_nif).
 
 -export([load/0]).
@@ -81,6 +83,7 @@ load() ->
             Error
     end.
 
+%% Reads, parses and checks all that a role needs, private keys included. Gives the chains that it may show and the trust store.
 -spec config_new(server | client, map()) ->
           {ok, config(), OwnChains :: [[certificate() | none]], Trusted :: [binary()]} | {error, error_map()}.
 config_new(_Role, _Options) ->
@@ -92,51 +95,63 @@ config_new(_Role, _Options) ->
 chain_judge(_Role, _Depth, _Anchor, _Path) ->
     erlang:nif_error(not_loaded).
 
+%% The beginning of a handshake. Name: what a server's certificate must say.
 -spec handshake_new(config(), any | binary() | {by_referee, binary()}, timeout()) -> handshake().
 handshake_new(_Config, _Name, _TimeoutMs) ->
     erlang:nif_error(not_loaded).
 
+%% Answers the question that a handshake asked. `false': it did not ask, or does not wait any more.
 -spec handshake_verdict(handshake(), ok | {Alert :: byte(), binary()}) -> boolean().
 handshake_verdict(_Handshake, _Verdict) ->
     erlang:nif_error(not_loaded).
 
+%% Goes on with what the peer sent. The step's result comes as a message.
 -spec handshake_advance(handshake(), binary()) -> ok | {error, busy | overloaded}.
 handshake_advance(_Handshake, _Input) ->
     erlang:nif_error(not_loaded).
 
+%% Seals packets, each with its length before it. No packet at all: only what is due, as a key update.
 -spec tx_seal(tx(), [packet()]) -> {ok, [binary()]} | {error, error_map()}.
 tx_seal(_Tx, _Packets) ->
     erlang:nif_error(not_loaded).
 
+%% The same on a dirty scheduler.
 -spec tx_seal_large(tx(), [packet()]) -> {ok, [binary()]} | {error, error_map()}.
 tx_seal_large(_Tx, _Packets) ->
     erlang:nif_error(not_loaded).
 
+%% The alert close_notify, after which nothing more is sealed.
 -spec tx_close_notify(tx()) -> {ok, binary()} | {error, error_map()}.
 tx_close_notify(_Tx) ->
     erlang:nif_error(not_loaded).
 
+%% A fatal alert, after which nothing more is sealed.
 -spec tx_alert(tx(), byte()) -> {ok, binary()} | {error, error_map()}.
 tx_alert(_Tx, _Code) ->
     erlang:nif_error(not_loaded).
 
+%% The warning no_renegotiation of TLS 1.2.
 -spec tx_refuse_renegotiation(tx()) -> {ok, binary()} | {error, error_map()}.
 tx_refuse_renegotiation(_Tx) ->
     erlang:nif_error(not_loaded).
 
+%% What the sending side counts.
 -spec tx_info(tx()) -> #{key_updates := non_neg_integer()}.
 tx_info(_Tx) ->
     erlang:nif_error(not_loaded).
 
+%% Opens what arrived. `more': one call took long enough, Rest is to be given again.
 -spec rx_open(rx(), binary(), MaxPackets :: non_neg_integer()) ->
           {ok, [binary()], [event()]} | {more, [binary()], [event()], Rest :: binary()} | {error, error_map()}.
 rx_open(_Rx, _Input, _MaxPackets) ->
     erlang:nif_error(not_loaded).
 
+%% The peer has shown its cookie: packets may be as long as a link allows.
 -spec rx_established(rx()) -> ok.
 rx_established(_Rx) ->
     erlang:nif_error(not_loaded).
 
+%% What the receiving side counts.
 -spec rx_info(rx()) -> #{key_updates := non_neg_integer()}.
 rx_info(_Rx) ->
     erlang:nif_error(not_loaded).
@@ -146,15 +161,18 @@ rx_info(_Rx) ->
 error_kinds() ->
     erlang:nif_error(not_loaded).
 
+%% How many of each kind of value are alive in the library. For tests.
 -spec resources() -> #{configs := non_neg_integer(), handshakes := non_neg_integer(),
                        senders := non_neg_integer(), receivers := non_neg_integer()}.
 resources() ->
     erlang:nif_error(not_loaded).
 
+%% Panics in a call. For tests.
 -spec selftest_panic() -> no_return().
 selftest_panic() ->
     erlang:nif_error(not_loaded).
 
+%% Panics in a thread of the pool. For tests.
 -spec selftest_pool_panic() -> ok | overloaded.
 selftest_pool_panic() ->
     erlang:nif_error(not_loaded).

@@ -6,6 +6,8 @@
 %%
 %% The names are those of the option types in OTP's ssl module (OTP 25 and 27), of the option list that the
 %% module accepts beyond them, and of the socket options that may stand among them.
+%%
+%% @private
 -module(rustls_dist_opt_table).
 
 -export([no_meaning/1, refused/1, names/0]).

@@ -1,5 +1,7 @@
 %% The sentences about TLS options: problems (they stop the start) and notices (they do not). Every sentence
 %% names the option, the side and the source, and says what to do.
+%%
+%% @private
 -module(rustls_dist_opt_text).
 
 -export([problem/1, notice/1]).

@@ -3,6 +3,8 @@
 %%
 %% The names and their meaning are those of OTP's ssl (module ssl, the option types) and, for what may stand
 %% on the command line, of inet_tls_dist.
+%%
+%% @private
 -module(rustls_dist_opt_values).
 
 -export([judge/3, names/0]).
@@ -273,11 +275,8 @@ password(_) -> {wrong, "a string, a binary or a fun without arguments"}.
 
 versions({text, Text}) ->
     known_versions([string:trim(Word) || Word <- string:lexemes(Text, ",")]);
-versions({term, [_ | _] = List}) ->
-    case is_proper(List) of
-        true -> known_versions(List);
-        false -> known_versions([])
-    end;
+versions({term, List}) when length(List) > 0 ->
+    known_versions(List);
 versions({term, _}) ->
     known_versions([]).
 
@@ -297,11 +296,7 @@ known_versions(Given) ->
 ciphers({text, Text}) -> cipher_list([Text]);
 ciphers({term, Binary}) when is_binary(Binary) -> cipher_list([Binary]);
 ciphers({term, [Char | _] = String}) when is_integer(Char) -> cipher_list([String]);
-ciphers({term, [_ | _] = List}) ->
-    case is_proper(List) of
-        true -> cipher_list(List);
-        false -> cipher_list([])
-    end;
+ciphers({term, List}) when length(List) > 0 -> cipher_list(List);
 ciphers({term, _}) -> cipher_list([]).
 
 cipher_list(Given) ->
@@ -337,11 +332,4 @@ from_ssl(Suite) ->
         [list_to_binary(ssl:suite_to_str(Suite()))]
     catch
         error:_ -> [invalid]
-    end.
-
-is_proper(List) ->
-    try length(List) of
-        _ -> true
-    catch
-        error:badarg -> false
     end.

@@ -8,6 +8,8 @@
 %% write in UTF-8, names no file. Here it is UTF-8, and latin1 where a comment says so or UTF-8 it cannot be.
 %%
 %% No message quotes a string of the file, because it may be a password.
+%%
+%% @private
 -module(rustls_dist_optfile).
 
 -export([consult/1, format_error/1]).
@@ -142,22 +144,15 @@ sides(_) -> fail(not_a_list_of_sides).
 sides([], _Position, Sides) ->
     lists:reverse(Sides);
 sides([{Side, Options} | Rest], Position, Sides) when Side =:= server; Side =:= client ->
-    case {lists:keymember(Side, 1, Sides), is_proper(Options)} of
-        {true, _} -> fail({twice, Side});
-        {false, false} -> fail({not_a_list, Side});
-        {false, true} -> sides(Rest, Position + 1, [{Side, Options} | Sides])
+    case lists:keymember(Side, 1, Sides) of
+        true -> fail({twice, Side});
+        false when length(Options) >= 0 -> sides(Rest, Position + 1, [{Side, Options} | Sides]);
+        false -> fail({not_a_list, Side})
     end;
 sides([_ | _], Position, _Sides) ->
     fail({not_a_side, Position});
 sides(_ImproperTail, _Position, _Sides) ->
     fail(not_a_list_of_sides).
-
-is_proper(Options) ->
-    try length(Options) of
-        _ -> true
-    catch
-        error:badarg -> false
-    end.
 
 -spec fail(fault()) -> no_return().
 fail(Fault) ->

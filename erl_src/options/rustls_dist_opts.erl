@@ -6,9 +6,11 @@
 %%
 %% Pure: the caller fetches the words and reads the file (rustls_dist_optfile), once for each side it calls
 %% parse/2, and reports problems and notices.
+%%
+%% @private
 -module(rustls_dist_opts).
 
--export([parse/2, defaults/2, has_certificate/1, format_problem/1, format_notice/1]).
+-export([parse/2, has_certificate/1, format_problem/1, format_notice/1]).
 
 -export_type([side/0, source/0, origin/0, options/0, parsed/0, problem/0, notice/0]).
 
@@ -90,10 +92,7 @@ parse(Side, Sources) ->
 
 %% Fills in what was not given. A peer is verified exactly where there is something, or a function, to verify it by.
 %% Depth is ssl's default (ssl_internal.hrl of OTP 25); the versions are all that are offered.
-%% fail_if_no_peer_cert is what ssl of the running release makes of verify_peer: true from OTP 26 on.
-%% Side: the side the options are for; Options: validated options.
-%% Result: the options with every key that has a default.
--spec defaults(side(), options()) -> options().
+%% fail_if_no_peer_cert is what ssl of the running release makes of verify_peer.
 defaults(Side, Options) ->
     Verify = case Options of
                  #{cacertfile := _} -> verify_peer;
@@ -109,7 +108,7 @@ defaults(Side, Options) ->
                Options).
 
 insists(verify_none) -> false;
-insists(verify_peer) -> list_to_integer(erlang:system_info(otp_release)) >= 26.
+insists(verify_peer) -> rustls_dist_release:servers_insist().
 
 %% In ssl, verify_none is a verify_fun that forgives every fault. The user's own takes its place, and is asked on the client
 %% side as with verify_peer; a server asks for no certificate then, and there is nothing that the function could be asked

@@ -1,5 +1,7 @@
 %% Faults of the configuration, for a node that does not come up: each once. Most options files give both sides the same
 %% certificates, and what is wrong with a file is then wrong twice.
+%%
+%% @private
 -module(rustls_dist_problems).
 
 -export([merged/1]).

@@ -3,6 +3,8 @@
 %% When two nodes connect to each other at the same moment, the node with the lesser name ends its own attempt as soon as it
 %% has seen the name of the greater one in the other direction (net_kernel, accept_pending). The greater one sees a
 %% connection that is cut somewhere, perhaps before its peer said its name; but its own attempt was there before that.
+%%
+%% @private
 -module(rustls_dist_attempts).
 
 -behaviour(gen_server).
@@ -13,7 +15,7 @@
 %% The latest attempt to a node, and the link that it became.
 -record(attempt, {node :: node(), ip :: inet:ip_address(), begun_ms :: integer()}).
 
--type state() :: #{reference() => #attempt{}}.    % by the monitor of its controller
+-type state() :: #{reference() => #attempt{}}.    % by the monitor of its supervisor
 
 -define(TABLE, ?MODULE).
 
@@ -24,12 +26,12 @@
 start_link() ->
     gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 
-%% Remembers an attempt for as long as its controller lives, and a while longer: what the peer withdrew may be noticed late.
-%% Called before the peer can have heard of it. Does without, should this server be down.
+%% Remembers an attempt for as long as the link's supervisor lives, and a while longer: what the peer withdrew may be noticed
+%% late. Called before the peer can have heard of it. Does without, should this server be down.
 -spec begun(pid(), node(), inet:ip_address()) -> ok.
-begun(Controller, Node, Ip) ->
+begun(Supervisor, Node, Ip) ->
     try
-        gen_server:call(?MODULE, {begun, Controller, Node, Ip})
+        gen_server:call(?MODULE, {begun, Supervisor, Node, Ip})
     catch
         exit:_ -> ok
     end.
@@ -56,10 +58,10 @@ init([]) ->
     {ok, #{}}.
 
 -spec handle_call(term(), gen_server:from(), state()) -> {reply, ok, state()} | {noreply, state()}.
-handle_call({begun, Controller, Node, Ip}, _From, State) ->
+handle_call({begun, Supervisor, Node, Ip}, _From, State) ->
     Attempt = #attempt{node = Node, ip = Ip, begun_ms = now_ms()},
     true = ets:insert(?TABLE, Attempt),
-    {reply, ok, State#{erlang:monitor(process, Controller) => Attempt}};
+    {reply, ok, State#{erlang:monitor(process, Supervisor) => Attempt}};
 handle_call(_Unknown, _From, State) ->
     {noreply, State}.
 
@@ -68,7 +70,7 @@ handle_cast(_Cast, State) ->
     {noreply, State}.
 
 -spec handle_info(term(), state()) -> {noreply, state()}.
-handle_info({'DOWN', Ref, process, _Controller, _Reason}, State) when is_map_key(Ref, State) ->
+handle_info({'DOWN', Ref, process, _Supervisor, _Reason}, State) when is_map_key(Ref, State) ->
     {Attempt, Rest} = maps:take(Ref, State),
     _ = erlang:send_after(?LINGER_MS, self(), {forget, Attempt}),
     {noreply, Rest};
@@ -79,7 +81,7 @@ handle_info({forget, #attempt{} = Attempt}, State) ->
 handle_info(_Other, State) ->
     {noreply, State}.
 
--spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+-spec format_status(gen_server:format_status()) -> gen_server:format_status().
 format_status(Status) ->
     rustls_dist_crash:format_status(Status).
 

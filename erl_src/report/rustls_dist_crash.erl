@@ -1,6 +1,8 @@
 %% What may be told of a process that crashed. VM, proc_lib and supervisors print an error's reason and stack trace, and those
 %% carry terms: the value that matched nothing, the arguments of the call that failed. In this carrier they may be messages
 %% of the users in clear, options with a password, or all that a server holds. What is left here says where it happened.
+%%
+%% @private
 -module(rustls_dist_crash).
 
 -export([without_terms/1, format_status/1]).
@@ -17,7 +19,7 @@ without_terms(Fun) ->
     end.
 
 %% For the callback of that name of gen_server, from OTP 25 on: what a crash report and sys:get_status/1 show.
--spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+-spec format_status(gen_server:format_status()) -> gen_server:format_status().
 format_status(Status) ->
     maps:map(fun(state, _State) -> left_out;
                 (message, Message) -> kind(Message);

@@ -1,5 +1,7 @@
 %% Failed links, for people: which reason counts, at which stage, and with whom. What happened and what to do about it is in
 %% rustls_dist_failure_text.
+%%
+%% @private
 -module(rustls_dist_failure).
 
 -export([reason/2, is_withdrawal/1, is_beside_link/1, stage/2, bounded/1, headline/1, listener_text/2, repeated_text/3]).

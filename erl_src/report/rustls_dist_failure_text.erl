@@ -1,5 +1,7 @@
 %% Why a link failed, in one or two sentences: what was expected and what came, and what to do. No sentence says more than is
 %% known, and what a peer wrote stands in it cut and escaped (rustls_dist_peer_text).
+%%
+%% @private
 -module(rustls_dist_failure_text).
 
 -export([text/2, posix/1, brief/1]).

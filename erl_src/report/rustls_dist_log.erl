@@ -1,7 +1,9 @@
 %% The carrier's log entries: reports with domain [rustls_dist] that know how to become a readable line.
+%%
+%% @private
 -module(rustls_dist_log).
 
--export([peer/1, established/1, notice/1, own_certificate/1, configuration/1, failed_setup/3, failed_incoming/2,
+-export([peer/1, established/1, is_set_up/0, notice/1, own_certificate/1, configuration/1, failed_setup/3, failed_incoming/2,
          broken_link/2, listener/2, crl_source/4, repeated/3]).
 -export([format/1]).
 
@@ -36,6 +38,15 @@ peer(Socket) ->
 -spec established(rustls_dist_handshake:tls()) -> peer().
 established(#{node := Node, address := Address}) ->
     #{node => Node, address => Address}.
+
+%% Whether entries go where the user wants them. What is logged before kernel has set up logger's default handler reaches the
+%% console of the boot, and not a log file.
+-spec is_set_up() -> boolean().
+is_set_up() ->
+    case logger:get_handler_config(default) of
+        {ok, _} -> true;
+        {error, _} -> false
+    end.
 
 %% Something the user ought to know about accepted options.
 -spec notice(unicode:chardata()) -> ok.

@@ -1,6 +1,8 @@
 %% Keeps failures that repeat from flooding the log: a process that sends to a node which is down makes net_kernel try a
 %% link for each message. The first entries about one peer and stage are logged, the others counted, and the count is
 %% logged when the period is over.
+%%
+%% @private
 -module(rustls_dist_log_limit).
 
 -behaviour(gen_server).
@@ -19,7 +21,7 @@
 -type tell() :: fun((key() | others, Count :: pos_integer(), PeriodMs :: pos_integer()) -> ok).
 
 -record(state, {tell :: tell(),
-                entries = #{} :: #{key() | others => non_neg_integer()}}).   % in the current period
+                entries = #{} :: #{key() | others => rustls_dist_rate:rate()}}).   % those of the current period
 
 -define(ENTRIES, 5).
 -define(PERIOD_MS, 10000).
@@ -27,6 +29,7 @@
 %% Beyond this many different keys in a period the rest share one.
 -define(MAX_KEYS, 1000).
 
+%% Tell: is called, in this server, when entries were left out.
 -spec start_link(tell()) -> {ok, pid()} | {error, term()}.
 start_link(Tell) ->
     gen_server:start_link({local, ?MODULE}, ?MODULE, Tell, []).
@@ -51,11 +54,11 @@ handle_call({admit, Given}, _From, #state{entries = Entries} = State) ->
               false -> Given
           end,
     case Entries of
-        #{Key := Count} ->
-            {reply, Count < entries(Key), State#state{entries = Entries#{Key := Count + 1}}};
+        #{Key := Rate} ->
+            spend(Key, Rate, State);
         #{} ->
             _ = erlang:send_after(?PERIOD_MS, self(), {period_over, Key}),
-            {reply, entries(Key) > 0, State#state{entries = Entries#{Key => 1}}}
+            spend(Key, rustls_dist_rate:new(entries(Key), ?PERIOD_MS), State)
     end;
 handle_call(_Unknown, _From, State) ->
     {noreply, State}.
@@ -66,15 +69,24 @@ handle_cast(_Cast, State) ->
 
 -spec handle_info(term(), #state{}) -> {noreply, #state{}}.
 handle_info({period_over, Key}, #state{tell = Tell, entries = Entries} = State) when is_map_key(Key, Entries) ->
-    {Count, Rest} = maps:take(Key, Entries),
-    _ = Count > entries(Key) andalso Tell(Key, Count - entries(Key), ?PERIOD_MS),
+    {Rate, Rest} = maps:take(Key, Entries),
+    tell(Tell, Key, rustls_dist_rate:left_out(Rate)),
     {noreply, State#state{entries = Rest}};
 handle_info(_Unknown, State) ->
     {noreply, State}.
 
--spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+-spec format_status(gen_server:format_status()) -> gen_server:format_status().
 format_status(Status) ->
     rustls_dist_crash:format_status(Status).
+
+%% The period may be over a moment before its timer is.
+spend(Key, Rate, #state{tell = Tell, entries = Entries} = State) ->
+    {IsAdmitted, Before, Next} = rustls_dist_rate:spend(Rate),
+    tell(Tell, Key, Before),
+    {reply, IsAdmitted, State#state{entries = Entries#{Key => Next}}}.
+
+tell(_Tell, _Key, 0) -> ok;
+tell(Tell, Key, Count) -> Tell(Key, Count, ?PERIOD_MS).
 
 %% Connections without a word are no failures. They are counted, and only the count is logged.
 entries({probe, _Ip}) -> 0;

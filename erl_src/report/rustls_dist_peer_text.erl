@@ -2,6 +2,8 @@
 %%
 %% Every text that a stranger may choose goes through here before it becomes a part of a sentence: names in the
 %% distribution handshake, first bytes, answers of an epmd, names in certificates.
+%%
+%% @private
 -module(rustls_dist_peer_text).
 
 -export([cut/1, line/1]).

@@ -3,6 +3,8 @@
 %% Where the lists come from is a module with ssl's ssl_crl_cache_api behaviour: the user's own, OTP's ssl_crl_hash_dir,
 %% or, in the place of OTP's ssl_crl_cache, which needs ssl to be started, rustls_dist_crl_cache. A crlfile is one more
 %% source.
+%%
+%% @private
 -module(rustls_dist_crl).
 
 -export([check/5]).
@@ -141,19 +143,9 @@ usable(Ders) ->
 %% The certificate that signed a list, and the path from it up to its root.
 issuer_path(Crl, Known) ->
     Issuer = public_key:pkix_normalize_name(public_key:pkix_crl_issuer(Crl)),
-    Candidates = [Cert || {_, Otp} = Cert <- Known, public_key:pkix_normalize_name(subject(Otp)) =:= Issuer,
-                          signed_by(Crl, Otp)],
+    Candidates = [Cert || {_, Otp} = Cert <- Known, rustls_dist_chain:subject(Otp) =:= Issuer,
+                          rustls_dist_signature:signs_list(Otp, Crl)],
     case Candidates of
         [] -> {error, unknown_ca};
         [Signer | _] -> rustls_dist_chain:to_root(Signer, Known)
     end.
-
-%% False for signatures of unknown kinds, too.
-signed_by(Crl, Otp) ->
-    try
-        public_key:pkix_crl_verify(Crl, Otp)
-    catch
-        error:_ -> false
-    end.
-
-subject(#'OTPCertificate'{tbsCertificate = #'OTPTBSCertificate'{subject = Subject}}) -> Subject.

@@ -4,6 +4,8 @@
 %%
 %% Other than ssl_crl_cache, lists are held until their nextUpdate and fetched once for many handshakes: see
 %% rustls_dist_crl_store.
+%%
+%% @private
 -module(rustls_dist_crl_cache).
 
 -behaviour(ssl_crl_cache_api).
@@ -33,10 +35,8 @@ lookup(Point, _Issuer, Arguments) ->
 %% The held lists of an issuer.
 -spec select(public_key:issuer_name() | [{directoryName, public_key:issuer_name()} | term()], arguments()) ->
           [public_key:der_encoded()].
-select(Names, Arguments) when is_list(Names) ->
-    lists:flatmap(fun({directoryName, Issuer}) -> select(Issuer, Arguments); (_) -> [] end, Names);
-select(Issuer, _Arguments) ->
-    rustls_dist_crl_store:by_issuer(rustls_dist_crl_lists:issuer(Issuer)).
+select(Names, _Arguments) ->
+    lists:flatmap(fun rustls_dist_crl_store:by_issuer/1, rustls_dist_crl_lists:issuers(Names)).
 
 %% Nothing is fresher than what lookup/3 gave a moment ago. (What ssl passes, and takes, has the decoded form with it,
 %% whatever the behaviour says.)

@@ -1,6 +1,8 @@
 %% Revocation lists from the file of the option crlfile: PEM, with any number of lists, or DER with one. The handle is
 %% its path. The file is looked at for each certificate and read again when it has changed; while it cannot be used
 %% there are no lists, which the log says once for each change.
+%%
+%% @private
 -module(rustls_dist_crl_file).
 
 -behaviour(ssl_crl_cache_api).
@@ -37,20 +39,20 @@ lookup(#'DistributionPoint'{cRLIssuer = Names}, _Issuer, File) ->
 %% The lists of an issuer.
 -spec select(public_key:issuer_name() | [{directoryName, public_key:issuer_name()} | term()], file:filename_all()) ->
           [public_key:der_encoded()].
-select(Names, File) when is_list(Names) ->
-    lists:flatmap(fun({directoryName, Issuer}) -> select(Issuer, File); (_) -> [] end, Names);
-select(Issuer, File) ->
-    Wanted = rustls_dist_crl_lists:issuer(Issuer),
-    State = state(File),
-    case rustls_dist_crl_store:lists({file, File}, State, fun(_Slot) -> load(File, State) end, ?READ_MS) of
-        {ok, Lists} -> [Der || {Found, Der} <- Lists, Found =:= Wanted];
-        {error, _} -> []
-    end.
+select(Names, File) ->
+    lists:flatmap(fun(Issuer) -> by_issuer(Issuer, File) end, rustls_dist_crl_lists:issuers(Names)).
 
 %% The file was looked at a moment ago.
 -spec fresh_crl(#'DistributionPoint'{}, Crl) -> Crl when Crl :: public_key:der_encoded().
 fresh_crl(_Point, Crl) ->
     Crl.
+
+by_issuer(Wanted, File) ->
+    State = state(File),
+    case rustls_dist_crl_store:lists({file, File}, State, fun(_Slot) -> load(File, State) end, ?READ_MS) of
+        {ok, Lists} -> [Der || {Issuer, Der} <- Lists, Issuer =:= Wanted];
+        {error, _} -> []
+    end.
 
 available([]) -> not_available;
 available(Ders) -> Ders.

@@ -1,5 +1,7 @@
 %% Fetches revocation lists over HTTP, with a client that lives for one fetch: httpc started stand-alone, because inets
 %% does not run yet when distribution starts. Whatever the server does, a fetch ends in time and takes bounded memory.
+%%
+%% @private
 -module(rustls_dist_crl_http).
 
 -export([load/3]).
@@ -14,10 +16,10 @@
 %% How long a list that is out of date already is held, so that not each handshake asks for it again.
 -define(STALE_SECONDS, 5).
 
-%% All of one fetch. Ends: the monotonic time in ms when it has to be over.
+%% All of one fetch. Ends: when it has to be over.
 -record(fetch, {client :: pid(),
                 request :: reference(),
-                ends :: integer(),
+                ends :: rustls_dist_deadline:deadline(),
                 body = [] :: [binary()],
                 bytes = 0 :: non_neg_integer()}).
 
@@ -37,7 +39,7 @@ load(Uri, TimeoutMs, Slot) ->
     end.
 
 fetch(Uri, TimeoutMs, Slot) ->
-    Ends = erlang:monotonic_time(millisecond) + TimeoutMs,
+    Ends = rustls_dist_deadline:in(TimeoutMs),
     case start_client(Slot) of
         {ok, Client} ->
             Result = case request(Client, Uri, TimeoutMs) of
@@ -70,11 +72,11 @@ request(Client, Uri, TimeoutMs) ->
                    {socket_opts, [{ipfamily, inet6fb4}]}], Client).
 
 await(#fetch{request = Request, ends = Ends} = Fetch) ->
-    Left = Ends - erlang:monotonic_time(millisecond),
+    Left = rustls_dist_deadline:left_ms(Ends),
     receive
         {http, {Request, stream_start, _Headers, Handler}} -> stream(Fetch, Handler);
         {http, {Request, Failure}} -> failed(Failure)
-    after min(?COUNT_MS, max(0, Left)) ->
+    after min(?COUNT_MS, Left) ->
         continue(Fetch, Left, fun await/1)
     end.
 
@@ -83,18 +85,18 @@ stream(Fetch, Handler) ->
     take(Fetch, Handler).
 
 take(#fetch{request = Request, ends = Ends, body = Body, bytes = Bytes} = Fetch, Handler) ->
-    Left = Ends - erlang:monotonic_time(millisecond),
+    Left = rustls_dist_deadline:left_ms(Ends),
     receive
         {http, {Request, stream, Part}} when Bytes + byte_size(Part) > ?MAX_BYTES -> {error, too_big()};
         {http, {Request, stream, Part}} ->
             stream(Fetch#fetch{body = [Part | Body], bytes = Bytes + byte_size(Part)}, Handler);
         {http, {Request, stream_end, _Headers}} -> {ok, iolist_to_binary(lists:reverse(Body))};
         {http, {Request, Failure}} -> failed(Failure)
-    after min(?COUNT_MS, max(0, Left)) ->
+    after min(?COUNT_MS, Left) ->
         continue(Fetch, Left, fun(Same) -> take(Same, Handler) end)
     end.
 
-continue(_Fetch, Left, _Next) when Left =< 0 ->
+continue(_Fetch, 0, _Next) ->
     {error, "the server's answer did not end in time"};
 continue(#fetch{client = Client} = Fetch, _Left, Next) ->
     case received_bytes(Client) > ?MAX_BYTES of

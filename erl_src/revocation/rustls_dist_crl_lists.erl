@@ -1,7 +1,9 @@
 %% Revocation lists as bytes: out of a file or an HTTP answer, and into the form that public_key judges.
+%%
+%% @private
 -module(rustls_dist_crl_lists).
 
--export([parse/1, decode/1, issuer/1, is_delta/1]).
+-export([parse/1, decode/1, issuers/1, is_delta/1]).
 
 -export_type([named/0, issuer/0, decoded/0]).
 
@@ -14,8 +16,6 @@
 
 %% As public_key:pkix_crls_validate/3 takes lists.
 -type decoded() :: {public_key:der_encoded(), #'CertificateList'{}}.
-
--define(GREGORIAN_TO_SYSTEM_SECONDS, 62167219200).
 
 %% The lists in Bytes, PEM or DER, and the time in seconds of the system's clock when the first of them is out of date.
 %% One entry that cannot be used spoils them all: to leave a list out is to forget what it revokes.
@@ -34,16 +34,15 @@ decode(Der) ->
     try
         #'CertificateList'{tbsCertList = #'TBSCertList'{nextUpdate = Time}} = Decoded =
             public_key:der_decode('CertificateList', Der),
-        {ok, {Der, Decoded}, seconds(Time)}
+        {ok, {Der, Decoded}, rustls_dist_asn1_time:unix_seconds(Time)}
     catch
         error:_ -> error
     end.
 
-%% An issuer as lists are found by, of a name in any of the forms that public_key has for it: ssl passes names on with
-%% their values now decoded, now not.
--spec issuer(public_key:issuer_name()) -> issuer().
-issuer(Name) ->
-    public_key:short_name_hash(Name).
+%% The issuers that lists are asked for by: one name, or the general names of a distribution point.
+-spec issuers(public_key:issuer_name() | [{directoryName, public_key:issuer_name()} | term()]) -> [issuer()].
+issuers(Names) when is_list(Names) -> [issuer(Name) || {directoryName, Name} <- Names];
+issuers(Name) -> [issuer(Name)].
 
 %% Whether a list only holds what has changed since another (RFC 5280 section 5.2.4).
 -spec is_delta(decoded()) -> boolean().
@@ -83,6 +82,10 @@ lines(Bytes) ->
 without_mark(<<16#FEFF/utf8, Line/binary>>) -> Line;
 without_mark(Line) -> Line.
 
+%% Of a name in any of the forms that public_key has for it: ssl passes names on with their values now decoded, now not.
+issuer(Name) ->
+    public_key:short_name_hash(Name).
+
 named([], Lists, Times) ->
     {ok, lists:reverse(Lists), lists:min(Times)};
 named([Der | Ders], Lists, Times) ->
@@ -92,14 +95,3 @@ named([Der | Ders], Lists, Times) ->
         error ->
             {error, "it cannot be parsed as a revocation list with a nextUpdate"}
     end.
-
-seconds({utcTime, [Y1, Y2 | _] = Digits}) when length(Digits) =:= 13 ->
-    Century = case list_to_integer([Y1, Y2]) >= 50 of
-                  true -> "19";
-                  false -> "20"
-              end,
-    seconds({generalTime, Century ++ Digits});
-seconds({generalTime, [Y1, Y2, Y3, Y4, M1, M2, D1, D2, H1, H2, N1, N2, S1, S2, $Z]}) ->
-    [Year, Month, Day, Hour, Minute, Second] =
-        [list_to_integer(Digits) || Digits <- [[Y1, Y2, Y3, Y4], [M1, M2], [D1, D2], [H1, H2], [N1, N2], [S1, S2]]],
-    calendar:datetime_to_gregorian_seconds({{Year, Month, Day}, {Hour, Minute, Second}}) - ?GREGORIAN_TO_SYSTEM_SECONDS.

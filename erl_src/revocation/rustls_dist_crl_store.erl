@@ -2,6 +2,8 @@
 %% them. What loading means is for those who ask: rustls_dist_crl_cache (HTTP), rustls_dist_crl_file.
 %%
 %% The server never waits: each load runs in a process of its own, a bounded number at a time, and ends by itself.
+%%
+%% @private
 -module(rustls_dist_crl_store).
 
 -behaviour(gen_server).
@@ -115,7 +117,7 @@ handle_info({'DOWN', _Ref, process, Pid, Exit}, #state{running = Running, free =
 handle_info(_Unknown, State) ->
     {noreply, State}.
 
--spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+-spec format_status(gen_server:format_status()) -> gen_server:format_status().
 format_status(Status) ->
     rustls_dist_crash:format_status(Status).
 

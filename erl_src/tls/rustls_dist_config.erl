@@ -8,6 +8,8 @@
 %%
 %% Bad configuration is kept as the sentence that explains it. listen/2 asks for it and refuses to come up; the
 %% supervisor stays alive so that this sentence, and not a crash of kernel, is what the user sees.
+%%
+%% @private
 -module(rustls_dist_config).
 
 -behaviour(gen_server).
@@ -28,24 +30,6 @@
                          policy := rustls_dist_verify:policy() | none,
                          hibernate_after := timeout(),
                          name := node_host | any | binary()}.
-
-%% What a link runs. The code server takes milliseconds for a module, and some of them are called by net_kernel itself; while
-%% a link's input handler were loaded, the peer's first messages would wait.
--define(NEEDED_BY_LINKS, [rustls_dist_link_in, rustls_dist_link_out, rustls_dist_lookup, rustls_dist_epmd_client,
-                          rustls_dist_sockopts, rustls_dist_handshake_io, rustls_dist_hs_data, rustls_dist_controller,
-                          rustls_dist_input, rustls_dist_turn, rustls_dist_tick, rustls_dist_crash, rustls_dist_packets,
-                          rustls_dist_negotiation, rustls_dist_attempts, rustls_dist_verify_node, rustls_dist_allow, dist_util]).
-
-%% What judges certificates where webpki is not alone.
--define(NEEDED_BY_REFEREES, [rustls_dist_verify, rustls_dist_consent, rustls_dist_chain, rustls_dist_hostname,
-                             rustls_dist_pin, rustls_dist_verify_client, rustls_dist_ready_made, rustls_dist_crl,
-                             rustls_dist_raw_file, rustls_dist_file_name, public_key, pubkey_cert, pubkey_cert_records, pubkey_crl, pubkey_pem, 'OTP-PUB-KEY']).
-
--define(NEEDED_IN_TROUBLE, [rustls_dist_log, rustls_dist_log_limit, rustls_dist_failure, rustls_dist_failure_text,
-                            rustls_dist_peer_text, rustls_dist_epmd_answer, rustls_dist_rate, rustls_dist_acceptor,
-                            rustls_dist_accepted, rustls_dist_first_bytes, rustls_dist_handshake, rustls_dist_check_ip,
-                            logger_formatter, logger_backend, erl_posix_msg, calendar, string,
-                            unicode_util, timer, io, io_lib, io_lib_format, io_lib_pretty]).
 
 -define(LOGGER_TRIES, 100).
 -define(LOGGER_POLL_MS, 100).
@@ -88,7 +72,7 @@ init([]) ->
     case persistent_term:get(Key, none) of
         none ->
             Roles = rustls_dist_crash:without_terms(fun load/0),
-            preload(maps:values(Roles)),
+            ok = rustls_dist_preload:load(has_referee(Roles)),
             ok = persistent_term:put(Key, Roles),
             _ = spawn(?MODULE, erase_with, [Run, Key]);
         #{} ->
@@ -100,6 +84,11 @@ init([]) ->
 key() ->
     {?MODULE, whereis(?RUN)}.
 
+has_referee(Roles) ->
+    lists:any(fun({ok, #{policy := Policy}}) -> Policy =/= none;
+                 (_Unusable) -> false
+              end, maps:values(Roles)).
+
 %% A process of its own, since the supervisor's children come and go.
 -spec erase_with(pid(), term()) -> true.
 erase_with(Run, Key) ->
@@ -107,16 +96,6 @@ erase_with(Run, Key) ->
     receive
         {'DOWN', Ref, process, Run, _Reason} -> persistent_term:erase(Key)
     end.
-
-%% When the file descriptors are used up it is too late to load the modules that say so.
-preload(Roles) ->
-    Referees = case [Policy || {ok, #{policy := Policy}} <- Roles, Policy =/= none] of
-                   [] -> [];
-                   _ -> ?NEEDED_BY_REFEREES
-               end,
-    %% What is missing, in a release without it for example, shows when it is called.
-    _ = code:ensure_modules_loaded(?NEEDED_BY_LINKS ++ ?NEEDED_IN_TROUBLE ++ Referees),
-    ok.
 
 %% Nobody has anything to ask here, and strangers get no answer.
 -spec handle_call(term(), gen_server:from(), no_state) -> {noreply, no_state}.
@@ -130,21 +109,20 @@ handle_cast({log_notice, Notice}, State) ->
 handle_cast(_Cast, State) ->
     {noreply, State}.
 
-%% What is logged before kernel has set up logger's default handler reaches the console of the boot, and not a log file:
-%% the notices wait for the handler, for a while.
+%% The notices wait for the log, for a while.
 -spec handle_info(term(), no_state) -> {noreply, no_state}.
-handle_info({log_notices, Notices, Tries}, State) ->
-    case logger:get_handler_config(default) of
-        {error, _} when Tries > 0 ->
+handle_info({log_notices, Notices, Tries}, State) when is_integer(Tries) ->
+    case Tries =< 0 orelse rustls_dist_log:is_set_up() of
+        false ->
             _ = erlang:send_after(?LOGGER_POLL_MS, self(), {log_notices, Notices, Tries - 1});
-        _ ->
+        true ->
             lists:foreach(fun(Notice) -> rustls_dist_log:notice(rustls_dist_opts:format_notice(Notice)) end, Notices)
     end,
     {noreply, State};
 handle_info(_Other, State) ->
     {noreply, State}.
 
--spec format_status(#{atom() => term()}) -> #{atom() => term()}.
+-spec format_status(gen_server:format_status()) -> gen_server:format_status().
 format_status(Status) ->
     rustls_dist_crash:format_status(Status).
 
@@ -273,7 +251,7 @@ native_options(Options, Origins) ->
                 #{versions := Origin} when Origin =/= default -> Known#{versions => maps:get(versions, Options)};
                 #{} -> Known
             end,
-    maps:merge(Named#{common_name_fallback => rustls_dist_hostname:takes_common_name(), judged_by => judged_by(Options)},
+    maps:merge(Named#{common_name_fallback => rustls_dist_release:takes_common_name(), judged_by => judged_by(Options)},
                identities(Options)).
 
 %% certs_keys wins over the single pair, as in ssl.

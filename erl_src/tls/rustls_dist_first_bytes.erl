@@ -1,12 +1,15 @@
 %% The first bytes of a connection: they tell TLS from whatever else finds the port, and a peer that speaks from one that
 %% does not, before anything is spent on either.
+%%
+%% @private
 -module(rustls_dist_first_bytes).
 
 -export([await/2, judge/1]).
 
 -export_type([failure/0]).
 
--type failure() :: plain_distribution | {not_tls, binary()} | no_answer | {timeout, Received :: boolean()} | {socket, inet:posix()}.
+-type failure() :: plain_distribution | {not_tls, binary()} | no_answer | {timeout, Received :: boolean()}
+                 | {socket, inet:posix()}.
 
 %% What it takes to tell. Waiting for so many takes a buffer of that size; waiting for any number takes one of the socket's
 %% `buffer' for each silent peer, also where the socket is active (erts/emulator/drivers/common/inet_drv.c, tcp_recv).
@@ -19,14 +22,14 @@
 %% that time.
 -spec await(inet:socket(), timeout()) -> {ok, binary(), LeftMs :: non_neg_integer()} | {error, failure()}.
 await(Socket, TimeoutMs) ->
-    DeadlineMs = now_ms() + TimeoutMs,
+    Deadline = rustls_dist_deadline:in(TimeoutMs),
     %% What it took to get here is not to be held meanwhile.
     true = erlang:garbage_collect(),
     case gen_tcp:recv(Socket, ?TELLING_BYTES, TimeoutMs) of
         {ok, Beginning} ->
             Bytes = <<Beginning/binary, (at_hand(Socket))/binary>>,
             case judge(Bytes) of
-                tls -> {ok, Bytes, max(0, DeadlineMs - now_ms())};
+                tls -> {ok, Bytes, rustls_dist_deadline:left_ms(Deadline)};
                 Failure -> {error, Failure}
             end;
         {error, timeout} ->
@@ -50,6 +53,3 @@ at_hand(Socket) ->
 judge(<<22, 3, _, _/binary>>) -> tls;
 judge(<<0, _, Tag, _/binary>>) when Tag =:= $N; Tag =:= $n -> plain_distribution;
 judge(Bytes) -> {not_tls, binary:part(Bytes, 0, min(?SHOWN_BYTES, byte_size(Bytes)))}.
-
-now_ms() ->
-    erlang:monotonic_time(millisecond).

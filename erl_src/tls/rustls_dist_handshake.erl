@@ -1,12 +1,12 @@
 %% The TLS handshake over a socket: bytes to and from Rust, within a deadline. Runs in the process that owns the socket,
 %% which is passive throughout.
 %%
-%% Where the user has a say in the verdict on a certificate, Rust asks in the middle of a step. The answer is worked out in
-%% a process that lives for this one question and acts for the owner: a verify_fun that hangs or kills its process can
-%% then be ended, and the alert still be sent, within the deadline.
+%% Where the user has a say in the verdict on a certificate, Rust asks in the middle of a step: see rustls_dist_verdict.
+%%
+%% @private
 -module(rustls_dist_handshake).
 
--export([connect/3, accept/4, verdict/4, close_gently/1]).
+-export([connect/3, accept/4, close_gently/1]).
 
 -export_type([tls/0, failure/0]).
 
@@ -37,7 +37,7 @@
                 role :: client | server,
                 policy :: rustls_dist_verify:policy() | none,
                 handshake :: rustls_dist_nif:handshake(),
-                deadline_ms :: integer(),           % monotonic
+                deadline :: rustls_dist_deadline:deadline(),
                 received = false :: boolean()}).
 
 %% How long, and how much, a failed peer's bytes are read so that closing does not reset the connection and destroy the
@@ -47,7 +47,6 @@
 
 %% What is left of the deadline has to do for the alert, too.
 -define(ALERT_MS, 200).
--define(CERTIFICATE_UNKNOWN, 46).
 
 %% Does the handshake as client. Name: what the server's certificate must say. TimeoutMs: for all of it.
 %% On failure the alert is sent; closing the socket is left to the caller.
@@ -69,7 +68,7 @@ run(Socket, Role, #{config := Config, policy := Policy} = RoleConfig, Name, Firs
                    role = Role,
                    policy = for_connection(Policy, Role, Name, Socket),
                    handshake = rustls_dist_nif:handshake_new(Config, native_name(Policy, Name), TimeoutMs),
-                   deadline_ms = erlang:convert_time_unit(Started, native, millisecond) + TimeoutMs,
+                   deadline = rustls_dist_deadline:in(TimeoutMs),
                    received = First =/= <<>>},
     case advance(State, First) of
         {ok, Tls} ->
@@ -101,15 +100,15 @@ for_connection(#{verify_fun := VerifyFun} = Policy, server, _Name, Socket) ->
 -spec close_gently(inet:socket()) -> ok.
 close_gently(Socket) ->
     _ = gen_tcp:shutdown(Socket, write),
-    linger(Socket, now_ms() + ?LINGER_MS, ?LINGER_BYTES),
+    linger(Socket, rustls_dist_deadline:in(?LINGER_MS), ?LINGER_BYTES),
     gen_tcp:close(Socket).
 
-linger(Socket, DeadlineMs, Bytes) when Bytes > 0 ->
-    case gen_tcp:recv(Socket, 0, max(0, DeadlineMs - now_ms())) of
-        {ok, Data} -> linger(Socket, DeadlineMs, Bytes - byte_size(Data));
+linger(Socket, Deadline, Bytes) when Bytes > 0 ->
+    case gen_tcp:recv(Socket, 0, rustls_dist_deadline:left_ms(Deadline)) of
+        {ok, Data} -> linger(Socket, Deadline, Bytes - byte_size(Data));
         {error, _} -> ok
     end;
-linger(_Socket, _DeadlineMs, _Spent) ->
+linger(_Socket, _Deadline, _Spent) ->
     ok.
 
 advance(#state{handshake = Handshake} = State, Bytes) ->
@@ -124,58 +123,12 @@ await(#state{handshake = Handshake} = State) ->
             step(State, Step);
         {rustls_dist_verify, Handshake, Chain, Webpki} ->
             TimeoutMs = max(0, left_ms(State) - ?ALERT_MS),
-            true = rustls_dist_nif:handshake_verdict(Handshake, verdict(State#state.policy, Chain, Webpki, TimeoutMs)),
+            Verdict = rustls_dist_verdict:reach(State#state.policy, Chain, Webpki, TimeoutMs),
+            true = rustls_dist_nif:handshake_verdict(Handshake, Verdict),
             await(State)
     after left_ms(State) ->
         {error, {timeout, State#state.received}}
     end.
-
-%% The answer for Rust to its question about Chain (DER, the peer's first), on which webpki said Webpki, within TimeoutMs.
--spec verdict(rustls_dist_verify:policy(), [public_key:der_encoded(), ...], ok | {error, rustls_dist_nif:error_map()},
-              timeout()) -> ok | {Alert :: byte(), binary()}.
-verdict(Policy, Chain, Webpki, TimeoutMs) ->
-    Owner = self(),
-    {Pid, Ref} = spawn_monitor(fun() -> exit({verdict, answer_to(rustls_dist_verify:judge(Policy, Chain, Webpki))}) end),
-    _ = spawn(fun() -> end_with_owner(Pid, Owner) end),
-    receive
-        {'DOWN', Ref, process, Pid, {verdict, Answer}} -> Answer;
-        {'DOWN', Ref, process, Pid, {crl_source, Module, Function, Reason}} ->
-            refused("the source of revocation lists ~ts failed in ~ts: ~0tP", [Module, Function, Reason, 8]);
-        {'DOWN', Ref, process, Pid, Reason} -> broken(Policy, "ended its process with ~0tP", [Reason, 8])
-    after TimeoutMs ->
-        exit(Pid, kill),
-        receive {'DOWN', Ref, process, Pid, _} -> ok end,
-        broken(Policy, "did not return within net_setuptime", [])
-    end.
-
-%% For Rust. A text that cannot be made is the judging process' failure, not this one's.
-answer_to(ok) ->
-    ok;
-answer_to({refused, Alert, Reason}) ->
-    Text = unicode:characters_to_binary(Reason),
-    true = is_binary(Text),
-    {Alert, Text}.
-
-%% The owner may be ended at any time, and a function that hangs would stay behind.
-end_with_owner(Judge, Owner) ->
-    JudgeRef = monitor(process, Judge),
-    OwnerRef = monitor(process, Owner),
-    receive
-        {'DOWN', JudgeRef, process, Judge, _} -> ok;
-        {'DOWN', OwnerRef, process, Owner, _} -> exit(Judge, kill)
-    end.
-
-%% With both, it cannot be told from here whose fault it was.
-broken(#{verify_fun := VerifyFun, crl := Crl}, Format, Arguments) ->
-    Who = case {VerifyFun, Crl} of
-              {{_Fun, _State, Label}, off} -> ["verify_fun ", Label];
-              {{_Fun, _State, Label}, _} -> ["verify_fun ", Label, ", or a source of revocation lists,"];
-              {none, _} -> "the verification"
-          end,
-    refused("~ts " ++ Format, [Who | Arguments]).
-
-refused(Format, Arguments) ->
-    {?CERTIFICATE_UNKNOWN, unicode:characters_to_binary(io_lib:format(Format, Arguments))}.
 
 step(State, {continue, Send}) ->
     case send(State, Send) of
@@ -226,8 +179,5 @@ receive_bytes(#state{socket = Socket, received = Received} = State) ->
         {error, Reason} -> {error, {socket, Reason}}
     end.
 
-left_ms(#state{deadline_ms = DeadlineMs}) ->
-    max(0, DeadlineMs - now_ms()).
-
-now_ms() ->
-    erlang:monotonic_time(millisecond).
+left_ms(#state{deadline = Deadline}) ->
+    rustls_dist_deadline:left_ms(Deadline).

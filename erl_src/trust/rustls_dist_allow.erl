@@ -1,6 +1,8 @@
 %% net_kernel:allow/1 with certificates: a peer that must show a certificate may only be one of the allowed nodes that its
 %% certificate names (the rule of inet_tls_dist). Without a certificate it is none of them; inet_tls gives it the whole
 %% list.
+%%
+%% @private
 -module(rustls_dist_allow).
 
 -export([nodes/2]).
@@ -17,10 +19,10 @@ nodes(#{verify := verify_none}, Allowed) ->
 nodes(#{facts := #{peer_der := none}}, _Allowed) ->
     {error, {not_allowed, no_certificate}};
 nodes(#{facts := #{peer_der := Der, names := Names}}, Allowed) ->
-    case rustls_dist_verify_node:decoded(Der) of
+    case rustls_dist_peer_certificate:decoded(Der) of
         {ok, Certificate} ->
             Counts = rustls_dist_hostname:counts(Certificate, Names),
-            case [Node || Node <- Allowed, Counts, names(Certificate, dist_util:split_node(Node))] of
+            case [Node || Node <- Allowed, Counts, is_named(Certificate, Node)] of
                 [] -> {error, {not_allowed, certificate_names_no_allowed_node}};
                 Named -> {ok, Named}
             end;
@@ -28,13 +30,8 @@ nodes(#{facts := #{peer_der := Der, names := Names}}, Allowed) ->
             Error
     end.
 
-names(Certificate, {node, _Name, Host}) -> is_host(Certificate, Host);
-names(Certificate, {host, Host}) -> is_host(Certificate, Host);
-names(_Certificate, _NameOnly) -> false.
-
-is_host(Certificate, Host) ->
-    Identifier = case inet:parse_strict_address(Host) of
-                     {ok, Ip} -> {ip, Ip};
-                     {error, _} -> {dns_id, Host}
-                 end,
-    public_key:pkix_verify_hostname(Certificate, [Identifier]).
+is_named(Certificate, Node) ->
+    case rustls_dist_hostname:of_node(Node) of
+        {ok, Host} -> public_key:pkix_verify_hostname(Certificate, [rustls_dist_hostname:reference(Host, written_out)]);
+        none -> false
+    end.

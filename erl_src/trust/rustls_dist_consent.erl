@@ -4,6 +4,8 @@
 %% somebody with an ordinary certificate could hide them behind a date that is forgiven. So webpki is asked again, about
 %% copies of the certificates without what was accepted (src/trust/chain/again.rs), until it has nothing against them or names
 %% a fault that the function refuses. Each round adds a kind of fault to what is accepted; there are about a dozen.
+%%
+%% @private
 -module(rustls_dist_consent).
 
 -export([settle/3]).

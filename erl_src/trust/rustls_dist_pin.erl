@@ -1,7 +1,9 @@
 %% An allow-list of certificates by their SHA-256 fingerprints, as a verify_fun: rustls_dist:verify_pinned/3.
+%%
+%% @private
 -module(rustls_dist_pin).
 
--export([verify/4, fingerprints/1, format_error/1]).
+-export([verify/4, format_error/1]).
 
 -include_lib("public_key/include/public_key.hrl").
 
@@ -11,7 +13,8 @@
 %% A listed peer certificate is accepted whatever else is wrong with it: the list is all the trust there is. That the peer
 %% holds its private key is proven by the handshake in any case. One that is not listed is refused, however well it is
 %% certified. State: see fingerprints/1.
--spec verify(#'OTPCertificate'{}, public_key:der_encoded(), Event, State) -> {valid, State} | {unknown, State} | {fail, Reason :: term()} when
+-spec verify(#'OTPCertificate'{}, public_key:der_encoded(), Event, State) ->
+          {valid, State} | {unknown, State} | {fail, Reason :: term()} when
       Event :: {bad_cert, term()} | {extension, #'Extension'{}} | valid | valid_peer,
       State :: [string() | binary()] | file:filename().
 verify(_Cert, Der, {extension, #'Extension'{critical = true}}, State) ->
@@ -29,9 +32,8 @@ verify(_Cert, Der, valid_peer, State) ->
     if_pinned(Der, State, {fail, {not_pinned, fingerprint(Der)}}).
 
 %% The fingerprints of a list, or of a file with one on each line (what follows a `#' is a comment), as binaries of 32
-%% bytes. Hex digits of either case, with or without colons between them, and what openssl writes in front, up to `='. A file is read at each call, so that a change
-%% is in force with the next handshake.
--spec fingerprints([string() | binary()] | file:filename()) -> {ok, [binary()]} | {error, term()}.
+%% bytes. Hex digits of either case, with or without colons between them, and what openssl writes in front, up to `='. A file
+%% is read at each call, so that a change is in force with the next handshake.
 fingerprints([]) ->
     {ok, []};
 fingerprints([First | _] = List) when not is_integer(First) ->

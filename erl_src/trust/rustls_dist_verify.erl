@@ -4,6 +4,8 @@
 %% ssl adds: extended key usage, the host name, revocation (ssl_handshake:validation_fun_and_state/4,
 %% ssl_certificate:validate/4). webpki has judged the same chain before, in Rust, and is the judge of record: what it
 %% refuses is accepted only if the user's function accepts that fault by name.
+%%
+%% @private
 -module(rustls_dist_verify).
 
 -export([judge/3]).
@@ -43,31 +45,24 @@
 %% More than any chain needs; each costs signatures to check before anything of it is trusted.
 -define(MAX_CERTIFICATES, 32).
 
--define(HANDSHAKE_FAILURE, 40).
--define(BAD_CERTIFICATE, 42).
--define(UNSUPPORTED_CERTIFICATE, 43).
--define(CERTIFICATE_REVOKED, 44).
--define(CERTIFICATE_EXPIRED, 45).
--define(CERTIFICATE_UNKNOWN, 46).
--define(UNKNOWN_CA, 48).
-
 %% Judges Chain (DER, the peer's certificate first), on which webpki said Webpki. Runs in a process of its own: see
 %% rustls_dist_handshake.
 -spec judge(policy(), [public_key:der_encoded(), ...], ok | {error, rustls_dist_nif:error_map()}) -> verdict().
 judge(_Policy, Chain, _Webpki) when length(Chain) > ?MAX_CERTIFICATES ->
-    {refused, ?BAD_CERTIFICATE, io_lib:format("the peer sent more than ~b certificates", [?MAX_CERTIFICATES])};
+    {refused, rustls_dist_alert:code(bad_certificate),
+     io_lib:format("the peer sent more than ~b certificates", [?MAX_CERTIFICATES])};
 judge(#{trusted := Trusted} = Policy, Chain, Webpki) ->
     %% public_key fails on names that are no text, and on more; whatever the peer sent, this one handshake is refused.
     try
         [Peer | _] = Decoded = [{Der, public_key:pkix_decode_cert(Der, otp)} || Der <- Chain],
         case walk_paths(Policy, rustls_dist_chain:candidates(Decoded, Trusted), {unknown_ca, none}) of
             {ok, Notes} -> reconcile(Policy, Peer, Notes, Webpki);
-            {broken, Text} -> {refused, ?CERTIFICATE_UNKNOWN, Text};
+            {broken, Text} -> {refused, rustls_dist_alert:code(certificate_unknown), Text};
             {error, {Reason, none}} -> refused(Peer, Reason);
             {error, {Reason, Blamed}} -> refused({none, Blamed}, Reason)
         end
     catch
-        error:_ -> {refused, ?BAD_CERTIFICATE, rustls_dist_verify_node:undecodable()}
+        error:_ -> {refused, rustls_dist_alert:code(bad_certificate), rustls_dist_peer_certificate:undecodable()}
     end.
 
 walk_paths(_Policy, [], Reason) ->
@@ -118,7 +113,7 @@ collect(Ref, Notes) ->
 event(Cert, {extension, #'Extension'{extnID = ?'id-ce-extKeyUsage', extnValue = Purposes}} = Event, Walk) ->
     case serves(Walk, Purposes) of
         true -> {valid, Walk};
-        false -> tell(Cert, {bad_cert, purpose_fault(Walk, Purposes)}, Event, Walk)
+        false -> tell(Cert, {bad_cert, rustls_dist_release:purpose_fault(length(Walk#walk.path), Purposes)}, Event, Walk)
     end;
 event(Cert, {extension, _} = Event, Walk) ->
     tell(Cert, Event, Event, Walk);
@@ -145,18 +140,6 @@ then_revocation(_Cert, _Kind, {fail, _} = Fail) ->
 %% ssl's default (allow_any_ca_purpose).
 serves(#walk{policy = #{role := client}}, Purposes) -> lists:member(?'id-kp-serverAuth', Purposes);
 serves(#walk{policy = #{role := server}}, Purposes) -> lists:member(?'id-kp-clientAuth', Purposes).
-
-%% The names that ssl gives to the fault: OTP 25 has one, later ones tell the peer's certificate from an authority's, by
-%% the length of the whole path.
-purpose_fault(#walk{path = Path}, Purposes) ->
-    case is_release(26) of
-        false -> invalid_ext_key_usage;
-        true when length(Path) =:= 1 -> {invalid_ext_keyusage, Purposes};
-        true -> {ca_invalid_ext_keyusage, Purposes}
-    end.
-
-is_release(AtLeast) ->
-    list_to_integer(erlang:system_info(otp_release)) >= AtLeast.
 
 is_named(_Cert, #walk{policy = #{role := server}}) -> true;
 is_named(_Cert, #walk{policy = #{host := any}}) -> true;
@@ -249,42 +232,42 @@ ask_again(Policy, {Der, Cert}, Fault, #{alert := Alert, text := Text}, State) ->
         {fail, _} when Fault =:= {webpki, unjudged} ->
             {refused, {refused, alert_code(Alert), [Text, "; that is forgiven, but it hides what else may be wrong"]}};
         {fail, _} -> {refused, {refused, alert_code(Alert), Text}};
-        {broken, Broken} -> {refused, {refused, ?CERTIFICATE_UNKNOWN, Broken}}
+        {broken, Broken} -> {refused, {refused, rustls_dist_alert:code(certificate_unknown), Broken}}
     end.
 
 alert_code({Code, _Name}) -> Code;
-alert_code(none) -> ?CERTIFICATE_UNKNOWN.
+alert_code(none) -> rustls_dist_alert:code(certificate_unknown).
 
 %% Alerts as ssl sends them (ssl_handshake:path_validation_alert), except where it has nothing better than
 %% handshake_failure for a fault of a certificate.
 refused({_Der, Cert}, {bad_cert, cert_expired} = Reason) ->
     {Serial, _Issuer} = public_key:pkix_subject_id(Cert),
-    {refused, alert_for(Reason), [subject(Cert), ": its serial number is ", serial(Serial),
+    {refused, rustls_dist_alert:code(alert_for(Reason)), [subject(Cert), ": its serial number is ", serial(Serial),
                                   ", and it has expired or is not valid yet"]};
 refused({_Der, Cert}, Reason) ->
-    {refused, alert_for(Reason), [subject(Cert), ": ", fault_text(Reason)]}.
+    {refused, rustls_dist_alert:code(alert_for(Reason)), [subject(Cert), ": ", fault_text(Reason)]}.
 
 %% As openssl prints it. Some are negative, which RFC 5280 section 4.1.2.2 forbids.
 serial(Number) when Number >= 0 -> binary:encode_hex(binary:encode_unsigned(Number));
 serial(Number) -> io_lib:format("~.16B", [Number]).
 
 alert_for({bad_cert, Fault}) -> alert_for(Fault);
-alert_for(cert_expired) -> ?CERTIFICATE_EXPIRED;
-alert_for(unknown_ca) -> ?UNKNOWN_CA;
-alert_for(max_path_length_reached) -> ?UNKNOWN_CA;
-alert_for({revoked, _}) -> ?CERTIFICATE_REVOKED;
-alert_for({revocation_status_undetermined, _}) -> ?BAD_CERTIFICATE;
-alert_for(revocation_status_undetermined) -> ?BAD_CERTIFICATE;
-alert_for(unknown_critical_extension) -> ?UNSUPPORTED_CERTIFICATE;
-alert_for(invalid_ext_key_usage) -> ?UNSUPPORTED_CERTIFICATE;
-alert_for({invalid_ext_keyusage, _}) -> ?UNSUPPORTED_CERTIFICATE;
-alert_for({ca_invalid_ext_keyusage, _}) -> ?UNSUPPORTED_CERTIFICATE;
-alert_for({key_usage_mismatch, _}) -> ?UNSUPPORTED_CERTIFICATE;
+alert_for(cert_expired) -> certificate_expired;
+alert_for(unknown_ca) -> unknown_ca;
+alert_for(max_path_length_reached) -> unknown_ca;
+alert_for({revoked, _}) -> certificate_revoked;
+alert_for({revocation_status_undetermined, _}) -> bad_certificate;
+alert_for(revocation_status_undetermined) -> bad_certificate;
+alert_for(unknown_critical_extension) -> unsupported_certificate;
+alert_for(invalid_ext_key_usage) -> unsupported_certificate;
+alert_for({invalid_ext_keyusage, _}) -> unsupported_certificate;
+alert_for({ca_invalid_ext_keyusage, _}) -> unsupported_certificate;
+alert_for({key_usage_mismatch, _}) -> unsupported_certificate;
 alert_for(Fault) when Fault =:= invalid_issuer; Fault =:= invalid_signature; Fault =:= name_not_permitted;
                       Fault =:= selfsigned_peer; Fault =:= hostname_check_failed; Fault =:= missing_basic_constraint;
-                      Fault =:= invalid_key_usage; Fault =:= duplicate_cert_in_path -> ?BAD_CERTIFICATE;
-alert_for({not_pinned, _Fingerprint}) -> ?BAD_CERTIFICATE;
-alert_for(_Users) -> ?HANDSHAKE_FAILURE.
+                      Fault =:= invalid_key_usage; Fault =:= duplicate_cert_in_path -> bad_certificate;
+alert_for({not_pinned, _Fingerprint}) -> bad_certificate;
+alert_for(_Users) -> handshake_failure.
 
 fault_text({bad_cert, Fault}) -> fault_text(Fault);
 fault_text(unknown_ca) -> "the chain reaches no certificate of cacertfile";

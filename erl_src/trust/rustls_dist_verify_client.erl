@@ -1,5 +1,7 @@
 %% The ready-made verify_fun for servers: the client's certificate must name the address it connects from, or a host that
 %% net_kernel:allow/1 lists. Users know it as rustls_dist:verify_client/3 and inet_tls_dist:verify_client/3.
+%%
+%% @private
 -module(rustls_dist_verify_client).
 
 -export([verify/4, connection_state/2]).
@@ -12,15 +14,11 @@ connection_state({Fun, _State, Label} = VerifyFun, PeerIp) ->
     case rustls_dist_ready_made:which(Fun) of
         verify_client ->
             {ok, Allowed} = net_kernel:allowed(),
-            Hosts = lists:usort([Host || Node <- Allowed, {ok, Host} <- [host(dist_util:split_node(Node))]]),
+            Hosts = lists:usort([Host || Node <- Allowed, {ok, Host} <- [rustls_dist_hostname:of_node(Node)]]),
             {Fun, {Hosts, PeerIp}, Label};
         _ ->
             VerifyFun
     end.
-
-host({node, _Name, Host}) -> {ok, Host};
-host({host, Host}) -> {ok, Host};
-host(_NameOnly) -> none.
 
 %% See rustls_dist:verify_client/3. Names: whether the peer's common name may stand in for alternative names.
 -spec verify(#'OTPCertificate'{}, term(), State, rustls_dist_hostname:names()) ->

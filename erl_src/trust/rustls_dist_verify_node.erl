@@ -1,8 +1,10 @@
 %% verify_node: the name that a peer states in the distribution handshake must be in its certificate. Without it any holder
 %% of a valid certificate may call itself any node.
+%%
+%% @private
 -module(rustls_dist_verify_node).
 
--export([check/3, decoded/1, undecodable/0]).
+-export([check/3]).
 
 -export_type([policy/0]).
 
@@ -13,23 +15,19 @@
 %% `{uri, Template}': the URI that Template becomes with %n and %h replaced by the two parts of the name.
 -type policy() :: false | host | name | {uri, Template :: string()}.
 
-%% A certificate that cannot be decoded, and the alert that the peer is owed.
--type undecodable() :: {tls, rustls_dist_nif:error_map()}.
-
--define(BAD_CERTIFICATE, 42).
-
 %% Whether the certificate (DER, or none was shown) carries the stated name.
 -spec check(policy(), Stated :: string(), public_key:der_encoded() | none) ->
-          ok | {error, {verify_node, policy(), Stated :: string(), [string()] | no_certificate} | undecodable()}.
+          ok | {error, {verify_node, policy(), Stated :: string(), [string()] | no_certificate} 
+                      | rustls_dist_peer_certificate:undecodable()}.
 check(false, _Stated, _Der) ->
     ok;
 check(Policy, Stated, none) ->
     {error, {verify_node, Policy, Stated, no_certificate}};
 check(Policy, Stated, Der) ->
-    case decoded(Der) of
+    case rustls_dist_peer_certificate:decoded(Der) of
         {ok, Cert} ->
             Names = alternative_names(Cert),
-            case carries(Policy, dist_util:split_node(Stated), Names) of
+            case carries(Policy, Stated, Names) of
                 true -> ok;
                 false -> {error, {verify_node, Policy, Stated, [text(Name) || Name <- Names]}}
             end;
@@ -37,49 +35,33 @@ check(Policy, Stated, Der) ->
             Error
     end.
 
-%% A peer's certificate as public_key has it. What webpki accepts may be too much for it, as a country of one character:
-%% nothing in such a certificate can be compared with anything, and the peer is told so.
--spec decoded(public_key:der_encoded()) -> {ok, #'OTPCertificate'{}} | {error, undecodable()}.
-decoded(Der) ->
-    try
-        {ok, public_key:pkix_decode_cert(Der, otp)}
-    catch
-        error:_ ->
-            {error, {tls, #{kind => bad_certificate_encoding, option => none, text => undecodable(),
-                            alert => {?BAD_CERTIFICATE, bad_certificate}, received => none}}}
+carries(host, Stated, Names) ->
+    case rustls_dist_hostname:of_node(Stated) of
+        {ok, Host} -> has_host(Host, Names);
+        none -> false
+    end;
+carries(Policy, Stated, Names) ->
+    case dist_util:split_node(Stated) of
+        {node, Name, Host} -> carries(Policy, Name, Host, Names);
+        _NoFullName -> false
     end.
 
-%% What people are told.
--spec undecodable() -> binary().
-undecodable() ->
-    <<"the peer sent a certificate that cannot be decoded, or names that are no text">>.
-
-carries(host, {node, _Name, Host}, Names) -> has_host(Host, Names);
-carries(host, {host, Host}, Names) -> has_host(Host, Names);
-carries(name, {node, Name, Host}, Names) ->
+carries(name, Name, Host, Names) ->
     lists:member({uniformResourceIdentifier, "erlang:" ++ Name ++ "@" ++ Host}, Names)
         orelse (lists:member(Name, directory_names(Names)) andalso has_dns(Host, Names));
-carries({uri, Template}, {node, Name, Host}, Names) ->
+carries({uri, Template}, Name, Host, Names) ->
     %% A part with a delimiter in it could stand for another pair of parts.
     not lists:any(fun(Char) -> lists:member(Char, "/?#%") end, Name ++ Host)
-        andalso lists:member({uniformResourceIdentifier, filled(Template, Name, Host)}, Names);
-carries(_Policy, _NoFullName, _Names) -> false.
+        andalso lists:member({uniformResourceIdentifier, filled(Template, Name, Host)}, Names).
 
 has_host(Host, Names) ->
-    case inet:parse_address(Host) of
-        {ok, Ip} -> lists:member({iPAddress, bytes(Ip)}, Names);
-        {error, _} -> has_dns(Host, Names)
+    case rustls_dist_hostname:reference(Host, as_dialled) of
+        {ip, Ip} -> lists:member({iPAddress, bytes(Ip)}, Names);
+        {dns_id, Host} -> has_dns(Host, Names)
     end.
 
 has_dns(Host, Names) ->
-    lists:any(fun(Dns) -> lowered(Dns) =:= lowered(Host) end, [Dns || {dNSName, Dns} <- Names]).
-
-%% DNS names are compared without regard to the case of ASCII letters (RFC 4343), and of no others.
-lowered(Name) ->
-    [case Char of
-         _ when Char >= $A, Char =< $Z -> Char + 32;
-         _ -> Char
-     end || Char <- Name].
+    lists:any(fun(Dns) -> rustls_dist_hostname:same_dns_name(Dns, Host) end, [Dns || {dNSName, Dns} <- Names]).
 
 directory_names(Names) ->
     [Text || {directoryName, {rdnSequence, Rdns}} <- Names, Rdn <- Rdns,

@@ -8,7 +8,7 @@
 -export([all/0, groups/0, init_per_suite/1, end_per_suite/1]).
 -export([at_once_tls13/1, at_once_tls12/1, stop_and_start/1, ticks/1, frozen_peer/1, killed_peer/1,
          back_pressure/1, slow_peer_alone/1, exit_reason/1, peer_reason/1,
-         short_names/1, auto_connect_once/1, auto_connect_never/1, nothing_left/1, nothing_left_verify_fun/1]).
+         short_names/1, auto_connect_once/1, auto_connect_never/1, undertaker/1, nothing_left/1, nothing_left_verify_fun/1]).
 
 -define(AT_ONCE, 50).
 -define(CYCLES, 50).
@@ -29,7 +29,8 @@ all() ->
 
 %% Cases that mostly wait run side by side.
 groups() ->
-    [{parallel, [parallel], [ticks, frozen_peer, stop_and_start, short_names, auto_connect_once, auto_connect_never]},
+    [{parallel, [parallel], [ticks, frozen_peer, stop_and_start, short_names, auto_connect_once, auto_connect_never,
+                             undertaker]},
      {one_by_one, [], [at_once_tls13, at_once_tls12, killed_peer, back_pressure, slow_peer_alone, exit_reason,
                        peer_reason, nothing_left, nothing_left_verify_fun]}].
 
@@ -59,6 +60,20 @@ at_once(Config, Optfile) ->
                           ?assert(call(A, rustls_dist_workload, ping, [name(B)])),
                           ok = rustls_dist_cluster:part(A, B)
                   end, lists:seq(1, ?AT_ONCE)).
+
+%% It has gone from both ends of a link that is up, and left the controller alone.
+undertaker(Config) ->
+    Pair = [A, B] = start(Config, 2, #{}),
+    ok = rustls_dist_cluster:join(A, B),
+    [rustls_dist_cluster:poll(fun() ->
+                                      {running(Node, {rustls_dist_undertaker, init, 2}),
+                                       running(Node, {rustls_dist_controller, init, 3})} =:= {0, 1}
+                              end) || Node <- Pair],
+    ?assert(call(A, rustls_dist_workload, ping, [name(B)])).
+
+running(Node, InitialCall) ->
+    length([Pid || Pid <- call(Node, erlang, processes, []),
+                   call(Node, erlang, process_info, [Pid, initial_call]) =:= {initial_call, InitialCall}]).
 
 %% Distribution that begins and ends at run time, more than once and under different names.
 stop_and_start(Config) ->

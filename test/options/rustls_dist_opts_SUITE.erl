@@ -332,12 +332,11 @@ defaults(_Config) ->
     {ok, #{options := Server}} = parse(server, ?CERT),
     ?assertEqual(#{certfile => <<"c.pem">>, verify => verify_none, fail_if_no_peer_cert => false, depth => 10,
                    versions => ['tlsv1.3', 'tlsv1.2'], hibernate_after => infinity}, Server),
-    ?assertEqual(#{verify => verify_none, depth => 10, versions => ['tlsv1.3', 'tlsv1.2'], hibernate_after => infinity},
-                 rustls_dist_opts:defaults(client, #{})),
-    ?assertMatch(#{verify := verify_peer}, rustls_dist_opts:defaults(client, #{cacertfile => <<"a">>})),
-    ?assertMatch(#{verify := verify_none, depth := 1},
-                 rustls_dist_opts:defaults(server, #{cacertfile => <<"a">>, verify => verify_none,
-                                                     depth => 1})).
+    {ok, #{options := Client}} = parse(client, []),
+    ?assertEqual(#{verify => verify_none, depth => 10, versions => ['tlsv1.3', 'tlsv1.2'], hibernate_after => infinity}, Client),
+    ?assertMatch({ok, #{options := #{verify := verify_peer}}}, parse(client, ["client_cacertfile", "a"])),
+    ?assertMatch({ok, #{options := #{verify := verify_none, depth := 1}}},
+                 parse(server, ?CERT ++ ["server_cacertfile", "a", "server_verify", "verify_none", "server_depth", "1"])).
 
 warnings(_Config) ->
     {ok, #{notices := [Unauthenticated]}} = rustls_dist_opts:parse(client, []),

@@ -146,7 +146,7 @@ own_certificates(_Config) ->
     Warnings = fun(Changes, Roles, Host) ->
                        Chain = [maps:merge(Good, Changes)],
                        [unicode:characters_to_list(Text)
-                        || Text <- rustls_dist_own_certificate:warnings(maps:from_list([{Role, [Chain]} || Role <- Roles]),
+                        || Text <- rustls_dist_own_faults:warnings(maps:from_list([{Role, [Chain]} || Role <- Roles]),
                                                                         Now, Host)]
                end,
     Both = [server, client],
@@ -173,7 +173,7 @@ own_certificates(_Config) ->
                  {#{not_after => Now - 1}, [client], none, [["expired"]]}]],
     %% An authority that is sent along; the leaf's host and usages are not asked of it.
     Authority = Good#{subject := <<"CN=between">>, serial := <<"0B">>, not_after := Now - 1, dns_names := [], usages := []},
-    [Text] = rustls_dist_own_certificate:warnings(#{server => [[Good, Authority]], client => [[Good, Authority]]}, Now,
+    [Text] = rustls_dist_own_faults:warnings(#{server => [[Good, Authority]], client => [[Good, Authority]]}, Now,
                                                   "host.example"),
     ?assertEqual(match, re:run(Text, "CN=between with the serial number 0B expired", [{capture, none}])).
 

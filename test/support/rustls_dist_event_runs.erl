@@ -110,7 +110,7 @@ carrier(#{row := #{crl := Crl, depth := Depth} = Row, trusted := Trusted, own_ch
     {ok, Config, _Own, Store} =
         rustls_dist_nif:config_new(Role, Own#{verify => verify_peer, cacertfile => Trusted, depth => Depth,
                                               versions => [Version], judged_by => JudgedBy,
-                                              common_name_fallback => rustls_dist_hostname:takes_common_name()}),
+                                              common_name_fallback => rustls_dist_release:takes_common_name()}),
     VerifyFun = case Answers of
                     no_fun -> none;
                     _ -> {Fun, State, "that records"}

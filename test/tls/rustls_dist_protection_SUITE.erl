@@ -212,7 +212,7 @@ host_name(Config) ->
 
 %% As public_key:pkix_verify_hostname/3 of the release that runs, and only where there is no other name.
 common_name(Config) ->
-    Expected = case rustls_dist_hostname:takes_common_name() of
+    Expected = case rustls_dist_release:takes_common_name() of
                    true -> joins;
                    false -> name_mismatch
                end,

@@ -121,7 +121,7 @@ owner_gone(_Config) ->
     #{der := Der} = rustls_dist_x509:leaf("peer", Root),
     Hang = {fun(_Cert, _Event, _State) -> Self ! {judging, self()}, receive never -> ok end end, none, "hang"},
     Owner = spawn(fun() ->
-                          rustls_dist_handshake:verdict(policy([Root], Hang), [Der], ok, 60000)
+                          rustls_dist_verdict:reach(policy([Root], Hang), [Der], ok, 60000)
                   end),
     Judge = receive {judging, Pid} -> Pid after 5000 -> ct:fail(not_judging) end,
     Ref = monitor(process, Judge),

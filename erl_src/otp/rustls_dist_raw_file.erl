@@ -1,5 +1,7 @@
 %% Reads a file whole, within a bound, without OTP's file server: certificates are judged while a node boots, too, and
 %% then it is not there yet.
+%%
+%% @private
 -module(rustls_dist_raw_file).
 
 -export([read/2]).

@@ -3,6 +3,8 @@
 %% Where the VM's file names are Unicode (file:native_name_encoding/0), a string holds characters. In locale C it holds the
 %% bytes themselves: init, os:getenv/1 and OTP's file functions have it so. A string that was read out of a UTF-8 file holds
 %% characters in either locale, and is taken for what it says: files are named in UTF-8.
+%%
+%% @private
 -module(rustls_dist_file_name).
 
 -export([word/1, of_word/1, bytes/1, local/1, shown/1]).
