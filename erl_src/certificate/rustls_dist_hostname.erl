@@ -1,4 +1,5 @@
-%% Whether a decoded certificate names a host, as ssl asks it of a server's (ssl_certificate:verify_hostname/4).
+%% Whether a decoded certificate names a host, as ssl asks it of a server's (ssl_certificate:verify_hostname/4). It is asked
+%% where the user has a say; elsewhere the name is judged in src/trust/hostname.rs, and told in src/error/text.rs.
 -module(rustls_dist_hostname).
 
 -export([verify/4, names/1, counts/2, takes_common_name/0]).

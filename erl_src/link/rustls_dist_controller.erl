@@ -14,6 +14,8 @@
 %% going down does not end at once but waits for the reason to arrive, so that the first one survives.
 %% net_kernel links to the supervisor and to the controller.
 %%
+%% Who comes before them, from the accepted connection on, is drawn in doc/architecture.md, and the way of a message, too.
+%%
 %% Before the link is up the controller waits and traps exits: if the supervisor ends, for whatever reason and at
 %% whatever stage, the controller is the one left to report why, once.
 -module(rustls_dist_controller).

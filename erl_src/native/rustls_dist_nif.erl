@@ -37,7 +37,7 @@
                    peer := certificate() | none, peer_der := binary() | none,
                    own := certificate() | none,            % what was shown
                    names := free | constrained}.           % by the peer's authorities: a common name counts, or not
-%% Kinds of faults of a certificate that are forgiven: src/chain/again.rs.
+%% Kinds of faults of a certificate that are forgiven: src/trust/chain/again.rs.
 -type consent() :: validity | purpose | issuer | signature | algorithm | path_length | too_many_intermediates | names
                  | not_an_authority | may_not_sign | peer_is_authority | version | weak_key | any_extension
                  | {extension, Dotted :: binary()}.

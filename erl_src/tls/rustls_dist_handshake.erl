@@ -2,8 +2,8 @@
 %% which is passive throughout.
 %%
 %% Where the user has a say in the verdict on a certificate, Rust asks in the middle of a step. The answer is worked out in
-%% a process that lives for this one question and acts for the owner: a verify_fun that hangs or kills its process can
-%% then be ended, and the alert still be sent, within the deadline.
+%% a process that lives for this one question and acts for the owner, the judge: a verify_fun that hangs or kills its process
+%% can then be ended, and the alert still be sent, within the deadline.
 -module(rustls_dist_handshake).
 
 -export([connect/3, accept/4, verdict/4, close_gently/1]).
@@ -156,7 +156,7 @@ answer_to({refused, Alert, Reason}) ->
     true = is_binary(Text),
     {Alert, Text}.
 
-%% The owner may be ended at any time, and a function that hangs would stay behind.
+%% The judge's watchdog: the owner may be ended at any time, and a function that hangs would stay behind.
 end_with_owner(Judge, Owner) ->
     JudgeRef = monitor(process, Judge),
     OwnerRef = monitor(process, Owner),

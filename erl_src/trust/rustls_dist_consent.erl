@@ -2,8 +2,8 @@
 %%
 %% webpki stops at the first fault that it finds. Where the function accepts that one, nobody has looked for others, and
 %% somebody with an ordinary certificate could hide them behind a date that is forgiven. So webpki is asked again, about
-%% copies of the certificates without what was accepted (src/chain/again.rs), until it has nothing against them or names a
-%% fault that the function refuses. Each round adds a kind of fault to what is accepted; there are about a dozen.
+%% copies of the certificates without what was accepted (src/trust/chain/again.rs), until it has nothing against them or names
+%% a fault that the function refuses. Each round adds a kind of fault to what is accepted; there are about a dozen.
 -module(rustls_dist_consent).
 
 -export([settle/3]).
@@ -62,7 +62,7 @@ judge(#{role := Role, depth := Depth, path := Path, anchor := Anchor, accepted :
           end,
     rustls_dist_nif:chain_judge(Role, Depth, Top, [Forgiven(Der) || Der <- Path]).
 
-%% Which kinds of faults (src/chain/again.rs) a fault is of. None: revocation and host names are not webpki's to judge, and
+%% Which kinds of faults (src/trust/chain/again.rs) a fault is of. None: revocation and host names are not webpki's to judge, and
 %% what it cannot read cannot be mended.
 -spec consents(term()) -> [rustls_dist_nif:consent()].
 consents(cert_expired) -> [validity];
