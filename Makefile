@@ -20,7 +20,7 @@ FIND_HEADER := erl -noinput -boot start_clean -eval 'Dir = code:lib_dir(public_k
     is_list(Dir) andalso filelib:is_regular(Dir ++ "/include/public_key.hrl") andalso io:put_chars("found"), halt().'
 
 .PHONY: all nif demo test test-slow test-otp27 examples check bench bench-quick bench-charts bench-programs \
-        bench-rust callgrind fuzz matrix options clean
+        bench-rust callgrind fuzz matrix options architecture clean
 
 # Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
 all:
@@ -117,6 +117,10 @@ options: all
 	@mkdir -p _build/matrix
 	@erlc -o _build/matrix test/support/rustls_dist_option_tables.erl
 	@erl -noshell -pa _build/matrix _build/default/lib/rustls_dist/ebin -s rustls_dist_option_tables print -s init stop
+
+# The pictures of doc/architecture.md that show which room uses which, from the code; `make check' fails when they are stale.
+architecture: all
+	@.ci/architecture write _build/default/lib/rustls_dist/ebin
 
 # The table of what is refused, from the test's own data, as doc/verification.md shows it.
 matrix:

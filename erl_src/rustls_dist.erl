@@ -1,7 +1,9 @@
 %% The carrier: `erl -proto_dist rustls' makes net_kernel call these functions (erts' alt_dist guide; the callbacks are
 %% those of inet_tcp_dist). It handles no bytes: each callback delegates, and rustls6_dist differs by the family alone.
 %%
-%% For people: info/0 and info/1 tell what protects a link; verify_client/3 and verify_pinned/3 are ready-made verify_funs.
+%% For users: info/0 and info/1 tell what protects a link; verify_client/3 and verify_pinned/3,4 are ready-made verify_funs.
+%% With rustls_dist_epmd as an epmd module these are all that they may rely on; every other function, here and elsewhere, is
+%% private.
 -module(rustls_dist).
 
 %% proto_dist callbacks
@@ -86,8 +88,8 @@ info() ->
                                     is_pid(Controller),
                                     {ok, Info} <- [rustls_dist_links:info(Controller)]]).
 
-%% What protects the link to Node: TLS version, cipher suite, key-exchange group, both certificates, and how long the
-%% TLS handshake took.
+%% What protects the link to Node: TLS version, cipher suite, key-exchange group, role, both certificates, how long the TLS
+%% handshake took (microseconds), and how often keys were renewed.
 -spec info(node()) -> {ok, rustls_dist_links:info()} | {error, not_connected}.
 info(Node) ->
     case lists:keyfind(Node, 1, erlang:system_info(dist_ctrl)) of

@@ -1,4 +1,5 @@
-%% The accept loop: takes connections off the listening socket and gives each a process of its own for the handshake.
+%% The accept loop: takes connections off the listening socket and gives each a process of its own for the handshake
+%% (rustls_dist_accepted). It survives every error of accept but a closed listening socket.
 %%
 %% Nothing a peer does or leaves undone holds the loop. Handshakes in flight are bounded, and so is their share of the file
 %% descriptors: when there are too many, or no descriptor is left for one more, the oldest is dropped, so that peers that

@@ -8,7 +8,7 @@
 
 -include_lib("kernel/include/dist_util.hrl").
 
-%% Called by net_kernel. Acceptor: the process that did the TLS handshake and still owns the socket.
+%% Called by net_kernel. Acceptor: the process that did the TLS handshake (rustls_dist_accepted) and still owns the socket.
 -spec start(inet | inet6, pid(), rustls_dist_handshake:tls(), node(), list(), timeout()) -> pid().
 start(Family, Acceptor, Tls, MyNode, Allowed, SetupTime) ->
     spawn_opt(?MODULE, init, [Family, self(), Acceptor, Tls, MyNode, Allowed, SetupTime],

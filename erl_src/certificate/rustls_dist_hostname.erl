@@ -1,5 +1,6 @@
 %% Hosts and the certificates that name them: as ssl asks it of a server's (ssl_certificate:verify_hostname/4), and what the
-%% rules about nodes need of it.
+%% rules about nodes need of it. A server's is asked about here where the user has a say; elsewhere the name is judged in
+%% src/trust/hostname.rs, and told in src/error/text.rs.
 %%
 %% @private
 -module(rustls_dist_hostname).

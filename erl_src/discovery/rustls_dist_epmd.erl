@@ -1,5 +1,5 @@
 %% Node discovery without epmd: `-start_epmd false -epmd_module rustls_dist_epmd'. It asks nobody: the ports are agreed
-%% on beforehand (rustls_dist_ports says how they are given), and the host names are resolved as always.
+%% on beforehand (rustls_dist_port_map says how they are given), and the host names are resolved as always.
 %%
 %% The callbacks are those of erts' guide to alternative node discovery and of what inet_tcp_dist calls (OTP 25 and 27):
 %% net_kernel's supervisor starts the process, the carrier asks for ports. The module does not depend on the carrier.

@@ -56,7 +56,7 @@ fetch(Role) ->
         none -> {error, <<"rustls_dist's supervisor is not running; is its ebin folder in the code path?">>}
     end.
 
-%% Whether both roles are usable; the first problem otherwise. What a node that only connects needs is the client role.
+%% What became of both. A node that only connects needs the client role alone.
 -spec check() -> roles().
 check() ->
     #{server => fetch(server), client => fetch(client)}.

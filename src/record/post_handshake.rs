@@ -1,4 +1,5 @@
-//! Handshake messages that arrive after the handshake (RFC 8446 section 4.6, RFC 5246 section 7.4.1.1).
+//! Handshake messages that arrive after the handshake (RFC 8446 section 4.6, RFC 5246 section 7.4.1.1). What is asked for is
+//! an event for the caller; a KeyUpdate is answered by the next [`super::RecordTx::seal`].
 
 use crate::error::RecordError;
 

@@ -1,4 +1,4 @@
-//! How many of each resource are alive, so that tests and `rustls_dist:info/0` can tell whether links are freed.
+//! How many of each resource are alive, so that tests can tell whether links are freed.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,7 +1,7 @@
 //! The bridge between Erlang and the `rustls_dist` library: decode terms, lock, call, encode.
 //!
 //! What may take longer than a millisecond never runs on a normal scheduler: reading configuration runs on a dirty
-//! I/O scheduler, handshake steps on the threads of `pool`, large seals on a dirty CPU scheduler.
+//! I/O scheduler, handshake steps on the threads of `pool`, large seals and judging a chain again on dirty CPU schedulers.
 
 mod atoms;
 mod bytes;
