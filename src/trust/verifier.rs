@@ -17,7 +17,6 @@ use crate::trust::TrustStore;
 use crate::trust::chain::rules;
 use crate::trust::chain::{self, NameScope, PeerRole};
 use crate::trust::hostname::{self, CommonNamePolicy};
-use crate::trust::oddity;
 use crate::trust::referee::LastWord;
 use crate::trust::signature;
 
@@ -164,8 +163,7 @@ impl ServerVerifier {
         let path = chain::verify(trust, *depth, end_entity, intermediates, PeerRole::Server, now);
         self.findings.note_names(&path, intermediates, trust);
         let verdict = path.and_then(|names| self.judge_name(end_entity, names));
-        let outcome = self.last_word.on(end_entity, intermediates, verdict);
-        outcome.map_err(|error| oddity::named(error, end_entity, intermediates, trust))
+        self.last_word.on(end_entity, intermediates, verdict)
     }
 
     fn judge_name(&self, end_entity: &CertificateDer<'_>, names: NameScope) -> Result<(), HandshakeError> {
@@ -238,7 +236,6 @@ impl ClientCertVerifier for ClientVerifier {
         self.last_word
             .on(end_entity, intermediates, path.map(|_names| ()))
             .map(|()| ClientCertVerified::assertion())
-            .map_err(|error| oddity::named(error, end_entity, intermediates, &self.trust))
             .map_err(|error| self.findings.refuse(error))
     }
 
