@@ -56,8 +56,12 @@ played(Config, Judge, Version, Rows) ->
                                   client -> rustls_dist_bad_peers:answer(Cluster, Judge, Shown, Version)
                               end,
                     {Name, Side, expected(Row), {Outcome, said(Judge, Row)}}
-                end || #{name := Name} = Row <- Rows, Side <- [client, server]],
+                end || #{name := Name} = Row <- Rows, Side <- [client, server], is_played(Name, Side, Version)],
     ?assertEqual([], [Wrong || {_, _, Expected, Got} = Wrong <- Outcomes, Expected =/= Got]).
+
+%% A server of openssl has no use for such a certificate with TLS 1.2.
+is_played(extension_malformed, client, 'tlsv1.2') -> false;
+is_played(_Name, _Side, _Version) -> true.
 
 %% ssl crashes over its own certificate where it cannot decode it.
 shown(Config, extension_malformed = Name, {#{key := Key} = Leaf, _Root}) ->
