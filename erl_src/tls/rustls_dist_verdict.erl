@@ -1,7 +1,7 @@
 %% Rust's question about a peer's certificates, asked in the middle of a TLS handshake, and the answer to it.
 %%
-%% The answer is worked out in a process that lives for this one question and acts for the owner of the handshake: a verify_fun
-%% that hangs or kills its process can then be ended, and the alert still be sent, within the deadline.
+%% The answer is worked out in a process that lives for this one question and acts for the owner of the handshake, the judge: a
+%% verify_fun that hangs or kills its process can then be ended, and the alert still be sent, within the deadline.
 %%
 %% @private
 -module(rustls_dist_verdict).
@@ -34,7 +34,7 @@ answer_to({refused, Alert, Reason}) ->
     true = is_binary(Text),
     {Alert, Text}.
 
-%% The owner may be ended at any time, and a function that hangs would stay behind.
+%% The judge's watchdog: the owner may be ended at any time, and a function that hangs would stay behind.
 end_with_owner(Judge, Owner) ->
     JudgeRef = monitor(process, Judge),
     OwnerRef = monitor(process, Owner),
