@@ -224,10 +224,10 @@ path(Form) ->
 
 name({text, Word}, Expected) ->
     whole(rustls_dist_file_name:of_word(Word), Expected);
-name({term, Name}, Expected) when is_list(Name); is_binary(Name) ->
+name({term, Name}, Expected) when is_list(Name) ->
     whole(rustls_dist_file_name:bytes(Name), Expected);
-name({term, _}, Expected) ->
-    {wrong, Expected}.
+name(Form, Expected) ->
+    string(Form, Expected).
 
 string({_, Value}, Expected) when is_list(Value); is_binary(Value) ->
     whole(to_utf8(Value), Expected);

@@ -69,10 +69,11 @@ pem_ders(Text) ->
     end.
 
 pem_fault(Text) ->
-    case [re:run(Text, Marker, [multiline, {capture, none}]) || Marker <- ["^-----BEGIN X509 CRL-----$", "^-----END X509 CRL-----$"]] of
-        [nomatch, _] -> "no line of it is -----BEGIN X509 CRL-----, with nothing beside";
-        [match, nomatch] -> "it has BEGIN X509 CRL, and no END to it";
-        [match, match] -> "its PEM is broken"
+    Has = fun(Marker) -> re:run(Text, ["^-----", Marker, " X509 CRL-----$"], [multiline, {capture, none}]) end,
+    case {Has("BEGIN"), Has("END")} of
+        {nomatch, _} -> "no line of it is -----BEGIN X509 CRL-----, with nothing beside";
+        {match, nomatch} -> "it has BEGIN X509 CRL, and no END to it";
+        {match, match} -> "its PEM is broken"
     end.
 
 lines(Bytes) ->

@@ -97,6 +97,7 @@ as_otp(trust_anchor_not_valid) -> cert_expired;
 as_otp(self_signed_peer) -> selfsigned_peer;
 as_otp(authority_may_not_sign) -> invalid_key_usage;
 as_otp(unknown_issuer) -> unknown_ca;
+as_otp(issuer_in_other_bytes) -> unknown_ca;
 as_otp(bad_signature) -> invalid_signature;
 as_otp(name_mismatch) -> hostname_check_failed;
 as_otp(unhandled_critical_extension) -> unknown_critical_extension;

@@ -71,7 +71,6 @@ impl Identity {
         if let Some(above) = above {
             complete(&mut chain, &above.certificates()?)?;
         }
-        fits_message(&chain, certfile)?;
         Ok(Self { certified_key: Arc::new(CertifiedKey::new(chain, key)) })
     }
 
@@ -100,9 +99,12 @@ fn own_certificates(certfile: &Path) -> Result<Vec<CertificateDer<'static>>, Con
     }
 }
 
-/// Refuses a chain that is longer than a Certificate message may be: rustls, and so any peer that runs this, takes 65,535
-/// bytes of a message.
-fn fits_message(chain: &[CertificateDer<'static>], certfile: &Path) -> Result<(), ConfigError> {
+/// Refuses a chain, that of `certfile`, which is longer than a Certificate message may be: rustls, and so any peer that runs
+/// this, takes 65,535 bytes of a message.
+///
+/// # Errors
+/// [`ConfigError::ChainTooLarge`].
+pub fn fits_message(chain: &[CertificateDer<'_>], certfile: &Path) -> Result<(), ConfigError> {
     // What is beside the certificates in TLS 1.3, which takes more (RFC 8446 section 4.4.2).
     let bytes: usize = 4 + chain.iter().map(|der| 5 + der.len()).sum::<usize>();
     match bytes {

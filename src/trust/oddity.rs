@@ -9,36 +9,37 @@ use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::{ParsedExtension, X509Extension};
 use x509_parser::x509::X509Name;
 
-use super::TrustStore;
 use crate::certificate;
 use crate::error::{ChainFault, HandshakeError, Oddity};
 
 /// The lengths of a UTCTime and a GeneralizedTime as RFC 5280 section 4.1.2.5 has them.
 const TIME_LENGTHS: [(Tag, usize); 2] = [(Tag::UtcTime, 13), (Tag::GeneralizedTime, 15)];
 
-/// `error` in other words, if it is that something cannot be read or has no issuer, and the reason is found in what the
-/// peer sent.
-pub(crate) fn named(
+/// `error` in other words, if it is that something cannot be read, and the reason is found in `certificates`.
+pub(crate) fn named<'a>(
     error: HandshakeError,
-    end_entity: &CertificateDer<'_>,
-    intermediates: &[CertificateDer<'_>],
-    trust: &TrustStore,
+    certificates: impl IntoIterator<Item = &'a CertificateDer<'a>>,
 ) -> HandshakeError {
-    let HandshakeError::Tls(rustls::Error::InvalidCertificate(verdict)) = &error else {
+    let HandshakeError::Tls(rustls::Error::InvalidCertificate(
+        CertificateError::BadEncoding | CertificateError::Other(_),
+    )) = &error
+    else {
         return error;
     };
-    let mut sent = std::iter::once(end_entity).chain(intermediates);
-    let fault = match verdict {
-        CertificateError::BadEncoding | CertificateError::Other(_) => {
-            sent.find_map(|der| of(der)).map(ChainFault::Odd)
-        }
-        CertificateError::UnknownIssuer => {
-            let all: Vec<_> = sent.chain(trust.certificates()).collect();
-            has_issuer_in_other_bytes(&all).then_some(ChainFault::IssuerInOtherBytes)
-        }
-        _ => None,
-    };
-    fault.map_or(error, HandshakeError::ChainRefused)
+    let found = certificates.into_iter().find_map(|der| of(der));
+    found.map_or(error, |oddity| HandshakeError::ChainRefused(ChainFault::Odd(oddity)))
+}
+
+/// `error` in other words, if it is that an issuer is not known which is there, in `certificates`, in other bytes.
+pub(crate) fn issuer_named<'a>(
+    error: HandshakeError,
+    certificates: impl IntoIterator<Item = &'a CertificateDer<'a>>,
+) -> HandshakeError {
+    let unknown = HandshakeError::Tls(CertificateError::UnknownIssuer.into());
+    match error == unknown && has_issuer_in_other_bytes(certificates) {
+        true => HandshakeError::ChainRefused(ChainFault::IssuerInOtherBytes),
+        false => error,
+    }
 }
 
 /// What keeps webpki from reading a certificate that is one otherwise.
@@ -99,8 +100,8 @@ fn is_plain(time: AnyRef<'_>) -> bool {
 
 /// Whether a certificate's issuer is a subject of `all` in what it says, and of none in its bytes, which is how webpki
 /// compares names.
-fn has_issuer_in_other_bytes(all: &[&CertificateDer<'_>]) -> bool {
-    let parsed: Vec<_> = all.iter().filter_map(|der| certificate::parse(der).ok()).collect();
+fn has_issuer_in_other_bytes<'a>(all: impl IntoIterator<Item = &'a CertificateDer<'a>>) -> bool {
+    let parsed: Vec<_> = all.into_iter().filter_map(|der| certificate::parse(der).ok()).collect();
     parsed.iter().any(|certificate| {
         let issuer = certificate.issuer();
         let subjects = || parsed.iter().map(|other| other.subject());

@@ -16,7 +16,6 @@ use crate::trust::TrustStore;
 use crate::trust::accepted;
 use crate::trust::chain::{self, ChainVerified, NameScope, PeerRole, rules};
 use crate::trust::hostname::{self, CommonNamePolicy};
-use crate::trust::oddity;
 use crate::trust::policy::{ChainPolicy, ClientAuth, ExpectedName};
 use crate::trust::referee::{self, LastWord};
 use crate::trust::signature;
@@ -132,9 +131,8 @@ impl ServerVerifier {
         self.findings.note_names(&chain, intermediates, trust);
         match &self.last_word {
             LastWord::Webpki => {
-                let named = |error| oddity::named(error, end_entity, intermediates, trust);
-                let chain = chain.map_err(named)?;
-                let name = self.judge_name(end_entity, chain.names()).map_err(named)?;
+                let chain = chain?;
+                let name = self.judge_name(end_entity, chain.names())?;
                 Ok(accepted::Server::Verified(chain, name))
             }
             LastWord::Referee(referee) => {
@@ -183,9 +181,7 @@ impl ClientVerifier {
         let chain = chain::verify(&self.trust, self.depth, end_entity, intermediates, role, now);
         self.findings.note_names(&chain, intermediates, &self.trust);
         match &self.last_word {
-            LastWord::Webpki => chain
-                .map(accepted::Client::Verified)
-                .map_err(|error| oddity::named(error, end_entity, intermediates, &self.trust)),
+            LastWord::Webpki => chain.map(accepted::Client::Verified),
             LastWord::Referee(referee) => {
                 referee::ask(referee.as_ref(), end_entity, intermediates, chain.err())
                     .map(accepted::Client::ByReferee)

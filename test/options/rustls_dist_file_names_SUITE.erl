@@ -89,7 +89,8 @@ passwords(Config) ->
          joins(Config, Locale, ["-ssl_dist_optfile ", File])
      end || {Locale, LockedFile, Encoding, Written} <-
                 [{"C.UTF-8", Utf8, utf8, ["\"", Password, "\""]}, {"C", Utf8, utf8, ["<<\"", Password, "\">>"]},
-                 {"C.UTF-8", Utf8, latin1, ["\"", Password, "\""]}, {"C.UTF-8", Latin1, utf8, ["fun() -> \"", Password, "\" end"]}]].
+                 {"C.UTF-8", Utf8, latin1, ["\"", Password, "\""]},
+                 {"C.UTF-8", Latin1, utf8, ["fun() -> \"", Password, "\" end"]}]].
 
 %% Files that are read in Erlang.
 lists_and_pins(Config) ->
@@ -142,8 +143,9 @@ start(Config, Locale, Arguments) ->
 
 refusal(Config, Locale, Arguments) ->
     {Status, Output} =
-        rustls_dist_cluster:run_until_exit(get(cluster, Config), [{"LC_ALL", Locale}],
-                                           ["-proto_dist", "rustls", "-name", "refused@127.0.0.1" | arguments(Config, Arguments)]),
+        rustls_dist_cluster:run_until_exit(
+          get(cluster, Config), [{"LC_ALL", Locale}],
+          ["-proto_dist", "rustls", "-name", "refused@127.0.0.1" | arguments(Config, Arguments)]),
     ?assertNotEqual(0, Status),
     ?assertEqual(nomatch, string:find(Output, "crash"), Output),
     Output.
@@ -160,7 +162,8 @@ bytes([Bytes, More]) when is_binary(Bytes) -> [Bytes, More];
 bytes(Text) -> utf8([Text]).
 
 options(Config) ->
-    Own = [{Option, filename:join([get(dir, Config), ?FOLDER, filename:basename(File)])} || {Option, File} <- named_files(Config)],
+    Own = [{Option, filename:join([get(dir, Config), ?FOLDER, filename:basename(File)])}
+           || {Option, File} <- named_files(Config)],
     [{server, [{verify, verify_peer}, {fail_if_no_peer_cert, true} | Own]}, {client, [{verify, verify_peer} | Own]}].
 
 named_files(Config) ->

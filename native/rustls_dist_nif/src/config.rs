@@ -11,8 +11,8 @@ use rustls::time_provider::DefaultTimeProvider;
 use rustls_dist::cipher_names;
 use rustls_dist::config::{ClientSide, JudgedBy, Options, ServerSide, Verify};
 use rustls_dist::error::ConfigError;
-use rustls_dist::identity::IdentityFiles;
 use rustls_dist::identity::private_key::Password;
+use rustls_dist::identity::{self, IdentityFiles};
 use rustls_dist::provider::Versions;
 use rustls_dist::trust::TrustSource;
 use rustls_dist::trust::hostname::CommonNamePolicy;
@@ -34,6 +34,15 @@ pub enum Side {
     Server(ServerSide),
 }
 
+impl Side {
+    fn own_chains(&self) -> Vec<&[CertificateDer<'static>]> {
+        match self {
+            Self::Client(side) => side.own_chains(),
+            Self::Server(side) => side.own_chains(),
+        }
+    }
+}
+
 #[rustler::resource_impl]
 impl Resource for Config {}
 
@@ -43,11 +52,8 @@ fn config_new<'a>(env: Env<'a>, role: Atom, options: Term<'a>) -> NifResult<Term
     let judged_by = judged_by(options)?;
     match build(role, options)? {
         Ok(side) => {
-            let chains = match &side {
-                Side::Client(side) => side.own_chains(),
-                Side::Server(side) => side.own_chains(),
-            };
-            let own = chains
+            let own = side
+                .own_chains()
                 .into_iter()
                 .map(|chain| chain.iter().map(|der| terms::certificate_map(env, der)).collect())
                 .collect::<NifResult<Vec<Vec<_>>>>()?;
@@ -71,13 +77,19 @@ fn build(role: Atom, options: Term<'_>) -> NifResult<Result<Side, ConfigError>> 
         Err(error) => return Ok(Err(error)),
     };
     let time = Arc::new(DefaultTimeProvider);
-    if role == atoms::server() {
-        Ok(ServerSide::new(&options, time).map(Side::Server))
+    let side = if role == atoms::server() {
+        ServerSide::new(&options, time).map(Side::Server)
     } else if role == atoms::client() {
-        Ok(ClientSide::new(&options, time).map(|side| Side::Client(Box::new(side))))
+        ClientSide::new(&options, time).map(|side| Side::Client(Box::new(side)))
     } else {
-        Err(NifError::BadArg)
-    }
+        return Err(NifError::BadArg);
+    };
+    Ok(side.and_then(|side| {
+        for (chain, files) in side.own_chains().into_iter().zip(&options.identities) {
+            identity::fits_message(chain, &files.certfile)?;
+        }
+        Ok(side)
+    }))
 }
 
 fn decode(map: Term<'_>) -> NifResult<Result<Options, ConfigError>> {

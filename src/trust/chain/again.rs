@@ -17,6 +17,7 @@ use crate::certificate;
 use crate::error::{BadEncoding, HandshakeError};
 use crate::provider;
 use crate::trust::chain::rules;
+use crate::trust::oddity;
 
 /// One kind of fault that is forgiven.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +88,17 @@ const FORGIVEN_KEY: AlgorithmIdentifier = AlgorithmIdentifier::from_slice(b"\x06
 /// # Errors
 /// As [`super::verify`]: the first fault that is not forgiven.
 pub fn verify(
+    path: &[Forgiven<'_>],
+    anchor: Option<&Forgiven<'_>>,
+    depth: usize,
+    role: PeerRole,
+    now: UnixTime,
+) -> Result<(), HandshakeError> {
+    let sent = path.iter().map(|forgiven| &forgiven.certificate);
+    judge_all(path, anchor, depth, role, now).map_err(|error| oddity::named(error, sent))
+}
+
+fn judge_all(
     path: &[Forgiven<'_>],
     anchor: Option<&Forgiven<'_>>,
     depth: usize,

@@ -15,7 +15,7 @@ use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 use crate::error::{Algorithm, ChainFault, HandshakeError};
 use crate::provider;
 use crate::trust::TrustStore;
-use crate::trust::outdated;
+use crate::trust::{oddity, outdated};
 
 /// What the peer is in the handshake, and what its certificate has to be good for (extended key usage).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,20 @@ impl ChainVerified {
 /// [`HandshakeError::SelfSignedPeer`], [`HandshakeError::ChainTooDeep`], [`HandshakeError::AuthorityMayNotSign`],
 /// [`HandshakeError::TrustAnchorNotValid`].
 pub fn verify(
+    trust: &TrustStore,
+    depth: usize,
+    end_entity: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    role: PeerRole,
+    now: UnixTime,
+) -> Result<ChainVerified, HandshakeError> {
+    let sent = || std::iter::once(end_entity).chain(intermediates);
+    find_path(trust, depth, end_entity, intermediates, role, now)
+        .map_err(|error| oddity::named(error, sent()))
+        .map_err(|error| oddity::issuer_named(error, sent().chain(trust.certificates())))
+}
+
+fn find_path(
     trust: &TrustStore,
     depth: usize,
     end_entity: &CertificateDer<'_>,
