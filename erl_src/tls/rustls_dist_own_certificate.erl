@@ -19,6 +19,9 @@
 -define(LOGGER_TRIES, 100).
 -define(LOGGER_POLL_MS, 100).
 
+%% A node that was made one at run time is looked at when it has lasted so long.
+-define(SETTLED_MS, 60000).
+
 -spec start_link() -> {ok, pid()} | {error, term()}.
 start_link() ->
     start_link(?PERIOD_MS).
@@ -42,14 +45,15 @@ handle_cast(_Cast, State) ->
     {noreply, State}.
 
 -spec handle_info(term(), #state{}) -> {noreply, #state{}}.
-handle_info({look, Tries}, #state{period_ms = PeriodMs} = State) when is_integer(Tries) ->
-    case Tries =:= 0 orelse is_up() of
-        false ->
-            _ = erlang:send_after(?LOGGER_POLL_MS, self(), {look, Tries - 1});
-        true ->
-            look(),
-            _ = erlang:send_after(PeriodMs, self(), {look, 0})
-    end,
+handle_info({look, Tries}, State) when is_integer(Tries), Tries > 0 ->
+    _ = case is_up() of
+            false -> erlang:send_after(?LOGGER_POLL_MS, self(), {look, Tries - 1});
+            true -> erlang:send_after(first_look_ms(), self(), {look, 0})
+        end,
+    {noreply, State};
+handle_info({look, 0}, #state{period_ms = PeriodMs} = State) ->
+    look(),
+    _ = erlang:send_after(PeriodMs, self(), {look, 0}),
     {noreply, State};
 handle_info(_Other, State) ->
     {noreply, State}.
@@ -57,6 +61,13 @@ handle_info(_Other, State) ->
 -spec format_status(gen_server:format_status()) -> gen_server:format_status().
 format_status(Status) ->
     rustls_dist_crash:format_status(Status).
+
+%% Tools start distribution for a call or two, and what they print is taken for their answer (relx's nodetool).
+first_look_ms() ->
+    case net_kernel:get_state() of
+        #{started := static} -> 0;
+        _ -> ?SETTLED_MS
+    end.
 
 %% A node that gets its name from a peer, or none, is not waited for long.
 is_up() ->

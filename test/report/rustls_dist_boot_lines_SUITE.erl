@@ -9,7 +9,7 @@
 -export([used_up_port_range/1, no_epmd/1, odd_epmd/1, same_fault_on_both_sides/1, different_faults/1, without_listening/1,
          without_listening_at_run_time/1,
          own_certificates/1, own_certificate_of_node/1, nobody_dials/1, good_certificate_is_silent/1, again_every_day/1,
-         pinned_and_unverified/1]).
+         not_of_tools/1, pinned_and_unverified/1]).
 
 suite() ->
     [{timetrap, {minutes, 2}}].
@@ -18,7 +18,7 @@ all() ->
     [used_up_port_range, no_epmd, odd_epmd, same_fault_on_both_sides, different_faults, without_listening,
      without_listening_at_run_time,
      own_certificates, own_certificate_of_node, nobody_dials, good_certificate_is_silent, again_every_day,
-     pinned_and_unverified].
+     not_of_tools, pinned_and_unverified].
 
 init_per_suite(Config) ->
     {Keeper, Started} =
@@ -225,6 +225,19 @@ again_every_day(Config) ->
     ok = rustls_dist_cluster:call(Node, rustls_dist_reports, own_certificates_every, [50]),
     rustls_dist_cluster:poll(fun() -> length([1 || #{event := own_certificate} <- rustls_dist_reports:all(Node)]) >= 3 end),
     ok = rustls_dist_cluster:stop_node(Node).
+
+%% A tool that starts distribution for a moment says nothing of its certificate; one that stays does.
+not_of_tools(Config) ->
+    #{dir := Dir, ca := Ca, cluster := Cluster} = maps:from_list(Config),
+    Options = rustls_dist_certs:options(rustls_dist_certs:dated_cert(Dir, Ca, "tool", {-9, 3}, #{})),
+    Tool = rustls_dist_cluster:start_undistributed(Cluster, #{optfile => optfile(Config, Options)}),
+    {ok, _} = rustls_dist_cluster:call(Tool, net_kernel, start, [['tool@127.0.0.1', longnames]]),
+    _ = rustls_dist_cluster:call(Tool, erlang, send, [rustls_dist_own_certificate, {look, 1}]),
+    _ = rustls_dist_cluster:call(Tool, sys, get_state, [rustls_dist_own_certificate]),
+    ?assertEqual([], own_lines(rustls_dist_cluster:log(Tool))),
+    look(Tool),
+    _ = rustls_dist_cluster:await_log(Tool, "tool.* expires on"),
+    ok = rustls_dist_cluster:stop_node(Tool).
 
 %% Where nobody compares names, or certificates are known by fingerprint, only time matters.
 pinned_and_unverified(Config) ->
