@@ -22,7 +22,6 @@
 -spec parse(binary()) -> {ok, [named(), ...], NextUpdate :: integer()} | {error, unicode:chardata()}.
 parse(Bytes) ->
     case ders(Bytes) of
-        [] -> {error, "there is no revocation list in it"};
         {error, Text} -> {error, Text};
         Ders -> named(Ders, [], [])
     end.
