@@ -39,7 +39,7 @@ forgivable() ->
      {purpose, changed(leaf, with(extension(?'id-ce-extKeyUsage', [?CODE_SIGNING]))), [invalid_ext_key_usage]},
      {unknown_authority, fun(Spec) -> Spec#{trusted => false} end, [unknown_ca]},
      {host, fun(Spec) -> Spec#{host => <<"elsewhere">>} end, [hostname_check_failed]},
-     {depth, fun(Spec) -> Spec#{depth => 0} end, [max_path_length_reached]},
+     {depth, fun(Spec) -> Spec#{depth => 0} end, [max_path_length_reached, policy_requirement_not_met]},
      {path_length, changed(root, with(extension(?'id-ce-basicConstraints',
                                                 #'BasicConstraints'{cA = true, pathLenConstraint = 0}, true))),
       [max_path_length_reached]},
@@ -69,7 +69,8 @@ hidden(#{rsa512 := Rsa512, rsa1024 := Rsa1024, small_curve := SmallCurve}) ->
                         end, [missing_basic_constraint]},
      {root_without_key_cert_sign, changed(root, with(extension(?'id-ce-keyUsage', [cRLSign], true))), [invalid_key_usage]},
      {seven_between, fun(Spec) -> Spec#{more => 6} end, [{webpki, too_many_intermediates}]},
-     {purpose_of_authority, changed(ca, with(extension(?'id-ce-extKeyUsage', [?CODE_SIGNING]))), [invalid_ext_key_usage]},
+     {purpose_of_authority, changed(ca, with(extension(?'id-ce-extKeyUsage', [?CODE_SIGNING]))),
+      [invalid_ext_key_usage, key_usage_mismatch]},
      {weak_and_sha1, fun(Spec) -> (leaf(#{key => Rsa1024, digest => sha}))(Spec) end,
       [{webpki, weak_key}, {webpki, unsupported_signature_algorithm}]}].
 
@@ -253,8 +254,11 @@ accepting(Accepted) ->
         (_Cert, _Valid, State) -> {valid, State}
      end, none, "accepting"}.
 
-%% Under one name, whatever the release calls it.
+%% Under one name, whatever the release calls it. From OTP 27 on public_key holds the two usages
+%% against each other, and misses a policy where a path is too long.
 brief({invalid_ext_keyusage, _}) -> invalid_ext_key_usage;
+brief({key_usage_mismatch, _}) -> key_usage_mismatch;
+brief({policy_requirement_not_met, _}) -> policy_requirement_not_met;
 brief({ca_invalid_ext_keyusage, _}) -> invalid_ext_key_usage;
 brief({webpki, wrong_key_usage}) -> invalid_ext_key_usage;
 brief(Fault) -> Fault.
