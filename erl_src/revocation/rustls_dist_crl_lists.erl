@@ -67,11 +67,12 @@ pem_ders(Text) ->
     end.
 
 pem_fault(Text) ->
-    Has = fun(Marker) -> re:run(Text, ["^-----", Marker, " X509 CRL-----$"], [multiline, {capture, none}]) end,
-    case {Has("BEGIN"), Has("END")} of
-        {nomatch, _} -> "no line of it is -----BEGIN X509 CRL-----, with nothing beside";
-        {match, nomatch} -> "it has BEGIN X509 CRL, and no END to it";
-        {match, match} -> "its PEM is broken"
+    Has = fun(Marker) -> re:run(Text, Marker, [multiline, {capture, none}]) =:= match end,
+    case {Has("BEGIN X509 CRL"), Has("^-----BEGIN X509 CRL-----$"), Has("^-----END X509 CRL-----$")} of
+        {false, _, _} -> "there is no revocation list in it";
+        {true, false, _} -> "no line of it is -----BEGIN X509 CRL-----, with nothing beside";
+        {true, true, false} -> "it has BEGIN X509 CRL, and no END to it";
+        {true, true, true} -> "its PEM is broken"
     end.
 
 lines(Bytes) ->
