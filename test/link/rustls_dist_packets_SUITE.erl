@@ -30,9 +30,9 @@
 -define(ALL_PACKETS, 16#ffffffff).
 -define(MAX_PACKET_BYTES, 67108864).
 
-%% What one call may open: four full records' work (src/record/work.rs), and the record that it began.
--define(CALL_BYTES, 4 * (16384 + 512) + 16384 + 512).
--define(CALL_PACKETS, 4 * (16384 + 512) div 64).
+%% What one call may open: eight full records' work (src/record/work.rs), and the record that it began.
+-define(CALL_BYTES, 8 * (16384 + 512) + 16384 + 512).
+-define(CALL_PACKETS, (8 * (16384 + 512) + 47) div 48).
 
 all() ->
     [waiting_messages, longest_call, counters_beside_a_long_seal].

@@ -251,10 +251,10 @@ fn packets_that_are_too_long() {
 }
 
 /// The most that one call may do, in bytes of the slowest cipher, and the most of each kind that it can be made of.
-const CALL_WORK_BYTES: usize = 4 * (16_384 + 512);
+const CALL_WORK_BYTES: usize = 8 * (16_384 + 512);
 const CALL_BYTES: usize = CALL_WORK_BYTES + 16_384;
-const CALL_PACKETS: usize = CALL_WORK_BYTES / 64;
-const CALL_KEY_UPDATES: u64 = 17;
+const CALL_PACKETS: usize = CALL_WORK_BYTES.div_ceil(48);
+const CALL_KEY_UPDATES: u64 = 33;
 
 /// Opens `input` call by call, each of which has to stay within the bounds. Returns the number of packets, their content's
 /// bytes, and the number of calls.
