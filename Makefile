@@ -19,8 +19,8 @@ endif
 FIND_HEADER := erl -noinput -boot start_clean -eval 'Dir = code:lib_dir(public_key), \
     is_list(Dir) andalso filelib:is_regular(Dir ++ "/include/public_key.hrl") andalso io:put_chars("found"), halt().'
 
-.PHONY: all nif demo test test-slow test-otp27 examples check bench bench-quick bench-charts bench-programs \
-        bench-rust callgrind fuzz matrix options architecture clean
+.PHONY: all nif demo test test-slow test-otp27 test-otp29 examples check bench bench-quick bench-charts \
+        bench-programs bench-rust callgrind fuzz matrix options architecture clean
 
 # Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
 all:
@@ -59,10 +59,10 @@ test-slow:
 	@$(MAKE) --no-print-directory all
 	@.ci/test slow
 
-test-otp27:
-	@.ci/install-packages otp27
+test-otp27 test-otp29: test-otp%:
+	@.ci/install-packages otp
 	@$(MAKE) --no-print-directory all
-	@.ci/otp27
+	@.ci/otp $*
 
 # EXAMPLE=name runs just that.
 examples:

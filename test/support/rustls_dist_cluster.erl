@@ -7,7 +7,7 @@
 
 -export([new/0, stop/1, dir/1]).
 -export([optfile/3, start/2, start/3, stop_node/1, call/4, call/5, name/1, os_pid/1, log/1, await_log/2, all_logged/1]).
--export([run_until_exit/2, run_until_exit/3, env/1]).
+-export([run_until_exit/2, run_until_exit/3, env/1, ebin/0]).
 -export([flags/1, fake_node/3, listening_port/1]).
 -export([keep/1, release/1]).
 -export([start_undistributed/2, join/2, join_at_once/2, connect_at_once/2, part/2, connected/2]).
@@ -83,7 +83,7 @@ start(Cluster, Options) ->
 
 %% Starts a node. Options: proto => "rustls" (default) | "inet_tls" | "inet_tcp"; optfile => File; host => "127.0.0.1"
 %% (default); args => more arguments for erl; env => more environment; cookie => Cookie;
-%% exec => a command to start instead of erl.
+%% exec => a command to start instead of erl; ebin, helpers => folders of what it loads, instead of what this node runs.
 %% The node is ready when this returns.
 -spec start(cluster(), atom() | string(), map()) -> peer().
 start(#{dir := Dir} = Cluster, Name, Options) ->
@@ -284,7 +284,7 @@ arguments(Options) ->
                   #{optfile := File} -> ["-ssl_dist_optfile", File];
                   #{} -> []
               end,
-    ["-pa", ebin(), "-pa", filename:dirname(code:which(?MODULE)),
+    ["-pa", maps:get(ebin, Options, ebin()), "-pa", maps:get(helpers, Options, filename:dirname(code:which(?MODULE))),
      "-proto_dist", maps:get(proto, Options, "rustls"),
      "-setcookie", maps:get(cookie, Options, "rustls_dist_test")] ++ Optfile.
 
@@ -293,6 +293,8 @@ logger_arguments(Log) ->
                 #{config => #{file => Log}, formatter => {logger_formatter, #{single_line => true}}}}],
     ["-kernel", "logger", lists:flatten(io_lib:format("~0p", [Handler]))].
 
+%% The folder of the application that the nodes run.
+-spec ebin() -> file:filename().
 ebin() ->
     filename:absname(os:getenv("RUSTLS_DIST_EBIN", "_build/default/lib/rustls_dist/ebin")).
 
