@@ -28,7 +28,7 @@
 -define(VERSIONS, ['tlsv1.3', 'tlsv1.2']).
 -define(VERIFY_FUN, "{Module, Function, State}, or in the file {fun Module:Function/3, State}").
 -define(VERIFY_NODE, "host, name, {uri, \"scheme:...%n...%h\"} or false").
--define(CRL_CACHE, "{ssl_crl_cache, {internal, [{http, TimeoutMs}]}}, {ssl_crl_hash_dir, {internal, [{dir, Folder}]}} "
+-define(CRL_CACHE, "{ssl_crl_cache, {internal, [{http, TimeoutMs}]}}, beside http perhaps {allowed_hosts, [\"Host:Port\", ...]}, {ssl_crl_hash_dir, {internal, [{dir, Folder}]}} "
                    "or {Module, {DbHandle, Args}} with a module of your own").
 -define(CERTS_KEYS, "a list, not empty, of maps with certfile and, if need be, keyfile and password (private keys do not "
                     "become Erlang terms here, so that cert and key cannot be given)").
@@ -167,13 +167,22 @@ verify_node({uri, <<_, _/binary>> = Template}) -> {uri, unicode:characters_to_li
 verify_node(_) -> error.
 
 %% Anything else for OTP's own would fetch nothing, ever.
-crl_cache({ssl_crl_cache, {internal, []}} = Cache) -> Cache;
-crl_cache({ssl_crl_cache, {internal, [{http, Ms}]}} = Cache) when Ms =:= infinity; is_integer(Ms), Ms > 0 -> Cache;
+crl_cache({ssl_crl_cache, {internal, Arguments}} = Cache) when is_list(Arguments) ->
+    case Arguments =:= [] orelse are_crl_arguments(lists:sort(Arguments)) of
+        true -> Cache;
+        false -> error
+    end;
 crl_cache({ssl_crl_cache, _}) -> error;
 crl_cache({ssl_crl_hash_dir, {internal, [{dir, Dir}]}}) when is_list(Dir) ->
     {ssl_crl_hash_dir, {internal, [{dir, rustls_dist_file_name:local(Dir)}]}};
 crl_cache({Module, {_Handle, _Arguments}} = Cache) when is_atom(Module) -> Cache;
 crl_cache(_) -> error.
+
+are_crl_arguments([{allowed_hosts, Hosts} | Arguments]) ->
+    is_list(Hosts) andalso lists:all(fun(Host) -> rustls_dist_host_port:parse(Host) =/= error end, Hosts)
+        andalso are_crl_arguments(Arguments);
+are_crl_arguments([{http, Ms}]) -> Ms =:= infinity orelse (is_integer(Ms) andalso Ms > 0);
+are_crl_arguments(_) -> false.
 
 tabled(Key, Form) ->
     case {rustls_dist_opt_table:no_meaning(Key), rustls_dist_opt_table:refused(Key)} of

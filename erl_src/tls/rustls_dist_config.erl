@@ -127,6 +127,12 @@ format_status(Status) ->
     rustls_dist_crash:format_status(Status).
 
 load() ->
+    case rustls_dist_beams:refused() of
+        none -> load_library();
+        {some, Text} -> both({error, unicode:characters_to_binary(Text)})
+    end.
+
+load_library() ->
     case rustls_dist_nif:load() of
         ok ->
             case sources() of

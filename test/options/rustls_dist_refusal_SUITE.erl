@@ -9,11 +9,13 @@
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
 -export([names/1, values/1, unsupported_options/1, combinations/1, certificate_files/1, key_files/1, key_kinds/1,
-         passwords/1, authority_files/1, optfile/1, flag_grammar/1, at_run_time/1]).
+         passwords/1, authority_files/1, optfile/1, flag_grammar/1, at_run_time/1,
+         refused_modules/1]).
 
 all() ->
     [names, values, unsupported_options, combinations, certificate_files, key_files, key_kinds, passwords,
-     authority_files, optfile, flag_grammar, at_run_time].
+     authority_files, optfile, flag_grammar, at_run_time,
+     refused_modules].
 
 init_per_suite(Config) ->
     {Keeper, Cluster} = rustls_dist_cluster:keep(fun rustls_dist_cluster:new/0),
@@ -167,6 +169,18 @@ at_run_time(Config) ->
     ?assertMatch({match, _}, re:run(Output, "started: error")),
     {ok, Logged} = file:read_file(Log),
     ?assertMatch({match, _}, re:run(Logged, "rustls_dist: server option certfile .*absent does not exist")).
+
+%% Modules that this Erlang does not take, as after an upgrade of OTP without compiling anew: here one with another format.
+refused_modules(Config) ->
+    Ebin = path(Config, "app/ebin"),
+    ok = filelib:ensure_dir(filename:join(Ebin, "x")),
+    [{ok, _} = file:copy(File, filename:join(Ebin, filename:basename(File)))
+     || File <- filelib:wildcard(filename:join(rustls_dist_cluster:ebin(), "*"))],
+    ok = file:make_symlink(filename:join(rustls_dist_cluster:ebin(), "../priv"), path(Config, "app/priv")),
+    ok = file:write_file(filename:join(Ebin, "rustls_dist_packets.beam"), "FOR1 of another time"),
+    Lines = lines(Config, ["-pa", Ebin]),
+    ?assertMatch([_], found(Lines, ["refuses modules of rustls_dist in ", Ebin, "1, rustls_dist_packets the first",
+                                    "compile them with OTP " ++ erlang:system_info(otp_release)])).
 
 %% -----------------------------------------------------------------------------------------------------------
 
