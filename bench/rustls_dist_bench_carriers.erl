@@ -2,7 +2,7 @@
 -module(rustls_dist_bench_carriers).
 
 -export([all/0, untuned/0, optfile/1, start/4, stop/1, node_options/2]).
--export([first/1, peers/1, cpu_s/1]).
+-export([first/1, peers/1, cpu_s/1, ticks/0]).
 
 -export_type([carrier/0, star/0]).
 
@@ -67,10 +67,12 @@ peers(#{peers := Peers}) -> Peers.
 %% User and system time that these nodes have used, in seconds (proc(5), /proc/PID/stat).
 -spec cpu_s([rustls_dist_cluster:peer()]) -> float().
 cpu_s(Nodes) ->
-    lists:sum([ticks(rustls_dist_cluster:os_pid(Node)) || Node <- Nodes]) / ?TICKS_PER_S.
+    lists:sum([rustls_dist_cluster:call(Node, ?MODULE, ticks, []) || Node <- Nodes]) / ?TICKS_PER_S.
 
-ticks(OsPid) ->
-    {ok, Stat} = file:read_file("/proc/" ++ OsPid ++ "/stat"),
+%% Runs on a measured node, which may be on another host.
+-spec ticks() -> non_neg_integer().
+ticks() ->
+    {ok, Stat} = file:read_file("/proc/self/stat"),
     %% The command's name, in brackets, may have blanks; what follows it starts with the third field.
     [_, Fields] = binary:split(Stat, <<") ">>),
     Words = binary:split(Fields, <<" ">>, [global]),
