@@ -36,7 +36,7 @@
 %% The CPU time of a process is counted in hundredths of a second: runs whose CPU is reported are long beside that.
 -define(MAIN_RUN_MS, 600).
 -define(SIDE_RUN_MS, 150).
--define(QUICK_RUN_MS, 200).
+-define(QUICK_RUN_MS, 150).
 
 %% The 99th percentile beside a bulk transfer differs from run to run: fewer runs would hide the bad ones.
 -define(BESIDE_ROUNDS, 5).
@@ -45,7 +45,7 @@
 -spec plan(mode(), pos_integer() | default) -> plan().
 plan(quick, Rounds) ->
     #{rounds => rounds(Rounds, 3), peers => 1, throughput => [one_way(Size, 1, 1, ?QUICK_RUN_MS) || Size <- ?QUICK_SIZES],
-      ping_sizes => [0, 1024], pings => 1000, loads => [idle], beside_rounds => 1, busy_ms => 300, scheduler => false,
+      ping_sizes => [0, 1024], pings => 500, loads => [idle], beside_rounds => 1, busy_ms => 300, scheduler => false,
       reconnects => 30, slow => #{rounds => 1, bytes => 2097152, sizes => [65536]},
       crowd => #{rounds => 1, nodes => 4, at_once => 4, idle_links => {1, 4},
                  many_links => [both_ways(1024, 4, 4, ?SIDE_RUN_MS)], meshes => [{4, 1}]}};
