@@ -32,23 +32,23 @@ serve([Pair, Wanted]) ->
     rustls_dist_bench_outcome:halt_after(
       fun() ->
               Address = case Wanted of "" -> only_address(); _ -> Wanted end,
-              Host = host(Pair, Address),
-              Nodes = [{Name, started(Host, Carrier)} || #{name := Name} = Carrier <- rustls_dist_bench_carriers:all()],
-              true = register(?MODULE, self()),
-              io:format("serving at ~ts, TCP ports ~w to ~w. On the other host, with the same folder ~ts:~n"
-                        "    ./run --peer ~ts~n", [Address, ?EPMD_PORT, ?LAST_PORT, filename:basename(Pair), Address]),
-              serving(Nodes),
-              io:format("the other host is done~n"),
-              ended(Host, [Node || {_Name, Node} <- Nodes])
+              with_host("serve@", Pair, Address, fun serving/1),
+              io:format("the other host is done~n")
       end).
 
-serving(Nodes) ->
+%% Until the one that measures is gone.
+serving(#{address := Address} = Host) ->
+    Nodes = [{Name, started(Host, Carrier)} || #{name := Name} = Carrier <- rustls_dist_bench_carriers:all()],
+    true = register(?MODULE, self()),
+    io:format("serving at ~ts, TCP ports ~w to ~w. On the other host, with this host's folder pair:~n"
+              "    ./run --peer ~ts~n", [Address, ?EPMD_PORT, ?LAST_PORT, Address]),
     receive
         {nodes, Driver} ->
             Ref = erlang:monitor(process, Driver),
             Driver ! {nodes, self(), Nodes},
             receive {'DOWN', Ref, process, Driver, _Reason} -> ok end
-    end.
+    end,
+    lists:foreach(fun({_Name, Node}) -> rustls_dist_cluster:stop_node(Node) end, Nodes).
 
 %% For `erl -run': the folder for the result, the pair's folder, the address of the host that serves, and this one's or "" to
 %% find it. Ends the node.
@@ -57,15 +57,16 @@ measure([Folder, Pair, ServerAddress, Wanted]) ->
     rustls_dist_bench_outcome:halt_after(
       fun() ->
               Address = case Wanted of "" -> address_towards(ServerAddress); _ -> Wanted end,
-              Host = host(Pair, Address),
               Plan = rustls_dist_bench_plan:plan(two_hosts, rustls_dist_bench_outcome:wanted_rounds()),
-              {Name, Figures} = measured(Host, Plan, list_to_atom("serve@" ++ ServerAddress)),
+              Server = list_to_atom("serve@" ++ ServerAddress),
+              {Name, Figures} = with_host("peer@", Pair, Address, fun(Host) -> measured(Host, Plan, Server) end),
               rustls_dist_bench_outcome:leave(Folder, two_hosts, Plan, Name, Figures)
       end).
 
-measured(Host, Plan, Server) ->
+measured(#{cluster := Cluster} = Host, Plan, Server) ->
     Progress = rustls_dist_bench_rounds:progress(),
-    net_kernel:connect_node(Server) =:= true orelse error({no_link_to, Server, rustls_dist_cluster:dir(maps:get(cluster, Host))}),
+    %% Why not, says the log entry above.
+    net_kernel:connect_node(Server) =:= true orelse error({no_link_to, Server}),
     {?MODULE, Server} ! {nodes, self()},
     Theirs = receive {nodes, _Pid, Nodes} -> Nodes after ?ANSWER_MS -> error({no_answer_from, Server}) end,
     Stars = [star(Host, Carrier, proplists:get_value(Name, Theirs))
@@ -75,11 +76,11 @@ measured(Host, Plan, Server) ->
                 scheduler => rustls_dist_bench_scheduler:measure(Stars, Plan, Progress),
                 setup => rustls_dist_bench_setup:measure(Stars, Plan, Progress),
                 slow => [], at_once => [], idle_link => [], mesh => [],
-                nif_calls => rustls_dist_bench_nif:measure(rustls_dist_cluster:dir(maps:get(cluster, Host)), Progress),
+                nif_calls => rustls_dist_bench_nif:measure(rustls_dist_cluster:dir(Cluster), Progress),
                 machine => both_machines(Server)},
     Progress("done", []),
     Name = two_names(os:getenv("BENCH_MACHINE", ""), Server),
-    ended(Host, [First || #{first := First} <- Stars]),
+    lists:foreach(fun(#{first := First}) -> rustls_dist_cluster:stop_node(First) end, Stars),
     {Name, Figures}.
 
 star(Host, #{name := Name} = Carrier, Peer) ->
@@ -98,17 +99,21 @@ two_names("", Server) ->
 two_names(_Wanted, _Server) ->
     rustls_dist_bench_machine:name().
 
-%% What a host has: epmd, its certificate, and this node as one that can be called. The options file is the one that the
-%% command line names.
-host(Pair, Address) ->
+%% What a host has: epmd, its certificate, and this node as one that can be called.
+with_host(Name, Pair, Address, Run) ->
+    Cluster = rustls_dist_cluster:new(#{epmd_port => ?EPMD_PORT, address => Address}),
+    try Run(host(Cluster, Name, Pair, Address))
+    after rustls_dist_cluster:stop(Cluster)
+    end.
+
+%% The options file is the one that the command line names.
+host(Cluster, Name, Pair, Address) ->
     {ok, [[Optfile]]} = init:get_argument(ssl_dist_optfile),
     {ok, Cookie} = file:read_file(filename:join(Pair, "cookie")),
-    Cluster = rustls_dist_cluster:new(#{epmd_port => ?EPMD_PORT, address => Address}),
     Ca = #{cert => filename:join(Pair, "ca.pem"), key => filename:join(Pair, "ca.key")},
     Cert = rustls_dist_certs:cert(rustls_dist_cluster:dir(Cluster), Ca, "host",
                                   #{days => ?DAYS, san => lists:concat(["DNS:", Address, ",IP:", Address])}),
     ok = file:write_file(Optfile, io_lib:format("~tp.~n", [rustls_dist_bench_carriers:tls_options(Cert)])),
-    Name = case init:get_argument(serve) of {ok, _} -> "serve@"; error -> "peer@" end,
     {ok, _Pid} = net_kernel:start([list_to_atom(Name ++ Address), longnames]),
     true = erlang:set_cookie(binary_to_atom(Cookie)),
     #{cluster => Cluster, optfile => Optfile, address => Address, cookie => binary_to_list(Cookie)}.
@@ -121,10 +126,6 @@ started(#{cluster := Cluster, optfile := Optfile, address := Address, cookie := 
                           || {Key, Port} <- [{"inet_dist_listen_min", ?FIRST_PORT}, {"inet_dist_listen_max", ?LAST_PORT}]]),
     rustls_dist_cluster:start(Cluster, Options#{host => Address, cookie => Cookie,
                                                 args => Args ++ Ports ++ ["-kernel", "inet_dist_use_interface", Interface]}).
-
-ended(#{cluster := Cluster}, Nodes) ->
-    lists:foreach(fun rustls_dist_cluster:stop_node/1, Nodes),
-    rustls_dist_cluster:stop(Cluster).
 
 only_address() ->
     {ok, Interfaces} = inet:getifaddrs(),

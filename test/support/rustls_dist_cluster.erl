@@ -33,7 +33,7 @@ new() ->
 %% The same. Options: epmd_port => this one and no other; address => IPv4 address at which epmd listens beside 127.0.0.1.
 -spec new(#{epmd_port => inet:port_number(), address => string()}) -> cluster().
 new(Options) ->
-    Dir = string:trim(os:cmd("mktemp -d /tmp/rustls_dist.XXXXXX")),
+    Dir = string:trim(os:cmd("mktemp -d -t rustls_dist.XXXXXX")),
     new(Dir, Options, case Options of #{epmd_port := _} -> 1; #{} -> 10 end).
 
 new(_Dir, Options, 0) ->
