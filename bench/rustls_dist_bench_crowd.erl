@@ -36,7 +36,7 @@ measure(Crowds, #{rounds := Rounds, at_once := Count, idle_links := Links}, Prog
     Progress("~w nodes connect at once; memory of an idle link", [Count]),
     Contenders = [{Name, fun() -> run(Crowd, Count, Links) end} || #{carrier := Name} = Crowd <- Crowds],
     Runs = rustls_dist_bench_rounds:interleaved(Rounds, Contenders),
-    {medians(at_once, Runs), medians(idle_link, Runs)}.
+    {medians(at_once, Runs), case Links of none -> []; _ -> medians(idle_link, Runs) end}.
 
 medians(Key, Runs) ->
     [(rustls_dist_bench_stats:medians([maps:get(Key, Run) || Run <- Figures]))#{carrier => Name} || {Name, Figures} <- Runs].
@@ -79,16 +79,21 @@ start_many(Cluster, Options, Count) ->
     lists:append([receive {Starter, Nodes} -> Nodes end || Starter <- Starters]).
 
 %% The node in the middle is a fresh one each time: one that has had many links keeps memory that hides the next.
-run(#{hub := Start, nodes := Nodes}, Count, {Fewer, More}) ->
+run(#{hub := Start, nodes := Nodes}, Count, Links) ->
     Hub = Start(),
-    {First, Rest} = lists:split(Fewer, lists:sublist(Nodes, More)),
-    AtFewer = joined(Hub, First),
-    AtMore = joined(Hub, Rest),
-    Slope = maps:map(fun(Key, Value) -> (Value - maps:get(Key, AtFewer)) / (More - Fewer) end, AtMore),
-    _ = [ok = rustls_dist_cluster:part(Hub, Node) || Node <- lists:sublist(Nodes, More)],
+    Slope = idle_link(Hub, Nodes, Links),
     AtOnce = at_once(Hub, lists:sublist(Nodes, Count)),
     left(Hub, Nodes),
     #{idle_link => Slope, at_once => AtOnce}.
+
+idle_link(_Hub, _Nodes, none) ->
+    none;
+idle_link(Hub, Nodes, {Fewer, More}) ->
+    {First, Rest} = lists:split(Fewer, lists:sublist(Nodes, More)),
+    AtFewer = joined(Hub, First),
+    AtMore = joined(Hub, Rest),
+    _ = [ok = rustls_dist_cluster:part(Hub, Node) || Node <- First ++ Rest],
+    maps:map(fun(Key, Value) -> (Value - maps:get(Key, AtFewer)) / (More - Fewer) end, AtMore).
 
 joined(Hub, Nodes) ->
     _ = [rustls_dist_cluster:join(Hub, Node) || Node <- Nodes],

@@ -43,11 +43,12 @@ run(Star, Size, Bytes) ->
 unread(First, Peer, Size, Bytes) ->
     {Holder, Receiver} = rustls_dist_cluster:call(Peer, ?MODULE, hold, []),
     Count = Bytes div Size,
-    Before = [memory(First, []), memory(Peer, [Receiver])],
+    {SenderBefore, ReceiverBefore} = {memory(First, []), memory(Peer, [Receiver])},
     ok = rustls_dist_cluster:call(First, ?MODULE, fill, [{Holder, Receiver}, Size, Count], ?CALL_MS),
-    [AtSender, AtReceiver] = [Then - Earlier || {Then, Earlier} <- lists:zip([memory(First, []), memory(Peer, [Receiver])], Before)],
+    {SenderThen, ReceiverThen} = {memory(First, []), memory(Peer, [Receiver])},
     ok = rustls_dist_cluster:call(Peer, ?MODULE, release, [Holder]),
-    #{receiver_per_byte => AtReceiver / (Count * Size), sender_per_byte => AtSender / (Count * Size)}.
+    #{receiver_per_byte => (ReceiverThen - ReceiverBefore) / (Count * Size),
+      sender_per_byte => (SenderThen - SenderBefore) / (Count * Size)}.
 
 %% The node does nothing: its process is stopped by the system.
 stopped(First, Peer, Size) ->

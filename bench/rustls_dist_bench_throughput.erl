@@ -14,7 +14,6 @@
           #{throughput := [rustls_dist_bench_plan:point()], rounds := pos_integer(), _ => _},
           fun((io:format(), [term()]) -> ok)) -> [map()].
 all(Stars, Floor, #{throughput := Points, rounds := Rounds}, Progress) ->
-    _ = [Progress("the bare-Rust floor is not measured", []) || Floor =:= none],
     lists:append([begin
                       Progress("throughput ~w of ~w: ~w B, ~w sender(s), ~w peer(s), ~w way(s)",
                                [Nth, length(Points), Size, Senders, Peers, Ways]),
