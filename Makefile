@@ -22,7 +22,7 @@ FIND_HEADER := erl -noinput -boot start_clean -eval 'Dir = code:lib_dir(public_k
     is_list(Dir) andalso filelib:is_regular(Dir ++ "/include/public_key.hrl") andalso io:put_chars("found"), halt().'
 
 .PHONY: all nif package demo test test-slow test-otp27 test-otp29 examples check bench bench-quick bench-charts \
-        bench-programs bench-rust callgrind fuzz matrix options architecture clean
+        bench-programs bench-bundle bench-rust callgrind fuzz matrix options architecture clean
 
 # Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
 all:
@@ -87,8 +87,8 @@ check:
 	@$(MAKE) --no-print-directory all
 	@.ci/check
 
-# Compares carriers on every OTP release present, ten minutes each, and writes doc/performance.md. BENCH_OTP=25 or 27
-# measures that one alone.
+# Compares carriers on every OTP release present, up to twelve minutes each, and writes doc/performance.md. BENCH_OTP=25, 27
+# or 29, or several, measures those alone; BENCH_ROUNDS=3 has fewer runs of each figure.
 bench:
 	@.ci/install-packages bench
 	@$(MAKE) --no-print-directory all bench-programs
@@ -100,6 +100,12 @@ bench-quick:
 	@.ci/install-packages bench
 	@$(MAKE) --no-print-directory all bench-programs
 	@bench/run quick
+
+# One archive that measures on any machine with the C library of this one, or between two; installs nothing there.
+bench-bundle:
+	@.ci/install-packages bench-bundle
+	@$(MAKE) --no-print-directory all bench-programs
+	@bench/bundle
 
 # The charts and tables of doc/performance.md, from what the last `make bench` left.
 bench-charts: bench-programs

@@ -5,7 +5,7 @@
 %% ends with it.
 -module(rustls_dist_cluster).
 
--export([new/0, stop/1, dir/1]).
+-export([new/0, new/1, stop/1, dir/1]).
 -export([optfile/3, start/2, start/3, stop_node/1, call/4, call/5, name/1, os_pid/1, log/1, await_log/2, all_logged/1]).
 -export([run_until_exit/2, run_until_exit/3, env/1, ebin/0]).
 -export([flags/1, fake_node/3, listening_port/1]).
@@ -28,16 +28,27 @@
 %% Starts an epmd on a free port, and another if somebody who does not ask for free ports took it meanwhile.
 -spec new() -> cluster().
 new() ->
-    Dir = string:trim(os:cmd("mktemp -d /tmp/rustls_dist.XXXXXX")),
-    new(Dir, 10).
+    new(#{}).
 
-new(Dir, Tries) when Tries > 0 ->
-    [Port] = rustls_dist_listening:free_ports(inet, 1),
+%% The same. Options: epmd_port => this one and no other; address => IPv4 address at which epmd listens beside 127.0.0.1.
+-spec new(#{epmd_port => inet:port_number(), address => string()}) -> cluster().
+new(Options) ->
+    Dir = string:trim(os:cmd("mktemp -d -t rustls_dist.XXXXXX")),
+    new(Dir, Options, case Options of #{epmd_port := _} -> 1; #{} -> 10 end).
+
+new(_Dir, Options, 0) ->
+    error({epmd_does_not_start, Options});
+new(Dir, Options, Tries) ->
+    Port = case Options of
+               #{epmd_port := Wanted} -> Wanted;
+               #{} -> hd(rustls_dist_listening:free_ports(inet, 1))
+           end,
     Epmd = open_port({spawn_executable, epmd()},
-                     [{args, ["-port", integer_to_list(Port), "-address", "127.0.0.1"]}, exit_status, binary]),
+                     [{args, ["-port", integer_to_list(Port), "-address", maps:get(address, Options, "127.0.0.1")]},
+                      exit_status, binary]),
     case await_epmd(Epmd, Port, deadline()) of
         ok -> #{dir => Dir, epmd_port => Port, epmd => Epmd};
-        failed -> new(Dir, Tries - 1)
+        failed -> new(Dir, Options, Tries - 1)
     end.
 
 await_epmd(Epmd, Port, Deadline) ->
