@@ -129,6 +129,7 @@ format_status(Status) ->
 load() ->
     case rustls_dist_nif:load() of
         ok ->
+            ok = rustls_dist_meter:new(rustls_dist_reason:all()),
             case sources() of
                 {ok, Sources} ->
                     {Server, ServerNotices} = role(server, Sources),
