@@ -26,6 +26,8 @@
                 | pending                   % family: connections in the middle of their TLS handshake
                 | reloads                   % result
                 | ended                     % direction, unit: what links had that are no more
+                | moves                     % step: links whose figures are on their way to `ended'
+                | events_waiting            % for the telemetry library
                 | histogram_bucket | histogram_us.
 -type labels() :: #{atom() => value()}.
 -type value() :: atom() | pos_integer().
@@ -148,6 +150,8 @@ seldom(Reasons) ->
                  {reason, Reasons}]},
      {links_broken, [{reason, Reasons}]},
      {pending, [{family, [inet, inet6]}]},
+     {moves, [{step, [begun, done]}]},
+     {events_waiting, []},
      {reloads, [{result, [ok, refused]}]}].
 
 bucket(Us) ->

@@ -4,7 +4,7 @@
 %% @private
 -module(rustls_dist_reason).
 
--export([tag/1, all/0]).
+-export([tag/1, ended/1, all/0]).
 
 %% The atom of a failure's reason; `other' for what has none.
 -spec tag(term()) -> atom().
@@ -33,6 +33,8 @@ in_order({recv_challenge_failed, no_node, _Name}) -> wrong_node;
 in_order({recv_status_failed, _Kind, _Status}) -> bad_packet;
 in_order({_Step, {ok, _Packet}}) -> bad_packet;
 in_order({failed_over_input, _Where, _Kind}) -> undecodable;
+in_order({accept_error, _Reason}) -> accept_error;
+in_order({too_many_handshakes, _Pending}) -> too_many_handshakes;
 in_order(setup_timer_timeout) -> timeout;
 in_order(connection_setup_failed) -> connection_broken;
 in_order(Reason) when Reason =:= plain_distribution; Reason =:= no_answer; Reason =:= overloaded; Reason =:= no_certificate;
@@ -50,6 +52,13 @@ connect(econnrefused) -> connection_refused;
 connect(timeout) -> timeout;
 connect(_Reason) -> no_connection.
 
+%% The atom of the exit reason of a link that was up.
+-spec ended(term()) -> atom().
+ended({Kind, Reason}) when Kind =:= tls_error, is_atom(Reason); Kind =:= tls_alert, is_atom(Reason) -> Reason;
+ended(Reason) when is_atom(Reason) -> Reason;
+ended(Reason) when is_tuple(Reason), is_atom(element(1, Reason)) -> element(1, Reason);
+ended(_Unnamed) -> other.
+
 %% All that tag/1 may give: its own, the kinds of errors that Rust finds, and the alerts that a peer may send (alert_name of
 %% src/error/alert.rs). The library is loaded.
 -spec all() -> [atom(), ...].
@@ -60,7 +69,8 @@ own() ->
     [configuration, not_a_long_name, not_a_short_name, not_a_node_name, unknown_host, unknown_to_epmd, epmd_unreachable,
      epmd_without_answer, connection_refused, timeout, no_connection, not_on_network, not_tls, silent, connection_broken,
      verify_node, bad_packet, closed_by_peer, bad_cookie, not_allowed, missing_flags, wrong_node, undecodable,
-     plain_distribution, no_answer, overloaded, no_certificate, unsupported_protocol, net_kernel_busy].
+     accept_error, too_many_handshakes, plain_distribution, no_answer, overloaded, no_certificate, unsupported_protocol,
+     net_kernel_busy].
 
 alerts() ->
     [close_notify, unexpected_message, bad_record_mac, decryption_failed, record_overflow, decompression_failure,
