@@ -288,7 +288,9 @@ protection_info(Config) ->
     ?assertEqual(maps:with([version, cipher, group], Here), maps:with([version, cipher, group], There)),
     ?assertEqual([client, server], lists:sort([maps:get(role, Here), maps:get(role, There)])),
     ?assert(maps:get(handshake_us, Here) > 0),
-    ?assertEqual(#{name(B) => Here}, call(A, rustls_dist, info, [])),
+    NameB = name(B),
+    #{NameB := Same} = call(A, rustls_dist, info, []),
+    ?assertEqual(maps:remove(traffic, Here), maps:remove(traffic, Same)),
     ?assertEqual({error, not_connected}, call(A, rustls_dist, info, ['nobody@127.0.0.1'])).
 
 %% more nodes -------------------------------------------------------------------------------------------------
