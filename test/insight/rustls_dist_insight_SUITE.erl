@@ -5,9 +5,9 @@
 -include_lib("common_test/include/ct.hrl").
 
 -export([all/0, suite/0, init_per_suite/1, end_per_suite/1, init_per_testcase/2]).
--export([known_of_a_link/1, verified_by/1, traffic_at_both_ends/1, totals_only_grow/1, handshakes/1, strangers/1, table/1,
-         hostile_names/1, names_of_certificates/1, nobody_is_waited_for/1, text_for_prometheus/1, alerts_and_dashboard/1,
-         prometheus_library/1, telemetry_library/1, fields_of_entries/1, filter_is_added_once/1]).
+-export([known_of_a_link/1, verified_by/1, traffic_at_both_ends/1, keys_and_damage/1, totals_only_grow/1, handshakes/1,
+         strangers/1, table/1, hostile_names/1, names_of_certificates/1, nobody_is_waited_for/1, text_for_prometheus/1,
+         alerts_and_dashboard/1, prometheus_library/1, telemetry_library/1, fields_of_entries/1, filter_is_added_once/1]).
 
 %% run on the nodes
 -export([print_table/1, load/2, hold/1, resume/1, told/0, total/2, start_telling/0, execute/3, log/2]).
@@ -22,8 +22,8 @@ suite() ->
     [{timetrap, {minutes, 1}}].
 
 all() ->
-    [known_of_a_link, verified_by, traffic_at_both_ends, totals_only_grow, handshakes, strangers, table, hostile_names,
-     names_of_certificates, nobody_is_waited_for, text_for_prometheus, alerts_and_dashboard, prometheus_library,
+    [known_of_a_link, verified_by, traffic_at_both_ends, keys_and_damage, totals_only_grow, handshakes, strangers, table,
+     hostile_names, names_of_certificates, nobody_is_waited_for, text_for_prometheus, alerts_and_dashboard, prometheus_library,
      telemetry_library, fields_of_entries, filter_is_added_once].
 
 %% a, b: nodes that trust each other; stranger: one that neither of them trusts.
@@ -124,6 +124,24 @@ traffic_at_both_ends(Config) ->
              ?assert(Packets >= 3 * (1000000 div 65536) andalso Packets < 1000)
          end || Way <- [sent, received]].
 
+%% Keys that are renewed, at either end; and a record that was damaged on its way ends the link and is counted.
+keys_and_damage(Config) ->
+    #{cluster := Cluster, own := Own, b := B} = ?config(world, Config),
+    Node = start(Cluster, rustls_dist_certs:options(Own, #{key_update_at => 100000})),
+    ok = rustls_dist_cluster:join(Node, B),
+    Renewed = fun(Of, Way) -> total(Of, rustls_dist_key_updates_total, #{direction => Way}) end,
+    [0, Before] = [Renewed(Node, <<"sent">>), Renewed(B, <<"received">>)],
+    ok = call(Node, rustls_dist_workload, round_trip, [name(B), 1000000]),
+    Sent = Renewed(Node, <<"sent">>),
+    ?assert(Sent >= 1000000 div 131072 andalso Sent =< 10),
+    ?assertMatch(#{key_updates := #{sent := Sent, received := 0}}, info(Node, B)),
+    ?assertEqual(Before + Sent, Renewed(B, <<"received">>)),
+    Broken = fun() -> total(B, rustls_dist_links_broken_total, #{reason => <<"bad_record">>}) end,
+    ?assertEqual(0, Broken()),
+    ok = call(Node, rustls_dist_workload, write_raw, [name(B), <<23, 3, 3, 40:16, 0:320>>]),
+    rustls_dist_cluster:poll(fun() -> Broken() =:= 1 end),
+    rustls_dist_cluster:stop_node(Node).
+
 %% Links that end leave what they carried; nothing is counted twice, whoever restarts, and when distribution is stopped.
 totals_only_grow(Config) ->
     #{cluster := Cluster, own := Own, b := B} = ?config(world, Config),
@@ -150,7 +168,8 @@ totals_only_grow(Config) ->
     _ = [begin
              Links = call(Node, erlang, whereis, [rustls_dist_links]),
              true = call(Node, erlang, exit, [call(Node, erlang, whereis, [Server]), kill]),
-             rustls_dist_cluster:poll(fun() -> not lists:member(call(Node, erlang, whereis, [rustls_dist_links]), [Links, undefined]) end)
+             Next = fun() -> call(Node, erlang, whereis, [rustls_dist_links]) end,
+             rustls_dist_cluster:poll(fun() -> not lists:member(Next(), [Links, undefined]) end)
          end || Server <- [rustls_dist_links, rustls_dist_services, rustls_dist_keeper]],
     Restarted = traffic_total(Node),
     ?assert(Restarted >= Up andalso Restarted - Up < 1000),
@@ -235,8 +254,8 @@ hostile_names(_Config) ->
                      traffic => #{sent => #{bytes => Bytes}, received => #{bytes => Bytes}}}
            end,
     Names = [binary_to_atom(<<Name/binary, "@host">>) || Name <- [<<"a\n\e[2J">>, binary:copy(<<"é"/utf8>>, 240), <<"b">>]],
-    Text = lists:flatten(io_lib:format("~ts", [rustls_dist_table:text([Info(Name, 1 bsl Bits) || Name <- Names,
-                                                                                                 Bits <- [0, 20, 62]], 1 bsl 34)])),
+    Links = [Info(Name, 1 bsl Bits) || Name <- Names, Bits <- [0, 20, 62]],
+    Text = unicode:characters_to_list(rustls_dist_table:text(Links, 1 bsl 34)),
     Lines = string:split(Text, "\n", all),
     ?assertEqual({13, []}, {length(Lines), [Line || Line <- Lines, string:length(Line) > ?COLUMNS]}),
     ?assertEqual(nomatch, string:find(Text, "\e")).
@@ -356,7 +375,8 @@ telemetry_library(Config) ->
     {A, B} = pair(Config),
     #{stranger := Stranger} = ?config(world, Config),
     ok = call(A, ?MODULE, start_telling, []),
-    ok = call(A, ?MODULE, load, [telemetry, "-export([execute/3]). execute(N, M, D) -> rustls_dist_insight_SUITE:execute(N, M, D)."]),
+    ok = call(A, ?MODULE, load, [telemetry, "-export([execute/3]). "
+                                 "execute(N, M, D) -> rustls_dist_insight_SUITE:execute(N, M, D)."]),
     rustls_dist_cluster:part(A, B),
     ok = rustls_dist_cluster:join(A, B),
     false = call(A, net_kernel, connect_node, [name(Stranger)]),
