@@ -10,7 +10,7 @@
          alerts_and_dashboard/1, prometheus_library/1, telemetry_library/1, fields_of_entries/1, filter_is_added_once/1]).
 
 %% run on the nodes
--export([print_table/1, load/2, hold/1, resume/1, told/0, total/2, start_telling/0, execute/3, log/2]).
+-export([print_table/1, load/2, hold/1, resume/1, told/0, total/2, start_telling/0, stop_telling/0, execute/3, log/2]).
 
 %% a verify_fun that adds nothing to what OTP decides
 -export([as_it_is/3]).
@@ -368,7 +368,16 @@ prometheus_library(Config) ->
                  [Family || {mf, rustls_dist_links, _, _, _} = Family <- Families]),
     [Histograms] = [Metrics || {mf, rustls_dist_handshake_seconds, _, histogram, Metrics} <- Families],
     ?assertMatch([{[{direction, <<"in">>}], [{0.001, _} | _], _, _}, {[{direction, <<"out">>}], [_ | _], _, _}], Histograms),
-    ?assertEqual(ok, call(A, rustls_dist_prometheus, deregister_cleanup, [default])).
+    ?assertEqual(ok, call(A, rustls_dist_prometheus, deregister_cleanup, [default])),
+    %% Nobody has to tell the library: the node does when it is there, and only then.
+    ok = call(A, ?MODULE, start_telling, []),
+    ok = call(A, ?MODULE, load, [prometheus_registry, "-export([register_collector/1]). "
+                                 "register_collector(C) -> rustls_dist_insight_SUITE:execute(C, none, none)."]),
+    Server = call(A, erlang, whereis, [rustls_dist_events]),
+    _ = call(A, erlang, send, [Server, look]),
+    rustls_dist_cluster:poll(fun() -> [{rustls_dist_prometheus, none, none}] =:= call(A, ?MODULE, told, []) end),
+    true = call(A, code, delete, [prometheus_registry]),
+    call(A, ?MODULE, stop_telling, []).
 
 %% Events come while the library is there; a handler that hangs holds no link.
 telemetry_library(Config) ->
@@ -510,6 +519,10 @@ start_telling() ->
     Collector = spawn(fun() -> collect([]) end),
     rustls_dist_cluster:poll(fun() -> whereis(?MODULE) =:= undefined end),
     true = register(?MODULE, Collector),
+    ok.
+
+stop_telling() ->
+    true = exit(whereis(?MODULE), kill),
     ok.
 
 collect(Told) ->
