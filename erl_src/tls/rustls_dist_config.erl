@@ -135,6 +135,7 @@ load() ->
 load_library() ->
     case rustls_dist_nif:load() of
         ok ->
+            ok = rustls_dist_meter:new(rustls_dist_reason:all()),
             case sources() of
                 {ok, Sources} ->
                     {Server, ServerNotices} = role(server, Sources),
