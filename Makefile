@@ -9,6 +9,7 @@ CARGO_TARGET_DIR ?= $(CURDIR)/_build/cargo
 export CARGO_TARGET_DIR
 
 NIF := priv/rustls_dist_nif.so
+COMMAND := priv/rustls-dist
 ifeq ($(shell uname -s),Darwin)
 BUILT := $(CARGO_TARGET_DIR)/release/librustls_dist_nif.dylib
 else
@@ -42,6 +43,7 @@ nif:
 	    [ ! -d "$$app" ] || { mkdir -p "$$app/ebin" && cp erl_src/rustls_dist.appup "$$app/ebin/"; } || exit; \
 	done
 	@cmp -s $(BUILT) $(NIF) || { cp $(BUILT) $(NIF).$$$$ && mv -f $(NIF).$$$$ $(NIF); }
+	@cp erl_src/command/rustls-dist $(COMMAND).$$$$ && chmod 755 $(COMMAND).$$$$ && mv -f $(COMMAND).$$$$ $(COMMAND)
 
 demo:
 	@.ci/install-packages demo
@@ -129,4 +131,4 @@ matrix:
 	@erl -noshell -pa _build/matrix -s rustls_dist_matrix print -s init stop
 
 clean:
-	rm -rf _build target $(NIF)
+	rm -rf _build target $(NIF) $(COMMAND)
