@@ -13,7 +13,8 @@
 
 %% One line for each verb, in the order in which the help shows them.
 verbs() ->
-    [{"check", rustls_dist_command_check}].
+    [{"check", rustls_dist_command_check},
+     {"status", rustls_dist_command_status}].
 
 %% For the script. Never returns.
 -spec main() -> no_return().
@@ -22,6 +23,8 @@ main() ->
     ok = io:setopts(standard_io, [{encoding, unicode}]),
     ok = io:setopts(standard_error, [{encoding, unicode}]),
     Words = [rustls_dist_file_name:word(Word) || Word <- init:get_plain_arguments()],
+    %% What the modules of a node log is no output of a command.
+    ok = logger:set_primary_config(level, none),
     Colours = rustls_dist_command_text:terminal_colours(),
     halt(run(Words, fun(Device, Text) -> io:put_chars(Device, rustls_dist_command_text:plain_or_coloured(Text, Colours)) end)).
 
