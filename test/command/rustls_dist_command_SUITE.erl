@@ -1,21 +1,18 @@
 %% The command `rustls-dist' as it is called: its words, what it prints and to whom, its exit status, where it may lie; and
-%% `rustls-dist status' beside nodes that run.
+%% one visit to a node that runs (the others are in rustls_dist_status_SUITE).
 -module(rustls_dist_command_SUITE).
 
 -include_lib("stdlib/include/assert.hrl").
 
 -export([all/0, suite/0, init_per_suite/1, end_per_suite/1]).
 -export([help/1, wrong_words/1, json/1, text/1, colours/1, places/1, release/1, flags_of_nodes/1]).
--export([status/1, status_in_json/1, status_leaves_nothing/1, status_of_epmds_only_node/1, status_fails/1, status_hides_cookies/1,
-         status_under_a_name/1]).
+-export([status/1]).
 
 suite() ->
     [{timetrap, {minutes, 2}}].
 
 all() ->
-    [help, wrong_words, json, text, colours, places, release, flags_of_nodes,
-     status_of_epmds_only_node, status, status_in_json, status_leaves_nothing, status_fails, status_hides_cookies,
-     status_under_a_name].
+    [help, wrong_words, json, text, colours, places, release, flags_of_nodes, status].
 
 init_per_suite(Config) ->
     {Keeper, World} = rustls_dist_cluster:keep(fun start/0),
@@ -41,33 +38,48 @@ end_per_suite(Config) ->
 
 %% Each verb says what it takes, and what it is for stands in the overview.
 help(Config) ->
-    {0, Overview} = command(Config, ["--help"]),
+    {0, Overview, ""} = said(["--help"]),
+    ?assertEqual({0, Overview}, command(Config, ["--help"])),
     {match, Found} = re:run(Overview, "^    (\\w+)  +(.+)$", [global, multiline, {capture, all_but_first, list}]),
     Verbs = [Verb || [Verb, _] <- Found],
     ?assertMatch({_, []}, {Verbs, ["check", "status"] -- Verbs}),
     [begin
-         {0, Help} = command(Config, [Verb, "--help"]),
+         {0, Help, ""} = said([Verb, "--help"]),
          ?assertMatch({_, true}, {Help, lists:prefix("rustls-dist " ++ Verb ++ ": " ++ Summary, Help)}),
          [?assertMatch({Help, {match, _}}, {Help, re:run(Help, "^    " ++ Option ++ " ", [multiline])}) || Option <- ["--json", "--help"]],
          ?assertEqual([], [Line || Line <- string:split(Help, "\n", all), string:length(Line) > 100]),
-         ?assertEqual({0, Help}, command(Config, ["help", Verb]))
-     end || [Verb, Summary] <- Found],
-    {0, Version} = command(Config, ["--version"]),
-    ?assertMatch({match, _}, re:run(Version, "^[0-9]+\\.[0-9]+\\.[0-9]+\n$")).
+         ?assertEqual({0, Help, ""}, said(["help", Verb]))
+     end || [Verb, Summary] <- Found].
 
 %% They are told on standard error, with the exit status 2.
 wrong_words(Config) ->
     [begin
-         {Status, Output} = command(Config, Words),
-         ?assertMatch({Words, 2, {match, _}}, {Words, Status, re:run(Output, Text)}),
-         ?assertEqual({2, ""}, shell(Config, lists:join(" ", [script(), lists:join(" ", Words), "2>/dev/null"])))
+         {Status, Printed, Told} = said(Words),
+         ?assertMatch({Words, 2, "", {match, _}}, {Words, Status, Printed, re:run(Told, Text)})
      end || {Words, Text} <- [{[], "rustls-dist VERB"}, {["chekc"], "no verb chekc"}, {["check", "--nothing"], "no option --nothing"},
                               {["check", "--optfile"], "--optfile wants a value"}, {["check", "--json=1"], "--json takes no value"},
                               {["check", "--json", "--json"], "given twice"}, {["check", "-x"], "-x is no option"},
                               {["check"], "nothing says what is to be checked"}, {["check", "word", "--optfile", "x"], "no word word"},
                               {["check", "--vm-args", "/nowhere"], "/nowhere cannot be read"},
                               {["status", "nonode"], "NAME@HOST"}, {["status", "a@b", "c@d"], "one node"},
-                              {["status", "a@b", "--timeout", "0"], "seconds"}]].
+                              {["status", "a@b", "--timeout", "0"], "seconds"}]],
+    ?assertEqual({2, ""}, shell(Config, script() ++ " chekc 2>/dev/null")).
+
+%% The command's own code, in this VM: the exit status, what comes to standard output, and to standard error.
+said(Words) ->
+    Self = self(),
+    Status = rustls_dist_command:run(Words, fun(Device, Text) ->
+                                                    Self ! {Device, unicode:characters_to_list(rustls_dist_command_text:plain(Text))},
+                                                    ok
+                                            end),
+    {Status, printed(standard_io), printed(standard_error)}.
+
+printed(Device) ->
+    receive
+        {Device, Text} -> Text ++ printed(Device)
+    after 0 ->
+        ""
+    end.
 
 json(_Config) ->
     Term = #{text => <<"a \"b\" \\ \n\t\e ü €"/utf8>>, list => [1, -2.5, true, false, null, an_atom], object => #{<<"k">> => []},
@@ -148,94 +160,12 @@ flags_of_nodes(Config) ->
     {0, Said} = shell(Config, Environment ++ script() ++ " check"),
     ?assertMatch({match, _}, re:run(Said, "0 errors, 0 warnings")).
 
+%% The table, and figures that are not 0.
 status(Config) ->
-    {0, Text} = status(Config, ["a@127.0.0.1"]),
+    #{optfile := Optfile} = proplists:get_value(world, Config),
+    {0, Text} = command(Config, ["status", "a@127.0.0.1", "--optfile", Optfile]),
     ?assertMatch({match, _}, re:run(Text, "^node +dir", [multiline])),
     ?assertMatch({match, _}, re:run(Text, "rustls_dist_links\\{.*\\} +1\n")).
-
-status_in_json(Config) ->
-    {0, Text} = status(Config, ["a@127.0.0.1", "--json"]),
-    ?assertMatch({match, _}, re:run(Text, "^\\{\"links\":\\{.*\"metrics\":\\[\\{.*\"node\":\"a@127.0.0.1\"")),
-    ?assertMatch({match, _}, re:run(Text, "\"visitor\":\"[^\"]+@[^\"]+\"")),
-    _ = [?assertMatch(#{<<"links">> := #{}}, json:decode(list_to_binary(Text))) || {module, json} <- [code:ensure_loaded(json)]].
-
-%% The node lends the same name again, and is alone when the visitor has gone.
-status_leaves_nothing(Config) ->
-    #{node := Node} = proplists:get_value(world, Config),
-    Known = fun() -> rustls_dist_cluster:call(Node, erlang, nodes, [known]) end,
-    Alone = fun() -> rustls_dist_cluster:call(Node, erlang, nodes, [[connected]]) =:= [] andalso ok end,
-    {0, _} = status(Config, ["a@127.0.0.1"]),
-    rustls_dist_cluster:poll(Alone),
-    Before = Known(),
-    [{0, _} = status(Config, ["a@127.0.0.1"]) || _ <- [1, 2]],
-    rustls_dist_cluster:poll(Alone),
-    ?assertEqual(lists:sort(Before), lists:sort(Known())).
-
-%% The flags name it; or epmd knows one, and then it is tried under this host's name.
-status_of_epmds_only_node(Config) ->
-    #{node := #{log := Log}} = proplists:get_value(world, Config),
-    {0, Text} = status(Config, ["--", "-proto_dist", "rustls", "-name", "a@127.0.0.1"]),
-    ?assertMatch({match, _}, re:run(Text, "^a@127.0.0.1\n")),
-    {1, Tried} = status(Config, []),
-    {ok, Host} = inet:gethostname(),
-    ?assertMatch({_, {match, _}}, {Log, re:run(Tried, "no connection to a@" ++ Host)}),
-    #{cluster := Cluster} = proplists:get_value(world, Config),
-    {ok, Closed} = gen_tcp:listen(0, []),
-    {ok, Port} = inet:port(Closed),
-    ok = gen_tcp:close(Closed),
-    {2, Told} = run([{"ERL_EPMD_PORT", integer_to_list(Port)}, {"HOME", rustls_dist_cluster:dir(Cluster)}], script() ++ " status"),
-    ?assertMatch({match, _}, re:run(Told, "no epmd answers")).
-
-%% Each with its reason.
-status_fails(Config) ->
-    #{dir := Dir, cluster := Cluster} = proplists:get_value(world, Config),
-    Other = filename:join(Dir, "other.cookie"),
-    ok = file:write_file(Other, "another"),
-    ok = rustls_dist_pair:stop([rustls_dist_cluster:start(Cluster, plain, #{proto => "inet_tcp"})]),
-    [begin
-         {Status, Output} = status(Config, Words),
-         ?assertMatch({Words, 1, {match, _}}, {Words, Status, re:run(Output, Text, [dotall])})
-     end || {Words, Text} <- [{["nobody@127.0.0.1"], "no connection to nobody@127.0.0.1.*failed at epmd"},
-                              {["a@127.0.0.1", "--cookie-file", Other], "no connection to a@127.0.0.1.*cookies"},
-                              {["a@127.0.0.1", "--", "-proto_dist", "rustls", "-ssl_dist_opt", "client_dept", "1"],
-                               "did not come up.*client_dept"}]].
-
-%% Whoever looks at the processes of the machine does not see it, whether it comes from a file or from vm.args.
-status_hides_cookies(Config) ->
-    #{dir := Dir, optfile := Optfile} = proplists:get_value(world, Config),
-    VmArgs = filename:join(Dir, "cookie.args"),
-    ok = file:write_file(VmArgs, ["-proto_dist rustls -ssl_dist_optfile ", Optfile, " -name a@127.0.0.1 -setcookie a_secret_cookie\n"]),
-    Line = script() ++ " status --vm-args " ++ VmArgs,
-    Port = open_port({spawn_executable, "/bin/sh"}, [{args, ["-c", Line]}, {env, environment(Config)}, exit_status, stderr_to_stdout]),
-    {Seen, Output} = watched(Port, [], []),
-    ?assertMatch({_, [_ | _]}, {Output, [Arguments || Arguments <- Seen, string:find(Arguments, "rustls_dist_command_visit") =/= nomatch]}),
-    ?assertEqual([], [Arguments || Arguments <- Seen, string:find(Arguments, "a_secret_cookie") =/= nomatch]).
-
-watched(Port, Seen, Output) ->
-    receive
-        {Port, {data, Data}} -> watched(Port, Seen, [Output, Data]);
-        {Port, {exit_status, _}} -> {Seen, lists:flatten(Output)}
-    after 10 ->
-        Now = [Arguments || File <- filelib:wildcard("/proc/[0-9]*/cmdline"), {ok, Arguments} <- [file:read_file(File)]],
-        watched(Port, lists:usort(Now ++ Seen), Output)
-    end.
-
-%% Where the node wants names that certificates carry, the visitor has one of its own.
-status_under_a_name(Config) ->
-    #{cluster := Cluster, optfile := Optfile, cert := Cert} = proplists:get_value(world, Config),
-    Strict = rustls_dist_cluster:optfile(Cluster, "strict", [{Side, Options ++ [{verify_node, name} || Side =:= server]}
-                                                             || {Side, Options} <- rustls_dist_certs:options(Cert)]),
-    Node = rustls_dist_cluster:start(Cluster, strict, #{optfile => Strict}),
-    {1, Refused} = run(environment(Config), lists:flatten([script(), " status strict@127.0.0.1 --optfile ", Optfile])),
-    ?assertMatch({match, _}, re:run(Refused, "no connection")),
-    {0, Text} = run(environment(Config), lists:flatten([script(), " status strict@127.0.0.1 --as visitor@127.0.0.1 --optfile ", Optfile])),
-    ?assertMatch({match, _}, re:run(Text, "^visitor@127.0.0.1 +in", [multiline])),
-    rustls_dist_pair:stop([Node]).
-
-status(Config, Words) ->
-    #{optfile := Optfile} = proplists:get_value(world, Config),
-    {Own, Flags} = lists:splitwith(fun(Word) -> Word =/= "--" end, Words),
-    command(Config, ["status" | Own] ++ ["--optfile", Optfile] ++ Flags).
 
 command(Config, Words) ->
     shell(Config, lists:flatten(lists:join(" ", [script() | Words]))).
