@@ -11,6 +11,7 @@ CARGO_TARGET_DIR ?= $(CURDIR)/_build/cargo
 export CARGO_TARGET_DIR
 
 NIF := priv/rustls_dist_nif.so
+COMMAND := priv/rustls-dist
 ifeq ($(shell uname -s),Darwin)
 BUILT := $(CARGO_TARGET_DIR)/release/librustls_dist_nif.dylib
 else
@@ -22,7 +23,7 @@ FIND_HEADER := erl -noinput -boot start_clean -eval 'Dir = code:lib_dir(public_k
     is_list(Dir) andalso filelib:is_regular(Dir ++ "/include/public_key.hrl") andalso io:put_chars("found"), halt().'
 
 .PHONY: all nif package demo test test-slow test-otp27 test-otp29 examples check bench bench-quick bench-charts \
-        bench-programs bench-bundle bench-rust callgrind fuzz matrix options architecture clean
+        bench-programs bench-bundle bench-rust callgrind fuzz matrix options operations architecture clean
 
 # Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
 all:
@@ -46,6 +47,7 @@ nif:
 	    [ ! -d "$$app" ] || { mkdir -p "$$app/ebin" && cp erl_src/rustls_dist.appup "$$app/ebin/"; } || exit; \
 	done
 	@cmp -s $(BUILT) $(NIF) || { cp $(BUILT) $(NIF).$$$$ && mv -f $(NIF).$$$$ $(NIF); }
+	@cp erl_src/command/rustls-dist $(COMMAND).$$$$ && chmod 755 $(COMMAND).$$$$ && mv -f $(COMMAND).$$$$ $(COMMAND)
 
 # The library of this system alone, as an archive named by version and target, and its SHA-256: what a release publishes.
 # Beams are not in it: they are compiled by the Erlang that runs them.
@@ -146,5 +148,12 @@ matrix:
 	@erlc -o _build/matrix test/support/rustls_dist_matrix.erl
 	@erl -noshell -pa _build/matrix -s rustls_dist_matrix print -s init stop
 
+# What the command says, from the command itself and from the tests' own data, as doc/command.md and doc/operations.md show it.
+operations: all
+	@mkdir -p _build/matrix
+	@erlc -pa _build/default/lib/rustls_dist/ebin -o _build/matrix test/support/rustls_dist_{certs,broken_setups,command_pages}.erl
+	@erl -noshell -pa _build/matrix _build/default/lib/rustls_dist/ebin -kernel logger_level none \
+	    -s rustls_dist_command_pages write -s init stop
+
 clean:
-	rm -rf _build target $(NIF)
+	rm -rf _build target $(NIF) $(COMMAND)
