@@ -21,7 +21,7 @@ FIND_HEADER := erl -noinput -boot start_clean -eval 'Dir = code:lib_dir(public_k
     is_list(Dir) andalso filelib:is_regular(Dir ++ "/include/public_key.hrl") andalso io:put_chars("found"), halt().'
 
 .PHONY: all nif demo test test-slow test-otp27 examples check bench bench-quick bench-charts bench-programs \
-        bench-rust callgrind fuzz matrix options architecture clean
+        bench-rust callgrind fuzz matrix options operations architecture clean
 
 # Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
 all:
@@ -129,6 +129,13 @@ matrix:
 	@mkdir -p _build/matrix
 	@erlc -o _build/matrix test/support/rustls_dist_matrix.erl
 	@erl -noshell -pa _build/matrix -s rustls_dist_matrix print -s init stop
+
+# What `rustls-dist check' prints for set-ups that are broken, from the tests' own data, as doc/operations.md shows it.
+operations: all
+	@mkdir -p _build/matrix
+	@erlc -o _build/matrix test/support/rustls_dist_certs.erl test/support/rustls_dist_broken_setups.erl
+	@erl -noshell -pa _build/matrix _build/default/lib/rustls_dist/ebin -kernel logger_level none \
+	    -s rustls_dist_broken_setups print -s init stop
 
 clean:
 	rm -rf _build target $(NIF) $(COMMAND)

@@ -14,7 +14,7 @@ findings(#{sources := {ok, Sources}, roles := Roles, notices := Notices} = Subje
                            || Role <- [server, client], {error, Problem} <- [rustls_dist_opts:parse(Role, Sources)]])
         ++ merged(material, [Text || Role <- [server, client], {ok, _} <- [rustls_dist_opts:parse(Role, Sources)],
                                      #{Role := {error, Text}} <- [Roles]])
-        ++ [notice(Notice, Subject) || Notice <- Notices]
+        ++ notices([notice(Notice, Subject) || Notice <- Notices])
         ++ [cannot_be_dialled(Subject) || #{server := no_certificate} <- [Roles], is_listening(Subject)].
 
 merged(Is, Texts) ->
@@ -61,8 +61,13 @@ notice({crlfile_unusable, Side, File, _Why} = Notice, #{sides := Sides}) ->
     of_notice(Severity, revocation_list_unusable, rustls_dist_file_name:shown(File), Notice).
 
 of_notice(Severity, Is, Where, Notice) ->
-    Text = unicode:characters_to_binary(rustls_dist_opts:format_notice(Notice)),
-    rustls_dist_command_finding:of_sentence(Severity, Is, Where, Text).
+    {{Severity, Is, Where}, unicode:characters_to_binary(rustls_dist_opts:format_notice(Notice))}.
+
+%% What is so for both sides is said once.
+notices(Told) ->
+    [rustls_dist_command_finding:of_sentence(Severity, Is, Where, Text)
+     || {Severity, Is, Where} = Kind <- lists:uniq([Kind || {Kind, _Text} <- Told]),
+        Text <- rustls_dist_problems:merged([Text || {Of, Text} <- Told, Of =:= Kind])].
 
 is_listening(#{flags := Flags}) ->
     rustls_dist_command_flags:argument(dist_listen, Flags) =/= {ok, [["false"]]}.

@@ -21,7 +21,7 @@ findings(Subject) ->
         ++ [Finding || {client, Client} <- rustls_dist_check_subject:sides(Subject),
                        {server, Server} <- rustls_dist_check_subject:sides(Subject),
                        Finding <- host(Subject, Client, Server)]
-        ++ [Finding || {Judge, Side} <- rustls_dist_check_subject:sides(Subject), Finding <- verify_node(Subject, Judge, Side)].
+        ++ verify_node(Subject).
 
 %% inet_tcp_dist:splitnode/3: long names have a dot, or are addresses; short ones have none.
 form(#{form := Form, host := Host}) ->
@@ -104,18 +104,19 @@ is_deaf(#{flags := Flags}) ->
     rustls_dist_command_flags:argument(dist_listen, Flags) =:= {ok, [["false"]]}.
 
 %% The server side's policy is about what the node shows as a client, and the other way round.
-verify_node(#{name := Name, sides := Sides}, Judge, #{role := #{verify_node := Policy}}) ->
-    Shown = other(Judge),
-    [#{severity => error, is => node_not_named, where => rustls_dist_check_certificates:where(Side),
+verify_node(#{name := Name, sides := Sides}) ->
+    Missing = [{{Policy, Leaf, rustls_dist_check_certificates:where(Side), Names}, Shown}
+               || {Judge, Shown} <- [{client, server}, {server, client}],
+                  #{Judge := #{role := #{verify_node := Policy}}, Shown := #{shown := Chains} = Side} <- [Sides],
+                  [{Der, _} = Leaf | _] <- Chains,
+                  {error, {verify_node, _, _, Names}} <- [rustls_dist_verify_node:check(Policy, Name, Der)]],
+    [#{severity => error, is => node_not_named, where => Where,
        what => io_lib:format("~ts, which the node shows as ~ts, does not say that it is ~ts, as verify_node wants it, but ~ts: nodes "
                              "with the same options refuse it",
-                             [rustls_dist_check_certificates:subject(Leaf), Shown, Name, said(Names)]),
+                             [rustls_dist_check_certificates:subject(Leaf),
+                              lists:join(" and ", [atom_to_list(Shown) || {Of, Shown} <- Missing, Of =:= Same]), Name, said(Names)]),
        remedy => ["issue it with ", wanted(Policy, Name), " in its subjectAltName"]}
-     || #{Shown := #{shown := Chains} = Side} <- [Sides], [{Der, _} = Leaf | _] <- Chains,
-        {error, {verify_node, _, _, Names}} <- [rustls_dist_verify_node:check(Policy, Name, Der)]].
-
-other(server) -> client;
-other(client) -> server.
+     || {Policy, Leaf, Where, Names} = Same <- lists:uniq([Same || {Same, _Shown} <- Missing])].
 
 said([]) -> "nothing";
 said(Names) -> lists:join(", ", Names).

@@ -80,4 +80,4 @@ remedy(_Is, {tls, #{kind := Kind}}) when Kind =:= unknown_issuer; Kind =:= issue
 remedy(_Is, {tls, #{kind := Kind}}) when Kind =:= no_shared_version; Kind =:= no_shared_cipher; Kind =:= peer_incompatible ->
     "let versions and ciphers of the server and the client part have something in common";
 remedy(_Is, _Failure) ->
-    "issue the certificate anew, or change what judges it; doc/verification.md says what is checked".
+    "mend what it says, or change the options that judge; doc/verification.md says what is checked".

@@ -7,7 +7,7 @@
 
 -export([help/0, run/1]).
 
--export([findings/2]).
+-export([findings/2, concluded/1]).
 
 -spec help() -> rustls_dist_command_verb:help().
 help() ->
@@ -30,7 +30,7 @@ run(#{options := Options} = Arguments) ->
         {{error, Why}, _} -> {usage, Why};
         {{ok, []}, _} -> {usage, "nothing says what is to be checked: give --optfile, --vm-args or flags behind --"};
         {{ok, _}, #{node := Name}} when is_binary(Name) -> {usage, "--node wants a name in UTF-8"};
-        {{ok, Flags}, _} -> result(findings(Flags, maps:get(node, Options, none)))
+        {{ok, Flags}, _} -> concluded(findings(Flags, maps:get(node, Options, none)))
     end.
 
 %% All that is to be said of a node with these flags, errors first.
@@ -48,7 +48,9 @@ findings(Flags, Name) ->
                           rustls_dist_check_inet_tls:findings(Subject)]),
     [Finding || Wanted <- [error, warning, note], #{severity := Severity} = Finding <- lists:uniq(Found), Severity =:= Wanted].
 
-result(Findings) ->
+%% What the verb comes to with these findings.
+-spec concluded([rustls_dist_command_finding:finding()]) -> rustls_dist_command_verb:result().
+concluded(Findings) ->
     Counts = [{Severity, rustls_dist_command_finding:count(Severity, Findings)} || Severity <- [error, warning, note]],
     Outcome = case Counts of
                   [{error, 0}, {warning, 0}, _Notes] -> ok;

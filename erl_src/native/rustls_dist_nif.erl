@@ -14,7 +14,8 @@
 -export([rx_open/3, rx_established/1, rx_info/1]).
 -export([error_kinds/0, resources/0, selftest_panic/0, selftest_pool_panic/0]).
 
--export_type([kind/0, consent/0, config/0, handshake/0, tx/0, rx/0, error_map/0, alert/0, certificate/0, facts/0, event/0, packet/0]).
+-export_type([kind/0, consent/0, config/0, handshake/0, tx/0, rx/0, error_map/0, alert/0, certificate/0, traffic/0, facts/0,
+              event/0, packet/0]).
 
 -nifs([config_new/2, chain_judge/4,
        handshake_new/3, handshake_advance/2, handshake_verdict/2,
@@ -52,7 +53,8 @@
                        alert := alert() | none, received := alert() | none}.
 %% common_names: those that stand for host names, when there are no alternative names.
 -type certificate() :: #{subject := binary(), serial := binary(), issuer := binary(),
-                         dns_names := [binary()], ip_addresses := [binary()], common_names := [binary()],
+                         dns_names := [binary()], ip_addresses := [binary()], uris := [binary()],
+                         common_names := [binary()],
                          usages := [digital_signature | server_auth | client_auth],
                          not_before := integer(), not_after := integer()}.  % Unix time, seconds
 -type facts() :: #{version := 'tlsv1.2' | 'tlsv1.3', cipher := binary(), group := binary() | nil,
@@ -64,6 +66,9 @@
                  | not_an_authority | may_not_sign | peer_is_authority | version | weak_key | any_extension
                  | {extension, Dotted :: binary()}.
 -type event() :: key_update_requested | renegotiation_requested | close_notify | {alert, alert()}.
+%% Since the TLS handshake; bytes: of records, as the network carried them.
+-type traffic() :: #{bytes := non_neg_integer(), records := non_neg_integer(), packets := non_neg_integer(),
+                     key_updates := non_neg_integer()}.
 -type packet() :: {Bytes :: non_neg_integer(), binary() | erlang:iovec()}.
 
 %% Loads the Rust library, once; nothing else works before. The error is that of erlang:load_nif/2.
@@ -136,7 +141,7 @@ tx_refuse_renegotiation(_Tx) ->
     erlang:nif_error(not_loaded).
 
 %% What the sending side counts.
--spec tx_info(tx()) -> #{key_updates := non_neg_integer()}.
+-spec tx_info(tx()) -> traffic().
 tx_info(_Tx) ->
     erlang:nif_error(not_loaded).
 
@@ -152,7 +157,7 @@ rx_established(_Rx) ->
     erlang:nif_error(not_loaded).
 
 %% What the receiving side counts.
--spec rx_info(rx()) -> #{key_updates := non_neg_integer()}.
+-spec rx_info(rx()) -> traffic().
 rx_info(_Rx) ->
     erlang:nif_error(not_loaded).
 

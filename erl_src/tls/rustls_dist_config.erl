@@ -128,6 +128,7 @@ format_status(Status) ->
     rustls_dist_crash:format_status(Status).
 
 load() ->
+    ok = rustls_dist_meter:new(rustls_dist_reason:all()),
     {Roles, Notices} = case sources(fun init:get_argument/1) of
                            {ok, Sources} -> roles(Sources);
                            {error, Text} -> {both({error, Text}), []}

@@ -80,4 +80,8 @@ rustler::atoms! {
     senders,
     receivers,
     key_updates,
+    uris,
+    bytes,
+    records,
+    packets,
 }

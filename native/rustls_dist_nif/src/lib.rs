@@ -14,6 +14,7 @@ mod rx;
 mod selftest;
 mod terms;
 mod timeslice;
+mod traffic;
 mod tx;
 mod verdict;
 
