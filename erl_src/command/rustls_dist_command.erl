@@ -14,7 +14,8 @@
 %% One line for each verb, in the order in which the help shows them.
 verbs() ->
     [{"check", rustls_dist_command_check},
-     {"ping", rustls_dist_command_ping}].
+     {"ping", rustls_dist_command_ping},
+     {"certs", rustls_dist_command_certs}].
 
 %% For the script. Never returns.
 -spec main() -> no_return().

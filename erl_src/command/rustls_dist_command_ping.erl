@@ -60,12 +60,12 @@ port(#{}) ->
     {ok, none}.
 
 configured(Node, Flags, Port, #{say := Say, options := Options}) ->
-    Known = #{node => Node, say => Say, options => Options, cookie => rustls_dist_command_ping_way:cookie(Node, Flags),
-              as => rustls_dist_command_ping_way:own_name(Flags)},
+    Known = #{node => Node, say => Say, options => Options, cookie => rustls_dist_ping_way:cookie(Node, Flags),
+              as => rustls_dist_ping_way:own_name(Flags)},
     case rustls_dist_config:sources(fun(Flag) -> rustls_dist_command_flags:argument(Flag, Flags) end) of
         {ok, Sources} ->
             case client(Sources) of
-                {ok, Config} -> pinged(Known#{sources => Sources}, rustls_dist_command_ping_way:new(Node, Flags, Port, Config, report(Say)));
+                {ok, Config} -> pinged(Known#{sources => Sources}, rustls_dist_ping_way:new(Node, Flags, Port, Config, report(Say)));
                 {error, Text} -> misconfigured(Known, Text)
             end;
         {error, Text} ->
@@ -73,26 +73,26 @@ configured(Node, Flags, Port, #{say := Say, options := Options}) ->
     end.
 
 report(Say) ->
-    fun(Step) -> Say(rustls_dist_command_ping_text:step(Step)) end.
+    fun(Step) -> Say(rustls_dist_ping_text:step(Step)) end.
 
 client(Sources) ->
     {#{client := Client}, _Notices} = rustls_dist_config:roles(Sources),
     Client.
 
 misconfigured(#{node := Node, say := Say}, Text) ->
-    Step = rustls_dist_command_walk:failed(#{node => Node}, configuration, {configuration, Text}),
-    ok = Say(rustls_dist_command_ping_text:step(Step)),
-    {finding, "", rustls_dist_command_ping_text:json(Node, [Step], #{carrier => cannot_tell})}.
+    Step = rustls_dist_ping_walk:failed(#{node => Node}, configuration, {configuration, Text}),
+    ok = Say(rustls_dist_ping_text:step(Step)),
+    {finding, "", rustls_dist_ping_text:json(Node, [Step], #{carrier => cannot_tell})}.
 
 pinged(#{node := Node} = Known, Way) ->
-    case rustls_dist_command_walk:tls(Way, []) of
+    case rustls_dist_ping_walk:tls(Way, []) of
         {ok, Tls, Place, Steps} ->
             {Result, Peer, Last} = talked(Known#{place => Place}, Way, Tls),
             concluded(Known, Way, Place, Result, Peer, Steps ++ Last);
         {failed, plain_distribution, Place, Steps} ->
             concluded(Known, Way, Place, finding, #{carrier => plain}, Steps);
         {failed, _Reason, none, Steps} ->
-            {finding, "", rustls_dist_command_ping_text:json(Node, Steps, #{carrier => cannot_tell})};
+            {finding, "", rustls_dist_ping_text:json(Node, Steps, #{carrier => cannot_tell})};
         {failed, _Reason, Place, Steps} ->
             Peer = shown_unverified(Known, Way, Place, lists:last(Steps)),
             concluded(Known, Way, Place, finding, Peer#{carrier => cannot_tell}, Steps)
@@ -102,7 +102,7 @@ pinged(#{node := Node} = Known, Way) ->
 shown_unverified(#{sources := Sources}, Way, Place, #{stage := certificate}) ->
     case client(with(#{verify => verify_none}, Sources)) of
         {ok, Config} ->
-            case rustls_dist_command_walk:connect(Way, Place, Config) of
+            case rustls_dist_ping_walk:connect(Way, Place, Config) of
                 {ok, Tls} ->
                     close(Tls),
                     maps:with([certificate], certificate(Tls));
@@ -127,7 +127,7 @@ talked(Known, #{node := Node} = Way, #{verify := Verify, verify_node := Policy} 
                         {error, Reason} -> {failed, none, Reason}
                     end
             end,
-    case rustls_dist_command_walk:step(Way, certificate, Check) of
+    case rustls_dist_ping_walk:step(Way, certificate, Check) of
         {ok, none, Step} ->
             {Result, Said, Last} = distribution(Known, Way, Tls),
             {Result, maps:merge(Peer, Said), [Step, Last]};
@@ -139,7 +139,7 @@ talked(Known, #{node := Node} = Way, #{verify := Verify, verify_node := Policy} 
 certificate(#{facts := #{peer := none}}) ->
     #{der => none};
 certificate(#{facts := #{peer := Certificate, peer_der := Der}}) ->
-    #{der => Der, certificate => rustls_dist_command_certificate:facts(Certificate, Der)}.
+    #{der => Der, certificate => rustls_dist_ping_certificate:facts(Certificate, Der)}.
 
 verified(verify_none, _Policy, _Peer) -> "not verified: the options have verify_none, so anybody may be behind it";
 verified(verify_peer, false, Peer) -> ["accepted for this host", expiry(Peer)];
@@ -157,7 +157,7 @@ distribution(#{as := As} = Known, #{node := Node} = Way, Tls) ->
                       {error, Reason} -> {failed, #{carrier => cannot_tell}, said(Reason)}
                   end
           end,
-    {Result, Peer, Step} = rustls_dist_command_walk:step(Way, distribution_handshake, Ask),
+    {Result, Peer, Step} = rustls_dist_ping_walk:step(Way, distribution_handshake, Ask),
     close(Tls),
     {case Result of
          ok -> ok;
@@ -169,7 +169,7 @@ asked(#{cookie := Cookie, as := As, place := Place}, #{config := Config, timeout
     Question = #{as => As, cookie => Cookie},
     case rustls_dist_ping:ask(Tls, Question, {?PATIENCE_MS, TimeoutMs}) of
         {error, slow} ->
-            case rustls_dist_command_walk:connect(Way, Place, Config) of
+            case rustls_dist_ping_walk:connect(Way, Place, Config) of
                 {ok, Again} ->
                     Answer = rustls_dist_ping:ask(Again, Question, {TimeoutMs, 0}),
                     close(Again),
@@ -210,9 +210,9 @@ unasked(#{options := #{'prove-cookie' := true}, cookie := none}, _Way) ->
     {not_tried, #{carrier => inet_tls, cookie => not_tried}, cookies(not_tried), #{cookie => not_tried}};
 unasked(#{options := #{'prove-cookie' := true}, cookie := Cookie, place := Place},
         #{node := Node, config := Config, timeout_ms := TimeoutMs} = Way) ->
-    case rustls_dist_command_walk:connect(Way, Place, Config) of
+    case rustls_dist_ping_walk:connect(Way, Place, Config) of
         {ok, Tls} ->
-            Proof = rustls_dist_command_guest:prove(Tls, Node, Cookie, TimeoutMs),
+            Proof = rustls_dist_ping_guest:prove(Tls, Node, Cookie, TimeoutMs),
             close(Tls),
             case Proof of
                 ok -> {ok, #{carrier => inet_tls, cookie => proven}, [cookies(proven), "; flags fit"], #{cookie => proven}};
@@ -235,17 +235,17 @@ concluded(#{node := Node} = Known, Way, Place, Result, Peer, Steps) ->
               none -> Peer;
               Taken -> Peer#{takes => Taken}
           end,
-    {Result, rustls_dist_command_ping_text:peer(All), rustls_dist_command_ping_text:json(Node, Steps, All)}.
+    {Result, rustls_dist_ping_text:peer(All), rustls_dist_ping_text:json(Node, Steps, All)}.
 
 suites(#{options := #{'no-probe' := true}}, _Way, _Place, _Result, _Peer) -> none;
 suites(#{sources := Sources}, Way, Place, ok, #{der := Der, carrier := Carrier}) ->
     Ask = fun(Options) ->
                   case client(with(Options, Sources)) of
-                      {ok, Config} -> suite(Carrier, Way, rustls_dist_command_walk:connect(Way, Place, Config));
+                      {ok, Config} -> suite(Carrier, Way, rustls_dist_ping_walk:connect(Way, Place, Config));
                       {error, _} -> refused
                   end
           end,
-    rustls_dist_command_suites:taken(Ask, Der);
+    rustls_dist_ping_suites:taken(Ask, Der);
 suites(_Known, _Way, _Place, _Result, _Peer) -> none.
 
 %% To a rustls peer a connection without a word of distribution is a failure for its log; a question is none.

@@ -1,21 +1,21 @@
 %% What `rustls-dist ping' prints.
 %%
 %% @private
--module(rustls_dist_command_ping_text).
+-module(rustls_dist_ping_text).
 
 -export([step/1, peer/1, json/3]).
 
 %% What was learned of a peer. carrier: inet_tls is also what an old rustls_dist looks like, which knows no question.
 -type peer() :: #{carrier := rustls | inet_tls | plain | cannot_tell, cookie => proven | not_tried,
                   release => binary(), version => binary(), der => binary() | none,
-                  certificate => rustls_dist_command_certificate:facts(), takes => rustls_dist_command_suites:taken()}.
+                  certificate => rustls_dist_ping_certificate:facts(), takes => rustls_dist_ping_suites:taken()}.
 
 -define(WIDTH, 120).
 -define(LABEL, 22).
 -define(INDENT, 36).
 
 %% One line of the way; a long one goes on below.
--spec step(rustls_dist_command_walk:step()) -> rustls_dist_command_text:text().
+-spec step(rustls_dist_ping_walk:step()) -> rustls_dist_command_text:text().
 step(#{stage := Stage, result := Result, ms := Ms, text := Text}) ->
     [{colour(Result), string:pad(word(Result), 8)}, string:pad(label(Stage), ?LABEL - 8),
      string:pad(io_lib:format("~.1f ms", [Ms]), ?INDENT - ?LABEL - 2, leading), "  ",
@@ -44,7 +44,7 @@ label('tlsv1.2') -> "TLS 1.2".
 peer(Peer) ->
     ["\n", line("peer", carrier(Peer)),
      case Peer of
-         #{certificate := Facts} -> [line(Name, Value) || {Name, Value} <- rustls_dist_command_certificate:lines(Facts)];
+         #{certificate := Facts} -> [line(Name, Value) || {Name, Value} <- rustls_dist_ping_certificate:lines(Facts)];
          #{} -> []
      end,
      case Peer of
@@ -65,7 +65,7 @@ carrier(#{carrier := cannot_tell}) -> "rustls or inet_tls: that cannot be told b
 suites([]) -> "refused";
 suites(Suites) -> lists:join(", ", Suites).
 
--spec json(node(), [rustls_dist_command_walk:step()], peer()) -> rustls_dist_command_json:json().
+-spec json(node(), [rustls_dist_ping_walk:step()], peer()) -> rustls_dist_command_json:json().
 json(Node, Steps, Peer) ->
     #{node => Node,
       steps => [(maps:with([stage, result, ms], Step))#{text => unicode:characters_to_binary(Text), more => More}
@@ -73,5 +73,5 @@ json(Node, Steps, Peer) ->
       peer => maps:fold(fun member/3, #{}, maps:remove(der, Peer))}.
 
 member(takes, Taken, Json) -> Json#{takes => maps:from_list(Taken)};
-member(certificate, Facts, Json) -> Json#{certificate => rustls_dist_command_certificate:json(Facts)};
+member(certificate, Facts, Json) -> Json#{certificate => rustls_dist_ping_certificate:json(Facts)};
 member(Key, Value, Json) -> Json#{Key => Value}.

@@ -4,7 +4,7 @@
 %% version, in the log of the peer, too. They come one after the other, with a pause.
 %%
 %% @private
--module(rustls_dist_command_suites).
+-module(rustls_dist_ping_suites).
 
 -export([taken/2]).
 

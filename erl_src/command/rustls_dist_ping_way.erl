@@ -1,7 +1,7 @@
 %% What the flags of a node say about the way to another one: family, form of names, how ports are found, cookie.
 %%
 %% @private
--module(rustls_dist_command_ping_way).
+-module(rustls_dist_ping_way).
 
 -export([new/5, cookie/2, own_name/1]).
 
@@ -9,7 +9,7 @@
 
 %% Port: given by the user, or none. Report: is told of each step.
 -spec new(node(), rustls_dist_command_flags:flags(), inet:port_number() | none, rustls_dist_config:role_config(),
-          fun((rustls_dist_command_walk:step()) -> ok)) -> rustls_dist_command_walk:way().
+          fun((rustls_dist_ping_walk:step()) -> ok)) -> rustls_dist_ping_walk:way().
 new(Node, Flags, Port, Config, Report) ->
     #{node => Node, family => family(Flags), names => names(Node, Flags), config => Config,
       timeout_ms => net_kernel:connecttime(), find_port => find_port(Port, Flags),

@@ -1,7 +1,7 @@
 %% A certificate as people and programs read it: whose it is, who says so, and until when.
 %%
 %% @private
--module(rustls_dist_command_certificate).
+-module(rustls_dist_ping_certificate).
 
 -export([facts/2, lines/1, json/1]).
 

@@ -5,7 +5,7 @@
 %% The packets are those of erts' distribution protocol. The name is always the same on a host: it becomes an atom there.
 %%
 %% @private
--module(rustls_dist_command_guest).
+-module(rustls_dist_ping_guest).
 
 -export([prove/4]).
 

@@ -7,7 +7,7 @@
 %% for five. What behaves in another way is not called plain.
 %%
 %% @private
--module(rustls_dist_command_plain).
+-module(rustls_dist_ping_plain).
 
 -export([suspect/2, verdict/2]).
 

@@ -2,7 +2,7 @@
 %% the first failure, with the carrier's own sentence for it.
 %%
 %% @private
--module(rustls_dist_command_walk).
+-module(rustls_dist_ping_walk).
 
 -export([tls/2, connect/3, step/3, failed/3]).
 
@@ -126,9 +126,9 @@ secured(Way, Place, Socket, Steps) ->
 
 %% A peer that speaks distribution without TLS waits for more, and says nothing.
 secure(#{config := Config, timeout_ms := TimeoutMs} = Way, Place, Socket) ->
-    Suspicion = rustls_dist_command_plain:suspect(fun() -> open_silently(Way, Place) end, Socket),
+    Suspicion = rustls_dist_ping_plain:suspect(fun() -> open_silently(Way, Place) end, Socket),
     Result = rustls_dist_handshake:connect(Socket, rustls_dist_link_out:role(Config, Place), TimeoutMs),
-    case {Result, rustls_dist_command_plain:verdict(Suspicion, Result)} of
+    case {Result, rustls_dist_ping_plain:verdict(Suspicion, Result)} of
         {{ok, #{facts := #{version := Version, cipher := Cipher, group := Group}} = Tls}, _} ->
             {ok, Tls, lists:join(", ", [version(Version), Cipher | [Group || Group =/= nil]]),
              #{version => Version, cipher => Cipher, group => case Group of nil -> null; _ -> Group end}};
