@@ -4,7 +4,7 @@
 %% @private
 -module(rustls_dist_check_subject).
 
--export([gather/2, sides/1, is_verified_by_rule/1]).
+-export([gather/2, name/2, sides/1, is_verified_by_rule/1]).
 
 -export_type([subject/0, side/0]).
 
@@ -64,7 +64,10 @@ load_paths(Flags) ->
     _ = [code:add_pathsz([rustls_dist_file_name:local(Word) || Word <- Words]) || {"-pz", Words} <- Flags],
     ok.
 
-%% As net_kernel completes a name without a host: by the host's own name, up to its first dot or whole.
+%% A node's name by its flags, or by what was given besides. A name without a host is completed as net_kernel does it: by the
+%% host's own name, up to its first dot or whole.
+-spec name(rustls_dist_command_flags:flags(), none | string()) ->
+          #{name := none | string(), form := longnames | shortnames, host := none | string()}.
 name(Flags, Name) ->
     {Form, Given} = case {rustls_dist_command_flags:argument(name, Flags), rustls_dist_command_flags:argument(sname, Flags)} of
                         {{ok, [[Long | _] | _]}, _} -> {longnames, Long};

@@ -15,7 +15,8 @@
 verbs() ->
     [{"check", rustls_dist_command_check},
      {"ping", rustls_dist_command_ping},
-     {"certs", rustls_dist_command_certs}].
+     {"certs", rustls_dist_command_certs},
+     {"status", rustls_dist_command_status}].
 
 %% For the script. Never returns.
 -spec main() -> no_return().
@@ -24,6 +25,8 @@ main() ->
     ok = io:setopts(standard_io, [{encoding, unicode}]),
     ok = io:setopts(standard_error, [{encoding, unicode}]),
     Words = [rustls_dist_file_name:word(Word) || Word <- init:get_plain_arguments()],
+    %% What the modules of a node log is no output of a command.
+    ok = logger:set_primary_config(level, none),
     Colours = rustls_dist_command_text:terminal_colours(),
     halt(run(Words, fun(Device, Text) -> io:put_chars(Device, rustls_dist_command_text:plain_or_coloured(Text, Colours)) end)).
 

@@ -136,10 +136,10 @@ talked(Known, #{node := Node} = Way, #{verify := Verify, verify_node := Policy} 
             {finding, Peer#{carrier => cannot_tell}, [Step]}
     end.
 
-certificate(#{facts := #{peer := none}}) ->
-    #{der => none};
-certificate(#{facts := #{peer := Certificate, peer_der := Der}}) ->
-    #{der => Der, certificate => rustls_dist_ping_certificate:facts(Certificate, Der)}.
+certificate(#{facts := #{peer := none, version := Version}}) ->
+    #{der => none, tls => Version};
+certificate(#{facts := #{peer := Certificate, peer_der := Der, version := Version}}) ->
+    #{der => Der, tls => Version, certificate => rustls_dist_ping_certificate:facts(Certificate, Der)}.
 
 verified(verify_none, _Policy, _Peer) -> "not verified: the options have verify_none, so anybody may be behind it";
 verified(verify_peer, false, Peer) -> ["accepted for this host", expiry(Peer)];
@@ -238,15 +238,22 @@ concluded(#{node := Node} = Known, Way, Place, Result, Peer, Steps) ->
     {Result, rustls_dist_ping_text:peer(All), rustls_dist_ping_text:json(Node, Steps, All)}.
 
 suites(#{options := #{'no-probe' := true}}, _Way, _Place, _Result, _Peer) -> none;
-suites(#{sources := Sources}, Way, Place, ok, #{der := Der, carrier := Carrier}) ->
+suites(#{sources := Sources}, Way, Place, ok, #{der := Der, carrier := Carrier, tls := Version}) ->
     Ask = fun(Options) ->
                   case client(with(Options, Sources)) of
                       {ok, Config} -> suite(Carrier, Way, rustls_dist_ping_walk:connect(Way, Place, Config));
                       {error, _} -> refused
                   end
           end,
-    rustls_dist_ping_suites:taken(Ask, Der);
+    rustls_dist_ping_suites:taken(Ask, Der, refused(Sources, Version));
 suites(_Known, _Way, _Place, _Result, _Peer) -> none.
+
+%% A peer chooses the highest version that both have (RFC 8446 section 4.2.1), and has been offered what the options say.
+refused(Sources, 'tlsv1.2') ->
+    {ok, #{options := #{versions := Offered}}} = rustls_dist_opts:parse(client, Sources),
+    [Version || Version <- Offered, Version =:= 'tlsv1.3'];
+refused(_Sources, 'tlsv1.3') ->
+    [].
 
 %% To a rustls peer a connection without a word of distribution is a failure for its log; a question is none.
 suite(Carrier, #{timeout_ms := TimeoutMs}, {ok, #{facts := #{cipher := Suite}} = Tls}) ->

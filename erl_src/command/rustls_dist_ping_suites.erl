@@ -6,7 +6,7 @@
 %% @private
 -module(rustls_dist_ping_suites).
 
--export([taken/2]).
+-export([taken/3]).
 
 -export_type([taken/0]).
 
@@ -25,10 +25,14 @@
               <<"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256">>]).
 
 %% Ask: does one handshake with these options of the client, and gives the suite that the peer chose. Der: the peer's
-%% certificate: suites for keys of another kind are not asked for.
--spec taken(fun((#{versions := [atom()], ciphers := [binary()]}) -> {ok, binary()} | refused), binary() | none) -> taken().
-taken(Ask, Der) ->
-    [{Version, chosen(Ask, Version, Suites, [])} || {Version, Suites} <- [{'tlsv1.3', ?TLS13}, {'tlsv1.2', for_key(Der)}]].
+%% certificate: suites for keys of another kind are not asked for. Refused: versions that are known to be.
+-spec taken(fun((#{versions := [atom()], ciphers := [binary()]}) -> {ok, binary()} | refused), binary() | none, [atom()]) ->
+          taken().
+taken(Ask, Der, Refused) ->
+    [{Version, case lists:member(Version, Refused) of
+                   true -> [];
+                   false -> chosen(Ask, Version, Suites, [])
+               end} || {Version, Suites} <- [{'tlsv1.3', ?TLS13}, {'tlsv1.2', for_key(Der)}]].
 
 chosen(_Ask, _Version, [], Chosen) ->
     lists:reverse(Chosen);

@@ -7,7 +7,7 @@
 
 %% What was learned of a peer. carrier: inet_tls is also what an old rustls_dist looks like, which knows no question.
 -type peer() :: #{carrier := rustls | inet_tls | plain | cannot_tell, cookie => proven | not_tried,
-                  release => binary(), version => binary(), der => binary() | none,
+                  release => binary(), version => binary(), tls => atom(), der => binary() | none,
                   certificate => rustls_dist_ping_certificate:facts(), takes => rustls_dist_ping_suites:taken()}.
 
 -define(WIDTH, 120).
@@ -70,7 +70,7 @@ json(Node, Steps, Peer) ->
     #{node => Node,
       steps => [(maps:with([stage, result, ms], Step))#{text => unicode:characters_to_binary(Text), more => More}
                 || #{text := Text, more := More} = Step <- Steps],
-      peer => maps:fold(fun member/3, #{}, maps:remove(der, Peer))}.
+      peer => maps:fold(fun member/3, #{}, maps:without([der, tls], Peer))}.
 
 member(takes, Taken, Json) -> Json#{takes => maps:from_list(Taken)};
 member(certificate, Facts, Json) -> Json#{certificate => rustls_dist_ping_certificate:json(Facts)};

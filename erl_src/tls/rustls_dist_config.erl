@@ -128,7 +128,6 @@ format_status(Status) ->
     rustls_dist_crash:format_status(Status).
 
 load() ->
-    ok = rustls_dist_meter:new(rustls_dist_reason:all()),
     {Roles, Notices} = case sources(fun init:get_argument/1) of
                            {ok, Sources} -> roles(Sources);
                            {error, Text} -> {both({error, Text}), []}
@@ -137,11 +136,12 @@ load() ->
     Roles.
 
 %% What becomes of both roles with these sources, and what the user ought to be told of that. Reads, checks and builds all that
-%% a node does, and starts nothing.
+%% a node does, and starts no process.
 -spec roles([rustls_dist_opts:source()]) -> {roles(), [rustls_dist_opts:notice()]}.
 roles(Sources) ->
     case rustls_dist_nif:load() of
         ok ->
+            ok = rustls_dist_meter:new(rustls_dist_reason:all()),
             {Server, ServerNotices} = role(server, Sources),
             {Client, ClientNotices} = role(client, Sources),
             {#{server => Server, client => Client}, merge_notices(ServerNotices ++ ClientNotices)};
