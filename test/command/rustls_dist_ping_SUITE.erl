@@ -20,6 +20,7 @@ all() ->
      would_be_let_in, no_tls, json, usage, program, questions].
 
 init_per_suite(Config) ->
+    {ok, _} = application:ensure_all_started(ssl),
     Cluster = rustls_dist_cluster:new(),
     Dir = rustls_dist_cluster:dir(Cluster),
     Ca = rustls_dist_certs:ca(Dir, "ca"),
