@@ -14,11 +14,12 @@ all() ->
     [contents, modes, nodes, revoked, renewed, always_a_pair, refused, forced, usage].
 
 init_per_suite(Config) ->
-    Cluster = rustls_dist_cluster:new(),
-    [{cluster, Cluster} | Config].
+    {Keeper, Cluster} = rustls_dist_cluster:keep(fun rustls_dist_cluster:new/0),
+    [{keeper, Keeper}, {cluster, Cluster} | Config].
 
 end_per_suite(Config) ->
-    ok = rustls_dist_cluster:stop(proplists:get_value(cluster, Config)).
+    ok = rustls_dist_cluster:stop(proplists:get_value(cluster, Config)),
+    ok = rustls_dist_cluster:release(proplists:get_value(keeper, Config)).
 
 %% openssl accepts each in both roles, by authority and list, and by no other name than it has.
 contents(Config) ->

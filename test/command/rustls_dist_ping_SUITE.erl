@@ -21,21 +21,22 @@ all() ->
 
 init_per_suite(Config) ->
     {ok, _} = application:ensure_all_started(ssl),
+    {Keeper, World} = rustls_dist_cluster:keep(fun start/0),
+    [{keeper, Keeper} | World] ++ Config.
+
+start() ->
     Cluster = rustls_dist_cluster:new(),
     Dir = rustls_dist_cluster:dir(Cluster),
     Ca = rustls_dist_certs:ca(Dir, "ca"),
     Cert = rustls_dist_certs:cert(Dir, Ca, "node", #{}),
     Optfile = rustls_dist_cluster:optfile(Cluster, "node", rustls_dist_certs:options(Cert)),
-    Start = fun() ->
-                    Nodes = [{Proto, rustls_dist_cluster:start(Cluster, #{proto => Proto, optfile => Optfile})} || Proto <- ?CARRIERS],
-                    {rustls_dist_asking:start(Cluster), maps:from_list(Nodes)}
-            end,
-    {Keeper, {Asker, Nodes}} = rustls_dist_cluster:keep(Start),
-    [{cluster, Cluster}, {keeper, Keeper}, {asker, Asker}, {nodes, Nodes}, {ca, Ca}, {cert, Cert}, {optfile, Optfile} | Config].
+    Nodes = [{Proto, rustls_dist_cluster:start(Cluster, #{proto => Proto, optfile => Optfile})} || Proto <- ?CARRIERS],
+    [{cluster, Cluster}, {asker, rustls_dist_asking:start(Cluster)}, {nodes, maps:from_list(Nodes)}, {ca, Ca}, {cert, Cert},
+     {optfile, Optfile}].
 
 end_per_suite(Config) ->
-    ok = rustls_dist_cluster:release(proplists:get_value(keeper, Config)),
-    ok = rustls_dist_cluster:stop(proplists:get_value(cluster, Config)).
+    ok = rustls_dist_cluster:stop(proplists:get_value(cluster, Config)),
+    ok = rustls_dist_cluster:release(proplists:get_value(keeper, Config)).
 
 %% All is proven, and the node does not notice.
 of_rustls(Config) ->
