@@ -109,7 +109,7 @@ visited(Node, Flags, Options, #{timeout_ms := TimeoutMs} = Task) ->
                   {ok, _} -> [];
                   error -> ["-proto_dist", "rustls"]
               end,
-    Words = Kept ++ Carrier ++ ?VISITOR ++ visitor(Node, maps:get(as, Options, "undefined")),
+    Words = Kept ++ Carrier ++ ?VISITOR ++ visitor(Node, Options),
     case rustls_dist_command_vm:run(Words, rustls_dist_command_visit, Task, TimeoutMs) of
         {ok, #{} = Found, _Printed} -> shown(Node, Found);
         {ok, no_rustls_dist, _Printed} -> failed(Node, [Node, " can be reached, and has no module rustls_dist"]);
@@ -118,13 +118,21 @@ visited(Node, Flags, Options, #{timeout_ms := TimeoutMs} = Task) ->
         {error, Printed} -> failed(Node, ["the visitor's VM did not come up", told(Printed)])
     end.
 
-%% Both ends have names of the same form.
-visitor(Node, Visitor) ->
+%% Both ends have names of the same form. `undefined' asks the node for a name; a long one needs a host with a dot, and where this
+%% one has none, the node's will do.
+visitor(Node, Options) ->
     {ok, Host} = rustls_dist_hostname:of_node(Node),
-    [case lists:member($., Host) orelse lists:member($:, Host) of
-         true -> "-name";
-         false -> "-sname"
-     end, Visitor].
+    case {lists:member($., Host) orelse lists:member($:, Host), Options} of
+        {true, #{as := Name}} -> ["-name", Name];
+        {false, #{as := Name}} -> ["-sname", Name];
+        {false, #{}} -> ["-sname", "undefined"];
+        {true, #{}} ->
+            #{host := Own, name := Name} = rustls_dist_check_subject:name([{"-name", ["undefined"]}], none),
+            ["-name", case lists:member($., Own) of
+                          true -> Name;
+                          false -> "undefined@" ++ Host
+                      end]
+    end.
 
 %% What the visitor's log has says why: this carrier's own lines, or the last ones.
 told(Printed) ->
