@@ -43,7 +43,8 @@ lock(Folder, Lock) ->
     case file:open(Lock, [write, exclusive, raw]) of
         {ok, Device} -> file:close(Device);
         {error, eexist} ->
-            fail("another rustls-dist is at work in ~ts, or one was ended in the middle: then remove ~ts", [shown(Folder), shown(Lock)]);
+            fail("another rustls-dist is at work in ~ts, or one was ended in the middle: then remove ~ts",
+                 [shown(Folder), shown(Lock)]);
         {error, enoent} ->
             fail("there is no folder ~ts: `rustls-dist certs init ~ts' makes an authority there", [shown(Folder), shown(Folder)]);
         {error, Reason} ->

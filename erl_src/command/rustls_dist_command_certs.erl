@@ -26,15 +26,15 @@ help() ->
                 "revoke FOLDER NAME@HOST..."],
       about => ["init makes FOLDER with an authority: ca.pem, ca.key, and an empty revocation list, crl.pem.",
                 "issue makes FOLDER/NAME@HOST/ with cert.pem, key.pem and ssl_dist.conf, an options file for -ssl_dist_optfile, "
-                "which works with rustls and with inet_tls, where FOLDER is: on another host the three files and ca.pem are to lie "
-                "under the same path. The certificate is for both roles and names the host and erlang:NAME@HOST.",
+                "which works with rustls and with inet_tls, where FOLDER is: on another host the three files and ca.pem are to "
+                "lie under the same path. The certificate is for both roles and names the host and erlang:NAME@HOST.",
                 "renew makes new certificates with the old keys, so that one file changes, by one renaming, and a node that runs "
                 "finds a pair that fits at every moment. Without names it takes those that have 30 days left or less. With "
                 "--new-key the key is written first: until the certificate is, a moment later, the two do not fit.",
                 "revoke puts all certificates of a node on crl.pem. Nodes heed it that were issued with --rustls. The list is "
                 "good for a year and made anew by each issue, renew and revoke.",
-                "Keys are on P-256, not encrypted, and for their owner alone (mode 0600), as are the folders (0700). An authority is "
-                "valid for 3650 days and a node's certificate for 365, and not longer than the authority."],
+                "Keys are on P-256, not encrypted, and for their owner alone (mode 0600), as are the folders (0700). An authority "
+                "is valid for 3650 days and a node's certificate for 365, and not longer than the authority."],
       options => [#{name => days, takes => "N", help => "for how many days"},
                   #{name => name, takes => "NAME", help => "what the authority is called (rustls-dist)"},
                   #{name => rustls, takes => nothing,
@@ -46,7 +46,8 @@ help() ->
 run(#{flags := Flags}) when Flags =/= none ->
     {usage, "it takes no flags of a node"};
 run(#{words := ["init", Folder], options := Options}) ->
-    with_days(Options, ?AUTHORITY_DAYS, [name], fun(Days) -> init(folder(Folder), Days, maps:get(name, Options, "rustls-dist")) end);
+    Name = maps:get(name, Options, "rustls-dist"),
+    with_days(Options, ?AUTHORITY_DAYS, [name], fun(Days) -> init(folder(Folder), Days, Name) end);
 run(#{words := ["issue", Folder | [_ | _] = Nodes], options := Options}) ->
     of_nodes(Nodes, Options, [rustls, force],
              fun(Days) -> changed(Folder, fun(Authority) -> [issue(Authority, Node, Days, Options) || Node <- Nodes] end) end);
@@ -95,8 +96,8 @@ init(Folder, Days, Name) ->
     _ = filelib:ensure_dir(Folder),
     Make = fun() ->
                    Files = [rustls_dist_certs_authority:file(Folder, What) || What <- [key, ca]],
-                   _ = [rustls_dist_certs_authority:fail("~ts is there already: an authority is not replaced; take another folder",
-                                                           [rustls_dist_file_name:shown(File)])
+                   _ = [rustls_dist_certs_authority:fail("~ts is there already: an authority is not replaced; take another "
+                                                         "folder", [rustls_dist_file_name:shown(File)])
                         || File <- Files, rustls_dist_certs_authority:exists(File)],
                    Key = rustls_dist_certs_x509:new_key(),
                    Der = rustls_dist_certs_x509:authority(Name, Key, in_days(Days)),
@@ -141,8 +142,8 @@ issue(#{folder := Folder} = Authority, Node, Days, Options) ->
     KeyFile = rustls_dist_certs_authority:node_file(Folder, Node, key),
     case rustls_dist_certs_authority:exists(KeyFile) andalso not is_map_key(force, Options) of
         true ->
-            rustls_dist_certs_authority:fail("~ts is there already: `rustls-dist certs renew' makes a new certificate for it, and "
-                                               "--force replaces it", [rustls_dist_file_name:shown(KeyFile)]);
+            rustls_dist_certs_authority:fail("~ts is there already: `rustls-dist certs renew' makes a new certificate for it, "
+                                             "and --force replaces it", [rustls_dist_file_name:shown(KeyFile)]);
         false ->
             ok = rustls_dist_certs_authority:make_folder(rustls_dist_certs_authority:node_file(Folder, Node, folder)),
             Key = rustls_dist_certs_x509:new_key(),

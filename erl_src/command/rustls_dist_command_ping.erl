@@ -14,13 +14,13 @@
 help() ->
     #{summary => "goes the way to a running node step by step, and says where it ends",
       usage => ["NAME@HOST [--optfile FILE] [--vm-args FILE] [--port PORT] [-- FLAG...]"],
-      about => ["Name lookup, epmd, TCP, TLS, certificate, distribution handshake: a line for each with its time, up to the first "
-                "failure, which is explained. Then what the node is, its certificate, and the TLS versions and suites that it "
+      about => ["Name lookup, epmd, TCP, TLS, certificate, distribution handshake: a line for each with its time, up to the "
+                "first failure, which is explained. Then what the node is, its certificate, and the TLS versions and suites that it "
                 "takes, which it is asked by some more handshakes.",
                 "The node itself notices nothing: nothing is in its nodes(known), no atom is made, no link comes up. A node with "
                 "rustls_dist answers whether the cookies are the same, proven in both directions, whether its flags and those "
-                "of this release fit, and, where the flags given here name the node that would dial (-name, -sname), whether that "
-                "one would be let in by verify_node and net_kernel:allow/1.",
+                "of this release fit, and, where the flags given here name the node that would dial (-name, -sname), whether "
+                "that one would be let in by verify_node and net_kernel:allow/1.",
                 "A node with inet_tls cannot be asked that. Up to there all is proven, also that it takes this certificate; "
                 "its cookie is not. --prove-cookie does the distribution handshake with it as a hidden node called "
                 "rustls_dist_ping@HOST, which is then up for an instant, and in nodes(known) for a minute; with a wrong cookie "
@@ -65,7 +65,9 @@ configured(Node, Flags, Port, #{say := Say, options := Options}) ->
     case rustls_dist_config:sources(fun(Flag) -> rustls_dist_command_flags:argument(Flag, Flags) end) of
         {ok, Sources} ->
             case client(Sources) of
-                {ok, Config} -> pinged(Known#{sources => Sources}, rustls_dist_ping_way:new(Node, Flags, Port, Config, report(Say)));
+                {ok, Config} ->
+                    Way = rustls_dist_ping_way:new(Node, Flags, Port, Config, report(Say)),
+                    pinged(Known#{sources => Sources}, Way);
                 {error, Text} -> misconfigured(Known, Text)
             end;
         {error, Text} ->

@@ -67,8 +67,8 @@ agreed_port(Name) ->
 found(Name, none) -> {error, ["no port is known for ", Name, ": give --port, or the port flags of rustls_dist_epmd"]};
 found(_Name, Port) -> {ok, Port}.
 
-%% The cookie for a node: of -setcookie Node Cookie or -setcookie Cookie, or else of the file (erts' documentation of erl, kernel's
-%% auth).
+%% The cookie for a node: of -setcookie Node Cookie or -setcookie Cookie, or else of the file (erts' documentation of erl,
+%% kernel's auth).
 -spec cookie(node(), rustls_dist_command_flags:flags()) -> atom() | none.
 cookie(Node, Flags) ->
     Given = case rustls_dist_command_flags:argument(setcookie, Flags) of
