@@ -33,8 +33,8 @@ help() ->
                 "--new-key the key is written first: until the certificate is, a moment later, the two do not fit.",
                 "revoke puts all certificates of a node on crl.pem. Nodes heed it that were issued with --rustls. The list is "
                 "good for a year and made anew by each issue, renew and revoke.",
-                "Keys are on P-256, not encrypted, and for their owner alone (mode 0600), as are the folders (0700). An authority "
-                "is valid for 3650 days and a node's certificate for 365, and not longer than the authority."],
+                "Keys are on P-256, not encrypted, and for their owner alone (mode 0600), as are the folders (0700). An "
+                "authority is valid for 3650 days and a node's certificate for 365, and not longer than the authority."],
       options => [#{name => days, takes => "N", help => "for how many days"},
                   #{name => name, takes => "NAME", help => "what the authority is called (rustls-dist)"},
                   #{name => rustls, takes => nothing,

@@ -15,8 +15,8 @@ help() ->
     #{summary => "goes the way to a running node step by step, and says where it ends",
       usage => ["NAME@HOST [--optfile FILE] [--vm-args FILE] [--port PORT] [-- FLAG...]"],
       about => ["Name lookup, epmd, TCP, TLS, certificate, distribution handshake: a line for each with its time, up to the "
-                "first failure, which is explained. Then what the node is, its certificate, and the TLS versions and suites that it "
-                "takes, which it is asked by some more handshakes.",
+                "first failure, which is explained. Then what the node is, its certificate, and the TLS versions and suites that "
+                "it takes, which it is asked by some more handshakes.",
                 "The node itself notices nothing: nothing is in its nodes(known), no atom is made, no link comes up. A node with "
                 "rustls_dist answers whether the cookies are the same, proven in both directions, whether its flags and those "
                 "of this release fit, and, where the flags given here name the node that would dial (-name, -sname), whether "

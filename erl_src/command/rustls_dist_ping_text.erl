@@ -55,8 +55,10 @@ peer(Peer) ->
 line(Name, Value) ->
     [string:pad(Name, ?LABEL), string:trim(rustls_dist_command_text:wrap(Value, ?LABEL, ?WIDTH), leading)].
 
-carrier(#{carrier := rustls, release := Release, version := <<>>}) -> ["rustls, on OTP ", Release];
-carrier(#{carrier := rustls, release := Release, version := Version}) -> ["rustls (rustls_dist ", Version, "), on OTP ", Release];
+carrier(#{carrier := rustls, release := Release, version := <<>>}) ->
+    ["rustls, on OTP ", rustls_dist_peer_text:cut(Release)];
+carrier(#{carrier := rustls, release := Release, version := Version}) ->
+    ["rustls (rustls_dist ", rustls_dist_peer_text:cut(Version), "), on OTP ", rustls_dist_peer_text:cut(Release)];
 carrier(#{carrier := rustls}) -> "rustls";
 carrier(#{carrier := inet_tls}) -> "inet_tls, or a rustls_dist that is too old to be asked";
 carrier(#{carrier := plain}) -> "plain: distribution without TLS";

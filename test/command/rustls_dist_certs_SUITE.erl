@@ -70,8 +70,8 @@ nodes(Config) ->
     [A, B, C] = [start(Cluster, Name, #{proto => Proto, optfile => optfile(Folder, Name ++ "@127.0.0.1")})
                  || {Name, Proto} <- [{"ra", "rustls"}, {"rb", "rustls"}, {"ta", "inet_tls"}]],
     [ok = rustls_dist_cluster:join(From, To) || {From, To} <- [{A, B}, {C, A}, {B, C}]],
-    {ok, #{peer_certificate := #{subject := Subject}}} = rustls_dist_cluster:call(A, rustls_dist, info, [rustls_dist_cluster:name(B)]),
-    ?assertEqual(<<"CN=rb@127.0.0.1">>, Subject),
+    {ok, Link} = rustls_dist_cluster:call(A, rustls_dist, info, [rustls_dist_cluster:name(B)]),
+    ?assertMatch(#{peer_certificate := #{subject := <<"CN=rb@127.0.0.1">>}}, Link),
     rustls_dist_pair:stop([A, B, C]).
 
 %% A node that was issued with --rustls does not let in who is revoked, from one moment to the next, and under no other name.
@@ -173,7 +173,8 @@ usage(Config) ->
     Folder = filename:join(rustls_dist_cluster:dir(proplists:get_value(cluster, Config)), "usage"),
     [?assertMatch({Words, {2, _}}, {Words, certs(Words)})
      || Words <- [[], ["init"], ["init", Folder, "more"], ["issue", Folder], ["issue", Folder, "no-host"],
-                  ["issue", Folder, "a@../b"], ["issue", Folder, "../a@b"], ["issue", Folder, "a@b", "--days", "0"], ["issue", Folder, "a@b", "--new-key"],
+                  ["issue", Folder, "a@../b"], ["issue", Folder, "../a@b"], ["issue", Folder, "a@b", "--days", "0"],
+                  ["issue", Folder, "a@b", "--new-key"],
                   ["init", Folder, "--force"], ["revoke", Folder], ["renew", Folder, "a@b", "--rustls"],
                   ["sign", Folder, "a@b"]]],
     ?assertNot(filelib:is_dir(Folder)),
