@@ -154,7 +154,8 @@ distribution(#{as := As} = Known, #{node := Node} = Way, Tls) ->
     Ask = fun() ->
                   case asked(Known, Way, Tls) of
                       {ok, Answer} -> answered(Node, As, Answer);
-                      {error, {not_answered, _How}} -> unasked(Known, Way);
+                      {error, {not_answered, cut}} -> unasked(inet_tls, Known, Way);
+                      {error, {not_answered, in_order}} -> unasked(cannot_tell, Known, Way);
                       {error, {recv_challenge_ack_failed, bad_cookie} = Reason} -> {failed, #{carrier => rustls}, Reason};
                       {error, Reason} -> {failed, #{carrier => cannot_tell}, said(Reason)}
                   end
@@ -207,24 +208,25 @@ cookies(not_tried) -> "the cookies were not compared: here is no -setcookie, and
 dialled_by(none) -> "";
 dialled_by(As) -> io_lib:format("; ~ts would be let in", [As]).
 
-%% The peer closed over the question, as carriers of OTP do.
-unasked(#{options := #{'prove-cookie' := true}, cookie := none}, _Way) ->
-    {not_tried, #{carrier => inet_tls, cookie => not_tried}, cookies(not_tried), #{cookie => not_tried}};
-unasked(#{options := #{'prove-cookie' := true}, cookie := Cookie, place := Place},
+%% The peer closed over the question. Carriers of OTP just cut the connection then (seen with 25 and 27); a rustls_dist that does
+%% not know the question says close_notify.
+unasked(Carrier, #{options := #{'prove-cookie' := true}, cookie := none}, _Way) ->
+    {not_tried, #{carrier => Carrier, cookie => not_tried}, cookies(not_tried), #{cookie => not_tried}};
+unasked(Carrier, #{options := #{'prove-cookie' := true}, cookie := Cookie, place := Place},
         #{node := Node, config := Config, timeout_ms := TimeoutMs} = Way) ->
     case rustls_dist_ping_walk:connect(Way, Place, Config) of
         {ok, Tls} ->
             Proof = rustls_dist_ping_guest:prove(Tls, Node, Cookie, TimeoutMs),
             close(Tls),
             case Proof of
-                ok -> {ok, #{carrier => inet_tls, cookie => proven}, [cookies(proven), "; flags fit"], #{cookie => proven}};
-                {error, Reason} -> {failed, #{carrier => inet_tls}, Reason}
+                ok -> {ok, #{carrier => Carrier, cookie => proven}, [cookies(proven), "; flags fit"], #{cookie => proven}};
+                {error, Reason} -> {failed, #{carrier => Carrier}, Reason}
             end;
         {error, Reason} ->
-            {failed, #{carrier => inet_tls}, Reason}
+            {failed, #{carrier => Carrier}, Reason}
     end;
-unasked(_Known, _Way) ->
-    {not_tried, #{carrier => inet_tls, cookie => not_tried},
+unasked(Carrier, _Known, _Way) ->
+    {not_tried, #{carrier => Carrier, cookie => not_tried},
      "it takes this certificate; its flags and cookie cannot be asked for without a trace there (--prove-cookie)",
      #{cookie => not_tried}}.
 

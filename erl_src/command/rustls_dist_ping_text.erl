@@ -5,7 +5,7 @@
 
 -export([step/1, peer/1, json/3]).
 
-%% What was learned of a peer. carrier: inet_tls is also what an old rustls_dist looks like, which knows no question.
+%% What was learned of a peer.
 -type peer() :: #{carrier := rustls | inet_tls | plain | cannot_tell, cookie => proven | not_tried,
                   release => binary(), version => binary(), tls => atom(), der => binary() | none,
                   certificate => rustls_dist_ping_certificate:facts(), takes => rustls_dist_ping_suites:taken()}.
@@ -60,8 +60,9 @@ carrier(#{carrier := rustls, release := Release, version := <<>>}) ->
 carrier(#{carrier := rustls, release := Release, version := Version}) ->
     ["rustls (rustls_dist ", rustls_dist_peer_text:cut(Version), "), on OTP ", rustls_dist_peer_text:cut(Release)];
 carrier(#{carrier := rustls}) -> "rustls";
-carrier(#{carrier := inet_tls}) -> "inet_tls, or a rustls_dist that is too old to be asked";
+carrier(#{carrier := inet_tls}) -> "inet_tls";
 carrier(#{carrier := plain}) -> "plain: distribution without TLS";
+carrier(#{carrier := cannot_tell, cookie := _}) -> "a rustls_dist that is too old to be asked, or inet_tls: that cannot be told";
 carrier(#{carrier := cannot_tell}) -> "rustls or inet_tls: that cannot be told before it takes this certificate".
 
 suites([]) -> "refused";

@@ -54,7 +54,7 @@ of_rustls(Config) ->
 %% Up to its certificate, and that it takes ours.
 of_inet_tls(Config) ->
     {0, Text} = unnoticed(Config, node_of(Config, "inet_tls"), []),
-    said(Text, ["^ok +TLS ", "^ok +certificate ", "^open +distribution .*it takes this certificate", "^peer +inet_tls",
+    said(Text, ["^ok +TLS ", "^ok +certificate ", "^open +distribution .*it takes this certificate", "^peer +inet_tls$",
                 "^TLS 1.2 +TLS_ECDHE_ECDSA_WITH_"]).
 
 of_plain(Config) ->
@@ -73,7 +73,7 @@ other_release(Config) ->
             Answers = [{Proto, unnoticed(Config, Node, ["--no-probe"])} || {Proto, Node} <- Nodes],
             ?assertMatch([{"rustls", {0, _}}, {"inet_tls", {0, _}}, {"inet_tcp", {1, _}}], Answers),
             [said(Text, [Line]) || {{_Proto, {_Status, Text}}, Line}
-                                       <- lists:zip(Answers, ["^peer +rustls.*on OTP 27", "^peer +inet_tls", "^peer +plain"])],
+                                       <- lists:zip(Answers, ["^peer +rustls.*on OTP 27", "^peer +inet_tls$", "^peer +plain"])],
             rustls_dist_pair:stop([Node || {_Proto, Node} <- Nodes]);
         {skip, _} = Skip ->
             Skip
@@ -121,6 +121,10 @@ before_tls(Config) ->
     {ok, Listen} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
     {ok, Port} = inet:port(Listen),
     ok = gen_tcp:close(Listen),
+    Elsewhere = rustls_dist_cluster:start_undistributed(proplists:get_value(cluster, Config),
+                                                        #{env => [{"ERL_EPMD_PORT", integer_to_list(Port)}]}),
+    failed([{asker, Elsewhere} | Config], "nobody@127.0.0.1", [], "epmd", "no epmd answers on 127.0.0.1"),
+    rustls_dist_cluster:stop_node(Elsewhere),
     Epmd = rustls_dist_cluster:fake_node(proplists:get_value(cluster, Config), "gone", Port),
     failed(Config, "gone@127.0.0.1", [], "TCP", "nothing listens on the port that was found for the node"),
     ok = gen_tcp:close(Epmd).
