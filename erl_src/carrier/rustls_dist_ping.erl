@@ -50,26 +50,27 @@ answer(Tls, Allowed, Name) ->
                (byte_size(MyName)):16, MyName/binary>>,
     case rustls_dist_handshake_io:send(Tls, Packet) of
         ok -> compare(Tls, Challenge, cookie_for(Name));
-        {error, _} = Error -> Error
+        {error, _} = Error -> unless_gone(Error)
     end.
 
-%% Who asked may end the conversation here: that is no failure.
+%% Who asked may end the conversation: that is no failure.
+unless_gone({error, Closed}) when Closed =:= close_notify; Closed =:= closed -> ok;
+unless_gone(Result) -> Result.
+
 compare(Tls, Challenge, Cookie) ->
     Expected = digest(Challenge, Cookie),
     case rustls_dist_handshake_io:recv(Tls, infinity) of
         {ok, <<$r, Theirs:32, Expected:16/binary>>} ->
             Release = list_to_binary(erlang:system_info(otp_release)),
             Version = version(),
-            rustls_dist_handshake_io:send(Tls, [<<$a, (digest(Theirs, Cookie))/binary, (byte_size(Release))>>, Release,
-                                                <<(byte_size(Version))>>, Version]);
+            Packet = [<<$a, (digest(Theirs, Cookie))/binary, (byte_size(Release))>>, Release, <<(byte_size(Version))>>, Version],
+            unless_gone(rustls_dist_handshake_io:send(Tls, Packet));
         {ok, <<$r, _Theirs:32, _Other:16/binary>>} ->
             {error, {recv_challenge_reply_failed, bad_cookie}};
         {ok, Packet} ->
             {error, {bad_packet, unknown, beginning(Packet)}};
-        {error, Closed} when Closed =:= close_notify; Closed =:= closed ->
-            ok;
         {error, _} = Error ->
-            Error
+            unless_gone(Error)
     end.
 
 version() ->
