@@ -3,16 +3,25 @@
 use std::ops::RangeInclusive;
 use std::sync::{Arc, LazyLock};
 
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::SigningKey;
-use rustls::{CipherSuite, SupportedCipherSuite, SupportedProtocolVersion};
+use rustls::{CipherSuite, NamedGroup, ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion};
 
 use crate::error::ConfigError;
 use crate::handshake::sent_alert;
+use crate::key_exchange::hybrid::X25519MlKem768;
+use crate::key_exchange::{self, Groups};
 
 /// The provider that runs.
-static PROVIDER: LazyLock<CryptoProvider> = LazyLock::new(ring::default_provider);
+static PROVIDER: LazyLock<CryptoProvider> = LazyLock::new(|| {
+    let kx_groups: Vec<&'static dyn SupportedKxGroup> =
+        vec![&X25519MLKEM768, ring::kx_group::X25519, ring::kx_group::SECP256R1, ring::kx_group::SECP384R1];
+    CryptoProvider { kx_groups, ..ring::default_provider() }
+});
+
+static X25519MLKEM768: X25519MlKem768 =
+    X25519MlKem768 { x25519: ring::kx_group::X25519, random: |bytes| PROVIDER.secure_random.fill(bytes) };
 
 /// What RSA keys the provider signs and verifies with; it does not tell by itself why it refuses one.
 pub(crate) const RSA: RsaKeys =
@@ -52,7 +61,7 @@ impl RsaKeys {
     }
 }
 
-/// The provider with all its cipher suites, strongest first.
+/// The provider with all its cipher suites, strongest first, and the groups of the key exchange in the order of preference.
 pub fn default_provider() -> CryptoProvider {
     PROVIDER.clone()
 }
@@ -65,6 +74,11 @@ pub(crate) fn signature_algorithms() -> WebPkiSupportedAlgorithms {
 /// The cipher suite of a number, if the provider has it.
 pub(crate) fn suite(number: CipherSuite) -> Option<SupportedCipherSuite> {
     PROVIDER.cipher_suites.iter().find(|suite| suite.suite() == number).copied()
+}
+
+/// The group of a number, if the provider has it.
+pub(crate) fn group(number: NamedGroup) -> Option<&'static dyn SupportedKxGroup> {
+    PROVIDER.kx_groups.iter().find(|group| group.name() == number).copied()
 }
 
 /// Makes a private key something that signs.
@@ -85,50 +99,74 @@ pub enum Versions {
     /// TLS 1.3 and 1.2, as far as the configured cipher suites serve them.
     Default,
     /// Exactly these.
-    Exactly(Vec<rustls::ProtocolVersion>),
+    Exactly(Vec<ProtocolVersion>),
 }
 
 /// What a role may negotiate.
 pub struct Offer {
-    /// The provider, with the configured suites only.
+    /// The provider, with the configured suites and groups only.
     pub provider: Arc<CryptoProvider>,
     /// The versions, newest first.
     pub versions: Vec<&'static SupportedProtocolVersion>,
 }
 
-/// Combines configured versions and cipher suites (`None`: all of the provider's).
+/// Combines configured versions, cipher suites (`None`: all of the provider's) and groups.
 ///
 /// # Errors
-/// [`ConfigError::NoCipherForVersion`] when a version that was asked for has no suite, or no version has any.
-pub fn offer(versions: &Versions, suites: Option<&[SupportedCipherSuite]>) -> Result<Offer, ConfigError> {
+/// [`ConfigError::NoCipherForVersion`] when a version that was asked for has no suite, or no version has any;
+/// [`ConfigError::NoGroupForVersion`] likewise.
+pub fn offer(
+    versions: &Versions,
+    suites: Option<&[SupportedCipherSuite]>,
+    groups: &Groups,
+) -> Result<Offer, ConfigError> {
     let mut provider = default_provider();
     let suites = suites.unwrap_or(&provider.cipher_suites);
     provider.cipher_suites = suites.iter().copied().map(sent_alert::observed).collect();
-    let has_suite = |version: &&SupportedProtocolVersion| {
-        let of_version = |suite: &SupportedCipherSuite| suite.version().version == version.version;
-        provider.cipher_suites.iter().any(of_version)
-    };
-    let versions: Vec<_> = match versions {
-        Versions::Default => VERSIONS.into_iter().filter(has_suite).collect(),
-        Versions::Exactly(wanted) => {
-            let wanted: Vec<_> = VERSIONS.into_iter().filter(|v| wanted.contains(&v.version)).collect();
-            if let Some(bare) = wanted.iter().find(|version| !has_suite(version)) {
-                return Err(ConfigError::NoCipherForVersion { version: otp_version_name(bare.version) });
-            }
-            wanted
-        }
-    };
-    if versions.is_empty() {
-        return Err(ConfigError::NoCipherForVersion { version: "tlsv1.3" });
-    }
+    let served = narrowed(
+        versions,
+        VERSIONS.to_vec(),
+        |version| provider.cipher_suites.iter().any(|suite| suite.version().version == version),
+        |version| ConfigError::NoCipherForVersion { version: otp_version_name(version) },
+    )?;
+    provider.kx_groups = groups.of(&provider.kx_groups, &served);
+    let versions = narrowed(
+        versions,
+        served,
+        |version| key_exchange::serve(&provider.kx_groups, version),
+        |version| ConfigError::NoGroupForVersion {
+            option: groups.option(),
+            version: otp_version_name(version),
+        },
+    )?;
     Ok(Offer { provider: Arc::new(provider), versions })
 }
 
+/// Those of `versions` that are wanted, of which each that was asked for by name has to be served, and otherwise one.
+fn narrowed(
+    wanted: &Versions,
+    versions: Vec<&'static SupportedProtocolVersion>,
+    is_served: impl Fn(ProtocolVersion) -> bool,
+    fault: impl Fn(ProtocolVersion) -> ConfigError,
+) -> Result<Vec<&'static SupportedProtocolVersion>, ConfigError> {
+    let is_wanted = |version: ProtocolVersion| match wanted {
+        Versions::Default => is_served(version),
+        Versions::Exactly(wanted) => wanted.contains(&version),
+    };
+    let newest = versions.first().map_or(ProtocolVersion::TLSv1_3, |version| version.version);
+    let kept: Vec<_> = versions.into_iter().filter(|version| is_wanted(version.version)).collect();
+    match kept.iter().find(|version| !is_served(version.version)) {
+        Some(bare) => Err(fault(bare.version)),
+        None if kept.is_empty() => Err(fault(newest)),
+        None => Ok(kept),
+    }
+}
+
 /// A version in OTP's spelling.
-pub fn otp_version_name(version: rustls::ProtocolVersion) -> &'static str {
+pub fn otp_version_name(version: ProtocolVersion) -> &'static str {
     match version {
-        rustls::ProtocolVersion::TLSv1_3 => "tlsv1.3",
-        rustls::ProtocolVersion::TLSv1_2 => "tlsv1.2",
+        ProtocolVersion::TLSv1_3 => "tlsv1.3",
+        ProtocolVersion::TLSv1_2 => "tlsv1.2",
         _ => "unknown",
     }
 }

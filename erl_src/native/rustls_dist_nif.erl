@@ -33,7 +33,7 @@
               | bad_certificate | no_private_key | several_private_keys | bad_private_key | password_missing
               | password_wrong | legacy_encrypted_key | unsupported_key_encryption | unsupported_key | key_mismatch
               | chain_too_long | no_trust_anchor | unknown_cipher | unsupported_cipher | no_cipher_for_version
-              | option_missing | certificate_expired | certificate_not_yet_valid | chain_too_deep | self_signed_peer
+              | unusable_group | no_group_for_version | option_missing | certificate_expired | certificate_not_yet_valid | chain_too_deep | self_signed_peer
               | authority_may_not_sign | trust_anchor_not_valid | name_mismatch | refused_by_referee | alert_received
               | handshake_too_large | hello_too_large | record_too_long | bad_record | unexpected_record
               | too_many_empty_records | too_many_key_updates | unexpected_handshake_message | renegotiation_refused

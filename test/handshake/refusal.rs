@@ -381,7 +381,7 @@ fn failed_at_our_client(
         }
     }
     let key = PrivateKeyDer::from_pem_slice(Spec::default().identities[0].key.as_bytes()).unwrap();
-    let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+    let key = rustls_dist::provider::default_provider().key_provider.load_private_key(key).unwrap();
     let mut config = server_config(version, &Spec::default().identities[0]);
     config.cert_resolver = Arc::new(Shows(Arc::new(CertifiedKey::new(chain, key))));
     let mut server = ServerConnection::new(Arc::new(config)).unwrap();

@@ -295,7 +295,7 @@ fn supported(version: ProtocolVersion) -> &'static SupportedProtocolVersion {
 
 /// A client of rustls' own that trusts anyone.
 pub fn client_config(version: ProtocolVersion) -> ClientConfig {
-    client_config_with(version, rustls::crypto::ring::default_provider())
+    client_config_with(version, rustls_dist::provider::default_provider())
 }
 
 /// The same with its own cryptography.
@@ -310,9 +310,18 @@ pub fn client_config_with(version: ProtocolVersion, provider: CryptoProvider) ->
 
 /// A server of rustls' own that asks for no certificate; it sends tickets, as rustls does by default.
 pub fn server_config(version: ProtocolVersion, identity: &Pair) -> ServerConfig {
+    server_config_with(version, identity, rustls_dist::provider::default_provider())
+}
+
+/// The same with its own cryptography.
+pub fn server_config_with(
+    version: ProtocolVersion,
+    identity: &Pair,
+    provider: CryptoProvider,
+) -> ServerConfig {
     let chain = CertificateDer::pem_slice_iter(identity.chain.as_bytes()).map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
-    ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[supported(version)])
         .unwrap()
         .with_no_client_auth()
@@ -354,6 +363,6 @@ impl ServerCertVerifier for Anyone {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
+        rustls_dist::provider::default_provider().signature_verification_algorithms.supported_schemes()
     }
 }
