@@ -5,7 +5,7 @@
 %% application as it was built, certificates, and its log.
 -module(rustls_dist_otp27).
 
--export([available/0, exec/1]).
+-export([available/0, exec/1, exec/2]).
 
 %% `true', or why there can be no such node: for a suite to skip with.
 -spec available() -> true | {skip, string()}.
@@ -21,9 +21,14 @@ available() ->
 %% Writes the command that starts erl of OTP 27, and gives its path: the option `exec' of rustls_dist_cluster:start/2.
 -spec exec(rustls_dist_cluster:cluster()) -> file:filename().
 exec(Cluster) ->
-    File = filename:join(rustls_dist_cluster:dir(Cluster), "erl27"),
+    exec(Cluster, "erl").
+
+%% The same for another program of that folder.
+-spec exec(rustls_dist_cluster:cluster(), string()) -> file:filename().
+exec(Cluster, Program) ->
+    File = filename:join(rustls_dist_cluster:dir(Cluster), Program ++ "_of_debian13"),
     ok = file:write_file(File, ["#!/bin/sh\nexec unshare --mount --propagation private sh -c '",
-                                "mount --bind ", usr(), " /usr && exec /usr/bin/erl \"$@\"' erl \"$@\"\n"]),
+                                "mount --bind ", usr(), " /usr && exec /usr/bin/", Program, " \"$@\"' ", Program, " \"$@\"\n"]),
     ok = file:change_mode(File, 8#700),
     File.
 
