@@ -1,37 +1,107 @@
-//! The crypto provider, chosen here and nowhere else.
+//! The crypto provider, chosen here and nowhere else: the feature `ring`, or `aws_lc_rs`, which wins where both are asked for.
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, LazyLock};
 
-use rustls::crypto::{CryptoProvider, SupportedKxGroup, WebPkiSupportedAlgorithms, ring};
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, WebPkiSupportedAlgorithms};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::SigningKey;
 use rustls::{CipherSuite, NamedGroup, ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion};
 
 use crate::error::ConfigError;
 use crate::handshake::sent_alert;
-use crate::key_exchange::hybrid::X25519MlKem768;
 use crate::key_exchange::{self, Groups};
+
+pub use chosen::NAME;
+pub(crate) use chosen::{KEY_KINDS, RSA, SIGNATURES};
+
+#[cfg(not(any(feature = "ring", feature = "aws_lc_rs")))]
+compile_error!("rustls_dist needs a crypto provider: the feature `ring` or `aws_lc_rs`");
+
+/// What ring has.
+#[cfg(all(feature = "ring", not(feature = "aws_lc_rs")))]
+mod chosen {
+    use rustls::crypto::ring::{self, kx_group};
+    use rustls::crypto::{CryptoProvider, SupportedKxGroup};
+
+    use super::{PROVIDER, RsaKeys};
+    use crate::key_exchange::hybrid::X25519MlKem768;
+
+    /// The provider's name, which is its feature's.
+    pub const NAME: &str = "ring";
+
+    /// What RSA keys the provider signs and verifies with; it does not tell by itself why it refuses one.
+    pub(crate) const RSA: RsaKeys =
+        RsaKeys { bits: 2048..=4096, private_bits_step: 1024, private_exponents: 65_537..=(1 << 33) - 1 };
+    pub(crate) const SIGNATURES: &str =
+        "ECDSA with SHA-256 or SHA-384, RSA with SHA-256 or better, or Ed25519";
+    pub(crate) const KEY_KINDS: &str = "on P-256 or P-384, of Ed25519 or RSA";
+
+    /// In the order of preference.
+    pub(super) static GROUPS: [&dyn SupportedKxGroup; 4] =
+        [&X25519MLKEM768, kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1];
+
+    pub(super) const PREFERRED_GROUPS: usize = GROUPS.len();
+
+    static X25519MLKEM768: X25519MlKem768 =
+        X25519MlKem768 { x25519: kx_group::X25519, random: |bytes| PROVIDER.secure_random.fill(bytes) };
+
+    pub(super) fn provider() -> CryptoProvider {
+        ring::default_provider()
+    }
+}
+
+/// What AWS-LC has.
+#[cfg(feature = "aws_lc_rs")]
+mod chosen {
+    use rustls::crypto::aws_lc_rs::{self, kx_group};
+    use rustls::crypto::{CryptoProvider, SupportedKxGroup};
+
+    use super::RsaKeys;
+
+    /// The provider's name, which is its feature's.
+    pub const NAME: &str = "aws_lc_rs";
+
+    /// What RSA keys the provider signs and verifies with; it does not tell by itself why it refuses one.
+    pub(crate) const RSA: RsaKeys =
+        RsaKeys { bits: 2048..=8192, private_bits_step: 2, private_exponents: 3..=(1 << 33) - 1 };
+    pub(crate) const SIGNATURES: &str =
+        "ECDSA with SHA-256 or better, RSA with SHA-256 or better, Ed25519, or ML-DSA";
+    pub(crate) const KEY_KINDS: &str = "on P-256, P-384 or P-521, of Ed25519, RSA or ML-DSA";
+
+    /// In the order of preference, and behind them those that have to be asked for.
+    pub(super) static GROUPS: [&dyn SupportedKxGroup; 7] = [
+        kx_group::X25519MLKEM768,
+        kx_group::X25519,
+        kx_group::SECP256R1,
+        kx_group::SECP384R1,
+        kx_group::SECP256R1MLKEM768,
+        kx_group::MLKEM768,
+        kx_group::MLKEM1024,
+    ];
+
+    pub(super) const PREFERRED_GROUPS: usize = 4;
+
+    pub(super) fn provider() -> CryptoProvider {
+        aws_lc_rs::default_provider()
+    }
+}
 
 /// The provider that runs.
 static PROVIDER: LazyLock<CryptoProvider> = LazyLock::new(|| {
-    let kx_groups: Vec<&'static dyn SupportedKxGroup> =
-        vec![&X25519MLKEM768, ring::kx_group::X25519, ring::kx_group::SECP256R1, ring::kx_group::SECP384R1];
-    CryptoProvider { kx_groups, ..ring::default_provider() }
+    let provider = chosen::provider();
+    // In FIPS mode the provider leaves out by itself what is not approved.
+    let is_offered =
+        |group: &&&'static dyn SupportedKxGroup| !cfg!(feature = "aws_lc_rs_fips") || group.fips();
+    let kx_groups = chosen::GROUPS[..chosen::PREFERRED_GROUPS].iter().filter(is_offered).copied().collect();
+    CryptoProvider { kx_groups, ..provider }
 });
-
-static X25519MLKEM768: X25519MlKem768 =
-    X25519MlKem768 { x25519: ring::kx_group::X25519, random: |bytes| PROVIDER.secure_random.fill(bytes) };
-
-/// What RSA keys the provider signs and verifies with; it does not tell by itself why it refuses one.
-pub(crate) const RSA: RsaKeys =
-    RsaKeys { bits: 2048..=4096, private_bits_step: 1024, private_exponents: 65_537..=(1 << 33) - 1 };
 
 /// The RSA keys that a provider takes.
 pub(crate) struct RsaKeys {
     /// Lengths of the modulus.
     pub(crate) bits: RangeInclusive<usize>,
-    /// A private key's length is a multiple of this, or one bit less: its primes are of half that length.
+    /// A private key's length is a multiple of this, or one bit less: its primes are of half that length. (2: any length.)
     pub(crate) private_bits_step: usize,
     /// The public exponents of private keys.
     pub(crate) private_exponents: RangeInclusive<u64>,
@@ -50,8 +120,11 @@ impl RsaKeys {
         self.bits.contains(&bits) && bits.next_multiple_of(2).is_multiple_of(self.private_bits_step)
     }
 
-    /// The lengths of private keys, as `2048, 2560 and 3072`.
+    /// The lengths of private keys, as `2048, 3072 and 4096`, or `2048 to 8192`.
     pub(crate) fn private_bits_text(&self) -> String {
+        if self.private_bits_step == 2 {
+            return format!("{} to {}", self.bits.start(), self.bits.end());
+        }
         let all: Vec<String> =
             self.bits.clone().step_by(self.private_bits_step).map(|bits| bits.to_string()).collect();
         match all.as_slice() {
@@ -78,7 +151,8 @@ pub(crate) fn suite(number: CipherSuite) -> Option<SupportedCipherSuite> {
 
 /// The group of a number, if the provider has it.
 pub(crate) fn group(number: NamedGroup) -> Option<&'static dyn SupportedKxGroup> {
-    PROVIDER.kx_groups.iter().find(|group| group.name() == number).copied()
+    let is_meant = |group: &&&'static dyn SupportedKxGroup| group.name() == number;
+    chosen::GROUPS.iter().find(is_meant).copied()
 }
 
 /// Makes a private key something that signs.
@@ -129,7 +203,7 @@ pub fn offer(
         |version| provider.cipher_suites.iter().any(|suite| suite.version().version == version),
         |version| ConfigError::NoCipherForVersion { version: otp_version_name(version) },
     )?;
-    provider.kx_groups = groups.of(&provider.kx_groups, &served);
+    provider.kx_groups = groups.of(&provider.kx_groups, group, &served);
     let versions = narrowed(
         versions,
         served,

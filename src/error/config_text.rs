@@ -144,7 +144,8 @@ fn unsupported_key_text(path: &Path, kind: &UnsupportedKey) -> String {
             NEW_KEY,
         ),
         UnsupportedKey::RsaExponent => {
-            ("is an RSA key with a public exponent below 65537 or of more than 33 bits".to_owned(), NEW_KEY)
+            let least = provider::RSA.private_exponents.start();
+            (format!("is an RSA key with a public exponent below {least} or of more than 33 bits"), NEW_KEY)
         }
         UnsupportedKey::RsaPrimes => (
             "is an RSA key with more than two primes, or with primes of different lengths".to_owned(),

@@ -16,21 +16,21 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// The groups among `all`, which are in the provider's order, that handshakes are made with.
+    /// The groups that handshakes are made with. `preferred` are the provider's by default, `find` gives any that it has.
     ///
     /// A client names one list of groups for all versions (RFC 8446 section 4.2.7), and a server that speaks TLS 1.2 alone may
     /// take any of them that it knows: what TLS 1.2 may not use is left out of it, unless it is for TLS 1.3 alone anyway.
     pub(crate) fn of(
         &self,
-        all: &[&'static dyn SupportedKxGroup],
+        preferred: &[&'static dyn SupportedKxGroup],
+        find: fn(NamedGroup) -> Option<&'static dyn SupportedKxGroup>,
         versions: &[&SupportedProtocolVersion],
     ) -> Vec<&'static dyn SupportedKxGroup> {
         let has = |version: ProtocolVersion| versions.iter().any(|offered| offered.version == version);
         let listed = |names: &[NamedGroup]| -> Vec<&'static dyn SupportedKxGroup> {
-            let named = |name: &NamedGroup| all.iter().copied().find(|group| group.name() == *name);
-            names.iter().filter_map(named).collect()
+            names.iter().copied().filter_map(find).collect()
         };
-        let in_order = self.in_order.as_deref().map_or_else(|| all.to_vec(), listed);
+        let in_order = self.in_order.as_deref().map_or_else(|| preferred.to_vec(), listed);
         match &self.for_tls12 {
             Some(names) if has(ProtocolVersion::TLSv1_2) => match has(ProtocolVersion::TLSv1_3) {
                 false => listed(names),
