@@ -12,6 +12,7 @@
 -export([handshake_new/3, handshake_advance/2, handshake_verdict/2]).
 -export([tx_seal/2, tx_seal_large/2, tx_close_notify/1, tx_alert/2, tx_refuse_renegotiation/1, tx_info/1]).
 -export([rx_open/3, rx_established/1, rx_info/1]).
+-export([provider/0]).
 -export([error_kinds/0, resources/0, selftest_panic/0, selftest_pool_panic/0]).
 
 -export_type([kind/0, consent/0, config/0, handshake/0, tx/0, rx/0, error_map/0, alert/0, certificate/0, facts/0, event/0, packet/0]).
@@ -20,7 +21,7 @@
        handshake_new/3, handshake_advance/2, handshake_verdict/2,
        tx_seal/2, tx_seal_large/2, tx_close_notify/1, tx_alert/2, tx_refuse_renegotiation/1, tx_info/1,
        rx_open/3, rx_established/1, rx_info/1,
-       error_kinds/0, resources/0, selftest_panic/0, selftest_pool_panic/0]).
+       provider/0, error_kinds/0, resources/0, selftest_panic/0, selftest_pool_panic/0]).
 
 -opaque config() :: reference().
 -opaque handshake() :: reference().
@@ -154,6 +155,11 @@ rx_established(_Rx) ->
 %% What the receiving side counts.
 -spec rx_info(rx()) -> #{key_updates := non_neg_integer()}.
 rx_info(_Rx) ->
+    erlang:nif_error(not_loaded).
+
+%% The crypto provider that the library was built with.
+-spec provider() -> ring | aws_lc_rs.
+provider() ->
     erlang:nif_error(not_loaded).
 
 %% The list in Rust.
