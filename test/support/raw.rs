@@ -101,7 +101,14 @@ impl Raw {
             }
         };
         let ExtractedSecrets { tx: (tx_sequence, tx), rx: (rx_sequence, rx) } = secrets;
-        let (encrypter, decrypter) = (encrypter(suite, tx), decrypter(suite, rx));
+        let (mut encrypter, decrypter) = (encrypter(suite, tx), decrypter(suite, rx));
+        if tx_sequence > 0 {
+            // AWS-LC wants to see a count from 0.
+            let payload = OutboundChunks::Single(&[]);
+            let version = ProtocolVersion::TLSv1_2;
+            let nothing = OutboundPlainMessage { typ: ContentType::ApplicationData, version, payload };
+            encrypter.encrypt(nothing, 0).unwrap();
+        }
         Self { suite, kernel, encrypter, decrypter, tx_sequence, rx_sequence }
     }
 
