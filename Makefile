@@ -10,6 +10,12 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 CARGO_TARGET_DIR ?= $(CURDIR)/_build/cargo
 export CARGO_TARGET_DIR
 
+# The crypto provider: ring, aws_lc_rs (AWS-LC, which takes a C compiler), or aws_lc_rs_fips (its FIPS module, which takes Go and
+# CMake as well). rebar3's hook inherits it.
+RUSTLS_DIST_PROVIDER ?= ring
+PROVIDERS := ring aws_lc_rs aws_lc_rs_fips
+FEATURES := --no-default-features --features $(RUSTLS_DIST_PROVIDER)
+
 NIF := priv/rustls_dist_nif.so
 COMMAND := priv/rustls-dist
 ifeq ($(shell uname -s),Darwin)
@@ -39,7 +45,9 @@ nif:
 	    from https://rustup.rs))
 	$(if $(shell $(FIND_HEADER)),,$(error rustls_dist is compiled with the header public_key/include/public_key.hrl, \
 	    which this Erlang lacks: install it (Debian: apt-get install erlang-dev)))
-	cargo build --release --package rustls_dist_nif
+	$(if $(filter $(RUSTLS_DIST_PROVIDER),$(PROVIDERS)),,$(error RUSTLS_DIST_PROVIDER is "$(RUSTLS_DIST_PROVIDER)", and has to be \
+	    one of: $(PROVIDERS)))
+	cargo build --release --package rustls_dist_nif $(FEATURES)
 	@[ -f $(BUILT) ] || { echo "cargo left no $(BUILT). With musl it makes shared libraries only if RUSTFLAGS has" \
 	    "'-C target-feature=-crt-static', which .cargo/config.toml says unless RUSTFLAGS is set" >&2; exit 1; }
 	@mkdir -p $(dir $(NIF))
@@ -114,13 +122,13 @@ bench-charts: bench-programs
 	@$(CARGO_TARGET_DIR)/release/examples/charts _build/bench doc/performance.md doc/performance
 
 bench-programs:
-	cargo build --release --example charts --example floor
+	cargo build --release $(FEATURES) --example charts --example floor
 	@mkdir -p _build/bench && cp $(CARGO_TARGET_DIR)/release/examples/floor _build/bench/floor
 
 # What Rust alone costs, without the VM.
 bench-rust:
 	@.ci/install-packages build
-	cargo bench --package rustls_dist
+	cargo bench --package rustls_dist $(FEATURES)
 
 # Instructions of sealing and opening against the recorded ones; `.ci/callgrind record` records them.
 callgrind:

@@ -120,8 +120,6 @@ refused_table() ->
      {ocsp_nonce, [false], ?NO_CRL},
      {cert, [], ?FILES},
      {key, [], ?FILES},
-     {eccs, [], ?FIXED_ALGORITHMS},
-     {supported_groups, [], ?FIXED_ALGORITHMS},
      {signature_algs, [], ?FIXED_ALGORITHMS},
      {signature_algs_cert, [], ?FIXED_ALGORITHMS},
      {renegotiate_at, [], "use TLS 1.3 and set key_update_at"},

@@ -260,7 +260,8 @@ crl_source({Module, Handle}) -> {Module, Handle}.
 
 %% The versions are passed on only when the user named them: a default may shrink to what the ciphers allow, a wish not.
 native_options(Options, Origins) ->
-    Known = maps:with([cacertfile, cacerts, verify, fail_if_no_peer_cert, depth, ciphers, key_update_at], Options),
+    Known = maps:with([cacertfile, cacerts, verify, fail_if_no_peer_cert, depth, ciphers, supported_groups, eccs, key_update_at],
+                      Options),
     Named = case Origins of
                 #{versions := Origin} when Origin =/= default -> Known#{versions => maps:get(versions, Options)};
                 #{} -> Known

@@ -45,6 +45,9 @@ values(Config) ->
                     {ciphers, [{ciphers, "TLS_NO_SUCH_SUITE"}], "TLS_NO_SUCH_SUITE", "TLS_AES_256_GCM_SHA384"},
                     {ciphers, [{ciphers, "AES128-SHA"}], "AES128-SHA.* not supported", "ECDHE-RSA-AES256-GCM-SHA384"},
                     {ciphers, [{ciphers, "TLS_AES_256_GCM_SHA384"}, {versions, ['tlsv1.2']}], "tlsv1.2", "add one"},
+                    {supported_groups, [{supported_groups, "x25519,x448"}], "not supported: .*x448", "x25519mlkem768, x25519"},
+                    {eccs, [{eccs, "P-256"}], "no names of groups: .*P-256", "remove"},
+                    {supported_groups, [{supported_groups, "x25519mlkem768"}, {versions, ['tlsv1.2']}], "tlsv1.2", "add one"},
                     {key_update_at, [{key_update_at, 0}], "0", "at least 1"},
                     {verify_fun, [{verify_fun, "m"}], "m", "{Module, Function, State}"},
                     {crl_check, [{crl_check, "often"}], "often", "true or peer or best_effort or false"},
@@ -92,13 +95,11 @@ key_kinds(Config) ->
                     || {What, #{cert := Cert, key := Key}} <- unsupported_keys(dir(Config))]).
 
 unsupported_keys(Dir) ->
-    [{What, certificate_for(Dir, Name, Make)}
-     || {Name, Make, What} <-
-            [{"p521", "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-521", "P-521"},
-             {"dsa", "dsaparam -genkey -noout 1024", "DSA"},
-             {"rsa1024", "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024", "1024 bits"},
-             {"rsa3", "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_pubexp:3", "exponent"},
-             {"ed448", "genpkey -algorithm ED448", "Ed448"}]].
+    [{"DSA", certificate_for(Dir, "dsa", "dsaparam -genkey -noout 1024")}
+     | [{What, certificate_for(Dir, atom_to_list(Name), "genpkey -algorithm " ++ Make)}
+        || {Name, Make, _} <- rustls_dist_providers:table(), not rustls_dist_providers:takes(Name),
+           {Known, What} <- [{p521, "P-521"}, {rsa1024, "1024 bits"}, {exponent3, "exponent"}, {ed448, "Ed448"}],
+           Known =:= Name]].
 
 %% openssl's dsaparam takes the size last.
 certificate_for(Dir, Name, Make) ->
