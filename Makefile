@@ -1,6 +1,8 @@
 # Every command a person needs. `make` alone builds; `make demo` shows two nodes talking; `make test` tests.
 
-SHELL := /bin/bash
+# The recipes are for any POSIX shell and GNU make, since whoever uses rustls_dist compiles it with them; the scripts in .ci
+# and bench, which test it, are for bash.
+
 # rustup puts cargo here, and a shell started before rustup ran does not know it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 # The Rust output stays inside _build, so that `make clean` and a dependency's folder know one place only; who sets
@@ -8,7 +10,14 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 CARGO_TARGET_DIR ?= $(CURDIR)/_build/cargo
 export CARGO_TARGET_DIR
 
+# The crypto provider: ring, aws_lc_rs (AWS-LC, which takes a C compiler), or aws_lc_rs_fips (its FIPS module, which takes Go and
+# CMake as well). rebar3's hook inherits it.
+RUSTLS_DIST_PROVIDER ?= ring
+PROVIDERS := ring aws_lc_rs aws_lc_rs_fips
+FEATURES := --no-default-features --features $(RUSTLS_DIST_PROVIDER)
+
 NIF := priv/rustls_dist_nif.so
+COMMAND := priv/rustls-dist
 ifeq ($(shell uname -s),Darwin)
 BUILT := $(CARGO_TARGET_DIR)/release/librustls_dist_nif.dylib
 else
@@ -19,12 +28,12 @@ endif
 FIND_HEADER := erl -noinput -boot start_clean -eval 'Dir = code:lib_dir(public_key), \
     is_list(Dir) andalso filelib:is_regular(Dir ++ "/include/public_key.hrl") andalso io:put_chars("found"), halt().'
 
-.PHONY: all nif demo test test-slow test-otp27 test-otp29 examples check bench bench-quick bench-charts \
-        bench-programs bench-bundle bench-rust callgrind fuzz matrix options architecture clean
+.PHONY: all nif package demo test test-slow test-otp27 test-otp29 examples check bench bench-quick bench-charts \
+        bench-programs bench-bundle bench-rust callgrind fuzz matrix options operations architecture clean
 
 # Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
 all:
-	@.ci/install-packages build
+	@if command -v bash >/dev/null; then .ci/install-packages build; fi
 	rebar3 compile
 
 # A running node has the library mapped: a new file is moved into place, the old one is never written to,
@@ -36,12 +45,25 @@ nif:
 	    from https://rustup.rs))
 	$(if $(shell $(FIND_HEADER)),,$(error rustls_dist is compiled with the header public_key/include/public_key.hrl, \
 	    which this Erlang lacks: install it (Debian: apt-get install erlang-dev)))
-	cargo build --release --package rustls_dist_nif
+	$(if $(filter $(RUSTLS_DIST_PROVIDER),$(PROVIDERS)),,$(error RUSTLS_DIST_PROVIDER is "$(RUSTLS_DIST_PROVIDER)", and has to be \
+	    one of: $(PROVIDERS)))
+	cargo build --release --package rustls_dist_nif $(FEATURES)
+	@[ -f $(BUILT) ] || { echo "cargo left no $(BUILT). With musl it makes shared libraries only if RUSTFLAGS has" \
+	    "'-C target-feature=-crt-static', which .cargo/config.toml says unless RUSTFLAGS is set" >&2; exit 1; }
 	@mkdir -p $(dir $(NIF))
 	@for app in "$$REBAR_DEPS_DIR/rustls_dist" "$$REBAR_CHECKOUTS_OUT_DIR/rustls_dist" "$$REBAR_BARE_COMPILER_OUTPUT_DIR"; do \
 	    [ ! -d "$$app" ] || { mkdir -p "$$app/ebin" && cp erl_src/rustls_dist.appup "$$app/ebin/"; } || exit; \
 	done
 	@cmp -s $(BUILT) $(NIF) || { cp $(BUILT) $(NIF).$$$$ && mv -f $(NIF).$$$$ $(NIF); }
+	@cp erl_src/command/rustls-dist $(COMMAND).$$$$ && chmod 755 $(COMMAND).$$$$ && mv -f $(COMMAND).$$$$ $(COMMAND)
+
+# The library of this system alone, as an archive named by version and target, and its SHA-256: what a release publishes.
+# Beams are not in it: they are compiled by the Erlang that runs them.
+package: nif
+	@target=$$(rustc -vV | sed -n 's/^host: //p'); version=$$(sed -n 's/.*{vsn, *"\(.*\)"}.*/\1/p' erl_src/rustls_dist.app.src); \
+	    name=rustls_dist-$$version-$$target.tar.gz; mkdir -p _build/package && cd _build/package && \
+	    tar -czf $$name -C ../.. $(NIF) LICENSE && \
+	    { sha256sum $$name 2>/dev/null || shasum -a 256 $$name; } >$$name.sha256 && cat $$name.sha256
 
 demo:
 	@.ci/install-packages demo
@@ -100,13 +122,13 @@ bench-charts: bench-programs
 	@$(CARGO_TARGET_DIR)/release/examples/charts _build/bench doc/performance.md doc/performance
 
 bench-programs:
-	cargo build --release --example charts --example floor
-	@install -D $(CARGO_TARGET_DIR)/release/examples/floor _build/bench/floor
+	cargo build --release $(FEATURES) --example charts --example floor
+	@mkdir -p _build/bench && cp $(CARGO_TARGET_DIR)/release/examples/floor _build/bench/floor
 
 # What Rust alone costs, without the VM.
 bench-rust:
 	@.ci/install-packages build
-	cargo bench --package rustls_dist
+	cargo bench --package rustls_dist $(FEATURES)
 
 # Instructions of sealing and opening against the recorded ones; `.ci/callgrind record` records them.
 callgrind:
@@ -134,5 +156,12 @@ matrix:
 	@erlc -o _build/matrix test/support/rustls_dist_matrix.erl
 	@erl -noshell -pa _build/matrix -s rustls_dist_matrix print -s init stop
 
+# What the command says, from the command itself and from the tests' own data, as doc/command.md and doc/operations.md show it.
+operations: all
+	@mkdir -p _build/matrix
+	@erlc -pa _build/default/lib/rustls_dist/ebin -o _build/matrix test/support/rustls_dist_{certs,broken_setups,command_pages}.erl
+	@erl -noshell -pa _build/matrix _build/default/lib/rustls_dist/ebin -kernel logger_level none \
+	    -s rustls_dist_command_pages write -s init stop
+
 clean:
-	rm -rf _build target $(NIF)
+	rm -rf _build target $(NIF) $(COMMAND)

@@ -1,8 +1,9 @@
 %% The carrier: `erl -proto_dist rustls' makes net_kernel call these functions (erts' alt_dist guide; the callbacks are
 %% those of inet_tcp_dist). It handles no bytes: each callback delegates, and rustls6_dist differs by the family alone.
 %%
-%% For users: info/0 and info/1 tell what protects a link; verify_client/3 and verify_pinned/3,4 are ready-made verify_funs.
-%% With rustls_dist_epmd as an epmd module these are all that they may rely on; every other function, here and elsewhere, is
+%% For users: info/0,1, i/0 and peercert/1 tell what protects a link and what it carries, metrics/0,1 what happened on this node;
+%% verify_client/3 and verify_pinned/3,4 are ready-made verify_funs. With rustls_dist_epmd as an epmd module and
+%% rustls_dist_prometheus as a collector these are all that they may rely on; every other function, here and elsewhere, is
 %% private.
 -module(rustls_dist).
 
@@ -10,7 +11,7 @@
 -export([childspecs/0, select/1, address/0, is_node_name/1,
          listen/1, listen/2, accept/1, accept_connection/5, setup/5, close/1, setopts/2, getopts/2]).
 
--export([info/0, info/1]).
+-export([info/0, info/1, i/0, peercert/1, metrics/0, metrics/1]).
 
 %% verify_funs
 -export([verify_client/3, verify_pinned/3, verify_pinned/4]).
@@ -81,21 +82,37 @@ setopts(Listen, Options) ->
 getopts(Listen, Options) ->
     rustls_dist_sockopts:get(Listen, Options).
 
-%% What protects each link of this node.
+%% What is known of each link of this node. No function of this kind waits for a process.
 -spec info() -> #{node() => rustls_dist_links:info()}.
 info() ->
-    maps:from_list([{Node, Info} || {Node, Controller} <- erlang:system_info(dist_ctrl),
-                                    is_pid(Controller),
-                                    {ok, Info} <- [rustls_dist_links:info(Controller)]]).
+    rustls_dist_links:all().
 
-%% What protects the link to Node: TLS version, cipher suite, key-exchange group, role, both certificates, how long the TLS
-%% handshake took (microseconds), and how often keys were renewed.
+%% What is known of the link to Node: who opened it, when, and from or to which address; TLS version, cipher suite,
+%% key-exchange group, both certificates, the peer's fingerprint, what was verified and by what; how long the TLS handshake
+%% took (microseconds), what the link carried since, and how often keys were renewed.
 -spec info(node()) -> {ok, rustls_dist_links:info()} | {error, not_connected}.
 info(Node) ->
-    case lists:keyfind(Node, 1, erlang:system_info(dist_ctrl)) of
-        {Node, Controller} when is_pid(Controller) -> rustls_dist_links:info(Controller);
-        _ -> {error, not_connected}
-    end.
+    rustls_dist_links:one(Node).
+
+%% Prints the links as a table, where the caller's group leader is: in a remote shell, too.
+-spec i() -> ok.
+i() ->
+    io:put_chars(rustls_dist_table:text(maps:values(info()), erlang:system_time(second))).
+
+%% The certificate that Node showed, in DER.
+-spec peercert(node()) -> {ok, public_key:der_encoded()} | {error, not_connected | no_peercert}.
+peercert(Node) ->
+    rustls_dist_links:peer_der(Node).
+
+%% The figures of this node.
+-spec metrics() -> [rustls_dist_metrics:sample()].
+metrics() ->
+    rustls_dist_metrics:samples(info()).
+
+%% The same as text for Prometheus.
+-spec metrics(prometheus) -> binary().
+metrics(prometheus) ->
+    rustls_dist_exposition:text(rustls_dist_metrics:families(info())).
 
 %% A verify_fun for the server side: the client's certificate must name the address it connects from, or one of the hosts
 %% that net_kernel:allow/1 lists; without such a list any valid certificate will do. What the user gives as state is

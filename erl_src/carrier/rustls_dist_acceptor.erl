@@ -24,8 +24,9 @@
 -define(MAX_PENDING, 4096).
 -define(SHARE, 2).
 
-%% So often, when nobody connects, whatever else came is dropped.
+%% So often, when nobody connects, whatever else came is dropped; and while there are handshakes, those that are over are seen.
 -define(ACCEPT_MS, 60000).
+-define(ACCEPT_PENDING_MS, 1000).
 
 %% After an accept error that dropping a handshake does not mend; and what one that is dropped is waited for at most.
 -define(RETRY_MS, 100).
@@ -58,31 +59,37 @@ max_pending(#state{limit = Limit, pending = Pending}) ->
     Others = erlang:system_info(port_count) - map_size(Pending),
     max(1, min(?MAX_PENDING, (Limit - Others) div ?SHARE)).
 
-loop(#state{listen = Listen} = State) ->
-    case gen_tcp:accept(Listen, ?ACCEPT_MS) of
+loop(#state{listen = Listen, family = Family, pending = Pending} = State) ->
+    ok = rustls_dist_meter:set(pending, #{family => Family}, map_size(Pending)),
+    case gen_tcp:accept(Listen, accept_ms(Pending)) of
         {ok, Socket} -> loop(admit(forget_finished(State), Socket));
         {error, timeout} -> loop(forget_finished(State));
         {error, Reason} -> loop(get_over(Reason, forget_finished(complain(State, {accept_error, Reason}))))
     end.
 
+accept_ms(Pending) when map_size(Pending) > 0 -> ?ACCEPT_PENDING_MS;
+accept_ms(_Nobody) -> ?ACCEPT_MS.
+
 %% A closed listening socket stays closed; net_kernel decides what becomes of that.
-get_over(closed, _State) ->
+get_over(closed, #state{family = Family}) ->
+    ok = rustls_dist_meter:set(pending, #{family => Family}, 0),
     exit({listening_socket, closed});
 get_over(Reason, #state{pending = Pending} = State)
   when map_size(Pending) > 0, (Reason =:= emfile orelse Reason =:= enfile orelse Reason =:= system_limit) ->
-    drop_oldest(State);
+    drop_oldest(no_descriptor, State);
 get_over(_Reason, State) ->
     receive after ?RETRY_MS -> State end.
 
 admit(#state{pending = Pending} = State, Socket) ->
     case max_pending(State) of
         Max when map_size(Pending) >= Max ->
-            admit(drop_oldest(complain(State, {too_many_handshakes, map_size(Pending)})), Socket);
+            admit(drop_oldest(too_many, complain(State, {too_many_handshakes, map_size(Pending)})), Socket);
         _ ->
             begin_handshake(State, Socket)
     end.
 
 begin_handshake(#state{family = Family, kernel = Kernel, next = Age, pending = Pending, by_age = ByAge} = State, Socket) ->
+    ok = rustls_dist_meter:count(accepted, #{}),
     {Pid, _Ref} = rustls_dist_accepted:start(Family, Kernel),
     case gen_tcp:controlling_process(Socket, Pid) of
         ok -> rustls_dist_accepted:go(Pid, Socket);
@@ -90,7 +97,8 @@ begin_handshake(#state{family = Family, kernel = Kernel, next = Age, pending = P
     end,
     State#state{next = Age + 1, pending = Pending#{Pid => Age}, by_age = gb_trees:insert(Age, {Pid, Socket}, ByAge)}.
 
-drop_oldest(#state{pending = Pending, by_age = ByAge} = State) ->
+drop_oldest(Why, #state{pending = Pending, by_age = ByAge} = State) ->
+    ok = rustls_dist_meter:count(dropped, #{reason => Why}),
     {_Age, {Pid, Socket}, Younger} = gb_trees:take_smallest(ByAge),
     exit(Pid, kill),
     receive

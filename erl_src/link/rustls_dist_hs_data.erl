@@ -25,7 +25,7 @@ new(Family, #{socket := Socket, role := Role} = Tls, MyNode, Undertaker) ->
              f_setopts_post_nodeup = fun(_) -> inet:setopts(Socket, rustls_dist_sockopts:established(Role)) end,
              f_getll = fun(_) -> getll(Controller, Tls) end,
              f_address = fun(_, Node) -> address(Family, Tls, Node) end,
-             f_handshake_complete = fun(_, Node, DHandle) -> complete(Undertaker, Controller, Node, DHandle) end,
+             f_handshake_complete = fun(_, Node, DHandle) -> complete(Undertaker, Controller, Tls#{node => Node}, DHandle) end,
              mf_tick = fun(_) -> rustls_dist_tick:send(Controller, Tls, Turn) end,
              mf_getstat = fun(_) -> rustls_dist_tick:getstat(Socket, Unheard) end,
              mf_setopts = fun(_, Options) -> rustls_dist_sockopts:set(Socket, Options) end,
@@ -54,9 +54,10 @@ getll(Controller, Tls) ->
     ok = rustls_dist_links:add(Controller, Tls),
     {ok, Controller}.
 
-complete(Undertaker, Controller, Node, DHandle) ->
+complete(Undertaker, Controller, #{node := Node} = Tls, DHandle) ->
     ok = rustls_dist_undertaker:dismiss(Undertaker),
-    rustls_dist_controller:up(Controller, Node, DHandle).
+    ok = rustls_dist_controller:up(Controller, Node, DHandle),
+    rustls_dist_links:up(Controller, Tls).
 
 %% dist_util keeps most reasons to itself; the undertaker, which reports the failure, is told before.
 %% Whether the peer ended the connection in order, or it was cut, is what dist_util does not ask about.

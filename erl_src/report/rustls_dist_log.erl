@@ -1,10 +1,12 @@
-%% The carrier's log entries: reports with domain [rustls_dist] that know how to become a readable line.
+%% The carrier's log entries: reports with domain [rustls_dist] that know how to become a readable line. For those who read logs
+%% by machine, each entry has flat fields in its metadata: event, and where they are known direction, stage, reason (an atom of
+%% rustls_dist_reason), node, states (what the peer of an incoming link calls itself) and peer (its address).
 %%
 %% @private
 -module(rustls_dist_log).
 
--export([peer/1, established/1, is_set_up/0, notice/1, own_certificate/1, configuration/1, failed_setup/3, failed_incoming/2,
-         broken_link/2, listener/2, crl_source/4, repeated/3]).
+-export([peer/1, established/1, is_set_up/0, be_visible/0, notice/1, own_certificate/1, configuration/1, failed_setup/3,
+         failed_incoming/2, broken_link/2, listener/2, crl_source/4, repeated/3]).
 -export([format/1]).
 
 -export_type([address/0, setup/0, peer/0]).
@@ -51,20 +53,23 @@ is_set_up() ->
 %% Something the user ought to know about accepted options.
 -spec notice(unicode:chardata()) -> ok.
 notice(Text) ->
-    visible(),
-    ?LOG_WARNING(#{event => configuration_notice, text => unicode:characters_to_binary(Text)}, ?META).
+    be_visible(),
+    ?LOG_WARNING(#{event => configuration_notice, text => unicode:characters_to_binary(Text)},
+                 meta(#{event => configuration_notice, stage => configuration})).
 
 %% Something that peers will refuse, or soon will, in a certificate of this node.
 -spec own_certificate(unicode:chardata()) -> ok.
 own_certificate(Text) ->
-    visible(),
-    ?LOG_WARNING(#{event => own_certificate, text => unicode:characters_to_binary(Text)}, ?META).
+    be_visible(),
+    ?LOG_WARNING(#{event => own_certificate, text => unicode:characters_to_binary(Text)},
+                 meta(#{event => own_certificate, stage => certificate})).
 
 %% Configuration that keeps the node from coming up.
 -spec configuration(unicode:chardata()) -> ok.
 configuration(Text) ->
-    visible(),
-    ?LOG_ERROR(#{event => configuration_error, text => unicode:characters_to_binary(Text)}, ?META),
+    be_visible(),
+    ?LOG_ERROR(#{event => configuration_error, text => unicode:characters_to_binary(Text)},
+               meta(#{event => configuration_error, stage => configuration})),
     await_boot_handler(whereis(logger_simple_h), ?BOOT_HANDLER_TRIES).
 
 %% A link whose supervisor ended before it was up. Noted: the carrier's own reason, or none; Exit: the exit reason.
@@ -90,6 +95,7 @@ broken_link(Peer, Reason) ->
 %% A connection that ended before its first byte is no failure: load balancers and port scanners do that. It is counted,
 %% apart from the failures, and the count is logged once in a while, below what is logged by default.
 probe(Address) ->
+    ok = rustls_dist_meter:count(unused, #{}),
     Ip = case Address of
              {Known, _Port} -> Known;
              none -> unknown
@@ -100,19 +106,20 @@ probe(Address) ->
 %% Trouble of the accept loop. Suppressed: entries that were left out before this one.
 -spec listener(term(), non_neg_integer()) -> ok.
 listener(What, Suppressed) ->
-    visible(),
+    be_visible(),
     ?LOG_ERROR(#{event => listener, reason => What, suppressed => Suppressed,
-                 text => unicode:characters_to_binary(rustls_dist_failure:listener_text(What, Suppressed))}, ?META).
+                 text => unicode:characters_to_binary(rustls_dist_failure:listener_text(What, Suppressed))},
+               meta(#{event => listener, stage => tcp, reason => What})).
 
 %% What a module that finds revocation lists has to say, as it says it to ssl (ssl_crl_cache_api).
 -spec crl_source(module(), logger:level(), logger:report() | term(), map()) -> ok.
 crl_source(Module, Level, Report, Meta) ->
     case rustls_dist_log_limit:admit({crl_source, Module}) of
         true ->
-            visible(),
+            be_visible(),
             Text = unicode:characters_to_binary(io_lib:format("~ts says of revocation lists: ~0tP", [Module, Report, 60])),
             logger:log(Level, #{event => crl_source, module => Module, report => Report, text => Text},
-                       maps:merge(Meta, ?META));
+                       maps:merge(Meta, meta(#{event => crl_source, stage => certificate})));
         false ->
             ok
     end.
@@ -120,13 +127,29 @@ crl_source(Module, Level, Report, Meta) ->
 %% Failures of one kind that were counted and not logged.
 -spec repeated(rustls_dist_log_limit:key() | others, pos_integer(), pos_integer()) -> ok.
 repeated(Key, Count, PeriodMs) ->
-    visible(),
+    be_visible(),
     Report = #{event => link_failures_repeated, key => Key, count => Count,
                text => unicode:characters_to_binary(rustls_dist_failure:repeated_text(Key, Count, PeriodMs))},
     case Key of
-        {probe, _Ip} -> ?LOG_INFO(Report#{event => connections_without_a_word}, ?META);
-        _ -> ?LOG_ERROR(Report, ?META)
+        {probe, _Ip} ->
+            ?LOG_INFO(Report#{event => connections_without_a_word}, meta(#{event => connections_without_a_word, stage => tls}));
+        _ ->
+            ?LOG_ERROR(Report, meta(maps:merge(of_key(Key), Report)))
     end.
+
+of_key({Direction, Node, Stage}) when is_atom(Node), Node =/= unknown -> #{direction => Direction, node => Node, stage => Stage};
+of_key({Direction, _Ip, Stage}) -> #{direction => Direction, stage => Stage};
+of_key(_Others) -> #{}.
+
+%% The fields of an entry, each a plain value: what made it is in the report.
+meta(Report) ->
+    Reason = [{reason, rustls_dist_reason:tag(Reason)} || #{reason := Reason} <- [Report]],
+    States = [{states, unicode:characters_to_binary(rustls_dist_peer_text:cut(Name))} || #{states := Name} <- [Report]],
+    Peer = [{peer, iolist_to_binary(io_lib:format("~ts:~w", [bracketed(Ip), Port]))} || #{address := {Ip, Port}} <- [Report]],
+    maps:merge(maps:merge(maps:with([event, direction, stage, node], Report), maps:from_list(Reason ++ States ++ Peer)), ?META).
+
+bracketed(Ip) when tuple_size(Ip) =:= 8 -> ["[", inet:ntoa(Ip), "]"];
+bracketed(Ip) -> inet:ntoa(Ip).
 
 %% The readable line of a report (logger's report_cb).
 -spec format(map()) -> {io:format(), [term()]}.
@@ -153,21 +176,39 @@ failure(#{direction := in, address := {Ip, _Port}} = Setup, Reason) ->
     %% Of two nodes that connect to each other at once one withdraws; only a link that nothing takes the place of failed.
     IsReplaced = fun() -> rustls_dist_attempts:is_any_to(maps:get(states, Setup, unknown), Ip) end,
     case rustls_dist_failure:is_withdrawal(Reason) andalso (rustls_dist_failure:is_beside_link(Reason) orelse IsReplaced()) of
-        true -> ?LOG_DEBUG(report(Setup#{event => link_withdrawn}, Reason), ?META);
-        false -> limited(Setup, Reason)
+        true ->
+            ok = rustls_dist_meter:count(withdrawn, #{}),
+            Report = report(Setup#{event => link_withdrawn}, Reason),
+            ?LOG_DEBUG(Report, meta(Report));
+        false ->
+            limited(Setup, Reason)
     end;
 failure(Setup, Reason) ->
     limited(Setup, Reason).
 
 limited(#{direction := Direction} = Setup, Reason) ->
     Stage = rustls_dist_failure:stage(maps:get(stage, Setup), Reason),
+    count(Setup#{stage := Stage}, rustls_dist_reason:tag(Reason)),
     case rustls_dist_log_limit:admit({Direction, who(Setup), Stage}) of
         true ->
-            visible(),
-            ?LOG_ERROR(report(Setup#{event => link_failed, stage := Stage}, Reason), ?META);
+            be_visible(),
+            Report = report(Setup#{event => link_failed, stage := Stage}, Reason),
+            ?LOG_ERROR(Report, meta(Report));
         false ->
             ok
     end.
+
+count(#{direction := established} = Setup, Reason) ->
+    ok = rustls_dist_meter:count(links_broken, #{reason => Reason}),
+    tell(Setup, Reason);
+count(#{direction := Direction, stage := Stage} = Setup, Reason) ->
+    ok = rustls_dist_meter:count(failures, #{direction => Direction, stage => Stage, reason => Reason}),
+    _ = [rustls_dist_meter:count(dropped, #{reason => silent}) || Direction =:= in, Reason =:= silent],
+    tell(Setup, Reason).
+
+tell(Setup, Reason) ->
+    Known = maps:with([direction, stage, node, states, address], Setup),
+    rustls_dist_events:happened([rustls_dist, link, failed], #{count => 1}, Known#{reason => Reason}).
 
 report(Setup, Reason) ->
     Setup#{reason => rustls_dist_failure:bounded(Reason),
@@ -180,8 +221,16 @@ who(_) -> unknown.
 %% kernel's handlers pass only what has no domain or an OTP one. The carrier runs before anybody's logger configuration
 %% does, and a failed link that nobody hears of is what it is here to end, so it adds a filter under its own name to
 %% OTP's two handlers: the simple one of early boot and the default one. A filter of that name which is already there,
-%% for instance one that stops these reports, is left alone.
-visible() ->
-    Filter = {fun logger_filters:domain/2, {log, sub, [rustls_dist]}},
-    _ = [logger:add_handler_filter(Handler, rustls_dist, Filter) || Handler <- [simple, default]],
-    ok.
+%% for instance one that stops these reports, is left alone; and one that was taken away is not put back.
+-spec be_visible() -> ok.
+be_visible() ->
+    lists:foreach(fun be_visible/1, [Handler || Handler <- [simple, default], not persistent_term:get(key(Handler), false)]).
+
+be_visible(Handler) ->
+    case logger:add_handler_filter(Handler, rustls_dist, {fun logger_filters:domain/2, {log, sub, [rustls_dist]}}) of
+        {error, {not_found, _}} -> ok;
+        _AddedOrThere -> persistent_term:put(key(Handler), true)
+    end.
+
+key(Handler) ->
+    {?MODULE, visible, Handler}.

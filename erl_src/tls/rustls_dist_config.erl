@@ -15,10 +15,11 @@
 -behaviour(gen_server).
 
 -export([start_link/0, fetch/1, check/0, nobody_can_dial/0]).
+-export([sources/1, roles/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 -export([erase_with/2]).
 
--export_type([role_config/0, role/0]).
+-export_type([role_config/0, role/0, roles/0]).
 
 %% What one role needs: the Rust side's configuration, the chains that it may show, what the server's certificate must name
 %% (client), whether the peer is verified, the policy where the user has a say in that, and when an idle link's processes
@@ -127,33 +128,46 @@ format_status(Status) ->
     rustls_dist_crash:format_status(Status).
 
 load() ->
+    case rustls_dist_beams:refused() of
+        none -> load_sources();
+        {some, Text} -> both({error, unicode:characters_to_binary(Text)})
+    end.
+
+load_sources() ->
+    {Roles, Notices} = case sources(fun init:get_argument/1) of
+                           {ok, Sources} -> roles(Sources);
+                           {error, Text} -> {both({error, Text}), []}
+                       end,
+    self() ! {log_notices, Notices, ?LOGGER_TRIES},
+    Roles.
+
+%% What becomes of both roles with these sources, and what the user ought to be told of that. Reads, checks and builds all that
+%% a node does, and starts no process.
+-spec roles([rustls_dist_opts:source()]) -> {roles(), [rustls_dist_opts:notice()]}.
+roles(Sources) ->
     case rustls_dist_nif:load() of
         ok ->
-            case sources() of
-                {ok, Sources} ->
-                    {Server, ServerNotices} = role(server, Sources),
-                    {Client, ClientNotices} = role(client, Sources),
-                    Notices = merge_notices(ServerNotices ++ ClientNotices),
-                    self() ! {log_notices, Notices, ?LOGGER_TRIES},
-                    #{server => Server, client => Client};
-                {error, Text} ->
-                    both({error, Text})
-            end;
+            ok = rustls_dist_meter:new(rustls_dist_reason:all()),
+            {Server, ServerNotices} = role(server, Sources),
+            {Client, ClientNotices} = role(client, Sources),
+            {#{server => Server, client => Client}, merge_notices(ServerNotices ++ ClientNotices)};
         {error, {_, Reason}} ->
-            both({error, sentence("the library ~ts.so cannot be loaded (~ts); build it with `make' in rustls_dist's folder",
-                                  [rustls_dist_library:path(), Reason])})
+            {both({error, sentence("the library ~ts.so cannot be loaded (~ts); build it with `make' in rustls_dist's folder",
+                                   [rustls_dist_library:path(), Reason])}), []}
     end.
 
 both(Result) ->
     #{server => Result, client => Result}.
 
-%% The file wins over the flag, as with inet_tls, where ssl takes the last of several values.
-sources() ->
-    Flag = case init:get_argument(ssl_dist_opt) of
+%% Where options come from, in the order of precedence: the file wins over the flag, as with inet_tls, where ssl takes the last
+%% of several values. Argument: init:get_argument/1, or what knows the flags of another node. Reads the options file.
+-spec sources(fun((atom()) -> {ok, [[term()]]} | error)) -> {ok, [rustls_dist_opts:source()]} | {error, binary()}.
+sources(Argument) ->
+    Flag = case Argument(ssl_dist_opt) of
                {ok, Words} -> [{flag, [rustls_dist_file_name:word(Word) || Word <- lists:append(Words)]}];
                error -> []
            end,
-    case init:get_argument(ssl_dist_optfile) of
+    case Argument(ssl_dist_optfile) of
         error ->
             {ok, Flag};
         {ok, [[Word]]} ->
@@ -246,7 +260,8 @@ crl_source({Module, Handle}) -> {Module, Handle}.
 
 %% The versions are passed on only when the user named them: a default may shrink to what the ciphers allow, a wish not.
 native_options(Options, Origins) ->
-    Known = maps:with([cacertfile, cacerts, verify, fail_if_no_peer_cert, depth, ciphers, key_update_at], Options),
+    Known = maps:with([cacertfile, cacerts, verify, fail_if_no_peer_cert, depth, ciphers, supported_groups, eccs, key_update_at],
+                      Options),
     Named = case Origins of
                 #{versions := Origin} when Origin =/= default -> Known#{versions => maps:get(versions, Options)};
                 #{} -> Known

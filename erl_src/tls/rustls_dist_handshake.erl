@@ -14,6 +14,9 @@
 -type tls() :: #{socket := inet:socket(),
                  address := rustls_dist_log:address(),      % of the peer, kept: a socket that was reset does not tell it
                  node => node(),                            % once the link is up
+                 since => integer(),                        % once it is known to rustls_dist_links
+                 generation => pos_integer(),               % of the configuration
+                 verified := rustls_dist_verified:verified(),
                  role := client | server,
                  tx := rustls_dist_nif:tx(),
                  rx := rustls_dist_nif:rx(),
@@ -71,13 +74,18 @@ run(Socket, Role, #{config := Config, policy := Policy} = RoleConfig, Name, Firs
                    deadline = rustls_dist_deadline:in(TimeoutMs),
                    received = First =/= <<>>},
     case advance(State, First) of
-        {ok, Tls} ->
+        {ok, #{facts := #{peer_der := Shown}} = Tls} ->
             Elapsed = erlang:convert_time_unit(erlang:monotonic_time() - Started, native, microsecond),
-            {ok, maps:merge(Tls#{handshake_us => Elapsed, address => Address},
+            ok = rustls_dist_meter:took(handshake, #{direction => direction(Role)}, Elapsed),
+            {ok, maps:merge(Tls#{handshake_us => Elapsed, address => Address,
+                                 verified => rustls_dist_verified:by(RoleConfig, Name, Shown)},
                             maps:with([verify, verify_node, hibernate_after], RoleConfig))};
         Error ->
             Error
     end.
+
+direction(client) -> out;
+direction(server) -> in.
 
 %% With customize_hostname_check Rust leaves the name to the policy.
 native_name(#{host_check := [_ | _]}, Host) when is_binary(Host) -> {by_referee, Host};

@@ -48,7 +48,9 @@ handle_cast(_Cast, State) ->
 handle_info({look, Tries}, State) when is_integer(Tries), Tries > 0 ->
     _ = case is_up() of
             false -> erlang:send_after(?LOGGER_POLL_MS, self(), {look, Tries - 1});
-            true -> erlang:send_after(first_look_ms(), self(), {look, 0})
+            true ->
+                ok = rustls_dist_log:be_visible(),
+                erlang:send_after(first_look_ms(), self(), {look, 0})
         end,
     {noreply, State};
 handle_info({look, 0}, #state{period_ms = PeriodMs} = State) ->

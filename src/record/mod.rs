@@ -14,6 +14,24 @@ pub(crate) use post_handshake::Dialect;
 pub use rx::{Event, Opened, RecordRx};
 pub use tx::RecordTx;
 
+/// What one direction carried since its handshake.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes of records, with their headers and tags: what the network carried.
+    pub bytes: u64,
+    /// Records of whatever type.
+    pub records: u64,
+    /// How often the keys were renewed.
+    pub key_updates: u64,
+}
+
+impl Traffic {
+    fn add_record(&mut self, record_bytes: usize) {
+        self.bytes += record_bytes as u64;
+        self.records += 1;
+    }
+}
+
 /// Length of a record header: content type, version, length.
 pub const HEADER_BYTES: usize = 5;
 

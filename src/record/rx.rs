@@ -7,7 +7,9 @@ use super::ciphertext::Ciphertext;
 use super::keys::KeySchedule;
 use super::post_handshake::{Dialect, Joiner, KeyUpdateRequest, Message};
 use super::work::Work;
-use super::{HEADER_BYTES, MAX_EXPANSION_TLS12_BYTES, MAX_EXPANSION_TLS13_BYTES, MAX_PLAINTEXT_BYTES};
+use super::{
+    HEADER_BYTES, MAX_EXPANSION_TLS12_BYTES, MAX_EXPANSION_TLS13_BYTES, MAX_PLAINTEXT_BYTES, Traffic,
+};
 use crate::error::RecordError;
 use crate::packet::{self, Assembly, Buffer, Taken};
 
@@ -63,7 +65,7 @@ pub struct RecordRx<B = Vec<u8>> {
     empty_records: u8,
     key_updates_in_a_row: u8,
     renegotiation_requests: u8,
-    key_updates: u64,
+    traffic: Traffic,
     ended: bool,
 }
 
@@ -87,7 +89,7 @@ impl RecordRx {
             empty_records: 0,
             key_updates_in_a_row: 0,
             renegotiation_requests: 0,
-            key_updates: 0,
+            traffic: Traffic::default(),
             ended: false,
         }
     }
@@ -105,7 +107,7 @@ impl RecordRx {
             empty_records: self.empty_records,
             key_updates_in_a_row: self.key_updates_in_a_row,
             renegotiation_requests: self.renegotiation_requests,
-            key_updates: self.key_updates,
+            traffic: self.traffic,
             ended: self.ended,
         }
     }
@@ -120,7 +122,12 @@ impl<B: Buffer> RecordRx<B> {
 
     /// How often the peer's keys were renewed.
     pub fn key_updates(&self) -> u64 {
-        self.key_updates
+        self.traffic.key_updates
+    }
+
+    /// What was opened.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
     }
 
     /// Opens the records of `input` (preceded by what earlier calls left) and returns the complete packets, until there are
@@ -257,16 +264,23 @@ impl<B: Buffer> RecordRx<B> {
         let (mut typ, mut content) = (ContentType::ApplicationData, Vec::new());
         let mut data_bytes = 0;
         self.packets.add(payload, |copy| {
-            let message = InboundOpaqueMessage::new(header.typ, ProtocolVersion::TLSv1_2, copy);
+            let copy_at = copy.as_ptr().addr();
+            let message = InboundOpaqueMessage::new(header.typ, ProtocolVersion::TLSv1_2, &mut *copy);
             let plain = decrypter.decrypt(message, sequence).map_err(record_error)?;
             typ = plain.typ;
+            // AWS-LC leaves the explicit nonce of TLS 1.2 (RFC 5288 section 3) in front of it, ring does not.
+            let begin = plain.payload.as_ptr().addr().wrapping_sub(copy_at);
             match typ {
                 ContentType::ApplicationData => data_bytes = plain.payload.len(),
                 _ => content = plain.payload.to_vec(),
             }
+            if begin > 0 && data_bytes > 0 {
+                copy.copy_within(begin..begin + data_bytes, 0);
+            }
             Ok(data_bytes)
         })?;
         self.sequence += 1;
+        self.traffic.add_record(header.record_bytes());
         match typ {
             ContentType::ApplicationData => self.application_data(data_bytes),
             ContentType::Handshake if !content.is_empty() => self.handshake(&content, events, work),
@@ -328,7 +342,7 @@ impl<B: Buffer> RecordRx<B> {
         }
         self.decrypter = self.schedule.next_decrypter()?;
         self.sequence = 0;
-        self.key_updates += 1;
+        self.traffic.key_updates += 1;
         if request == KeyUpdateRequest::Requested && self.schedule.owe_answer() {
             events.push(Event::KeyUpdateRequested);
         }

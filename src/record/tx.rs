@@ -3,9 +3,9 @@
 use rustls::crypto::cipher::{MessageEncrypter, OutboundChunks, OutboundPlainMessage};
 use rustls::{AlertDescription, ContentType, ProtocolVersion};
 
-use super::MAX_PLAINTEXT_BYTES;
 use super::keys::KeySchedule;
 use super::post_handshake::{self, KeyUpdateRequest};
+use super::{MAX_PLAINTEXT_BYTES, Traffic};
 use crate::error::RecordError;
 
 /// Records that are left unused below a key's limit, so that the key update, an alert and close_notify always fit.
@@ -27,7 +27,7 @@ pub struct RecordTx {
     record_limit: u64,
     key_update_at_bytes: u64,
     bytes_under_key: u64,
-    key_updates: u64,
+    traffic: Traffic,
     direction: Direction,
 }
 
@@ -48,7 +48,7 @@ impl RecordTx {
             record_limit,
             key_update_at_bytes,
             bytes_under_key: 0,
-            key_updates: 0,
+            traffic: Traffic::default(),
             direction: Direction::Open,
         }
     }
@@ -100,7 +100,7 @@ impl RecordTx {
         self.encrypter = self.schedule.next_encrypter()?;
         self.sequence = 0;
         self.bytes_under_key = 0;
-        self.key_updates += 1;
+        self.traffic.key_updates += 1;
         Ok(record)
     }
 
@@ -130,7 +130,12 @@ impl RecordTx {
 
     /// How often the sending keys were renewed.
     pub fn key_updates(&self) -> u64 {
-        self.key_updates
+        self.traffic.key_updates
+    }
+
+    /// What was sealed.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
     }
 
     fn seal_alert(&mut self, description: AlertDescription, then: Direction) -> Result<Vec<u8>, RecordError> {
@@ -163,7 +168,9 @@ impl RecordTx {
         let message = OutboundPlainMessage { typ, version: ProtocolVersion::TLSv1_2, payload };
         let record = self.encrypter.encrypt(message, self.sequence)?;
         self.sequence += 1;
-        Ok(record.encode())
+        let record = record.encode();
+        self.traffic.add_record(record.len());
+        Ok(record)
     }
 }
 

@@ -358,3 +358,32 @@ fn records_that_wait_are_not_copied_for_each_that_is_opened() {
         assert!(started.elapsed() < std::time::Duration::from_secs(3), "{:?}", started.elapsed());
     }
 }
+
+/// Bytes and records are those that the network carried, whatever they hold and however they arrive; what is forged is not
+/// counted.
+#[test]
+fn traffic_is_counted_alike_at_both_ends() {
+    for (mut client, mut server) in of_each_version() {
+        assert_eq!((client.tx.traffic().records, server.rx.traffic().records), (0, 0));
+        let mut stream = Vec::new();
+        let mut records = 0;
+        for bytes in [0, 1, 16384, 100_000] {
+            let sealed = client.tx.seal(&[&packet(&content(bytes))]).unwrap();
+            records += sealed.len() as u64;
+            stream.extend(sealed.concat());
+        }
+        if client.tx.update_keys().map(|record| stream.extend(record)).is_ok() {
+            records += 1;
+        }
+        for part in stream.chunks(1000) {
+            open(&mut server.rx, part).unwrap();
+        }
+        let sent = client.tx.traffic();
+        assert_eq!((sent.bytes, sent.records), (stream.len() as u64, records));
+        assert_eq!(server.rx.traffic(), sent);
+        let mut forged = client.tx.seal(&[&packet(b"forged")]).unwrap().concat();
+        *forged.last_mut().unwrap() ^= 1;
+        open(&mut server.rx, &forged).unwrap_err();
+        assert_eq!(server.rx.traffic(), sent);
+    }
+}

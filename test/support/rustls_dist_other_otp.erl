@@ -5,7 +5,7 @@
 %% No release loads all that an older one compiled: each runs what its own compiler makes of the sources.
 -module(rustls_dist_other_otp).
 
--export([available/1, prepare/2]).
+-export([available/1, prepare/2, program/3]).
 
 -export_type([release/0]).
 
@@ -35,6 +35,12 @@ prepare(Cluster, Release) ->
     Built = filename:dirname(rustls_dist_cluster:ebin()),
     ok = file:make_symlink(filename:join(Built, "priv"), filename:join(App, "priv")),
     #{exec => Erl, ebin => Ebin, helpers => Helpers}.
+
+%% Writes the command that starts another program of the release's folder, and gives its path.
+-spec program(rustls_dist_cluster:cluster(), release(), string()) -> file:filename().
+program(Cluster, Release, Program) ->
+    File = filename:join(rustls_dist_cluster:dir(Cluster), lists:concat([Program, "_beside_otp", Release])),
+    command(File, usr(Release), Program).
 
 command(File, Usr, Program) ->
     ok = filelib:ensure_dir(File),

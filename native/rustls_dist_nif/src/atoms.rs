@@ -36,6 +36,8 @@ rustler::atoms! {
     depth,
     versions,
     ciphers,
+    supported_groups,
+    eccs,
     key_update_at,
     judged_by,
     webpki,
@@ -80,4 +82,8 @@ rustler::atoms! {
     senders,
     receivers,
     key_updates,
+    uris,
+    bytes,
+    records,
+    packets,
 }

@@ -10,10 +10,12 @@ mod chain;
 mod config;
 mod handshake;
 mod pool;
+mod provider;
 mod rx;
 mod selftest;
 mod terms;
 mod timeslice;
+mod traffic;
 mod tx;
 mod verdict;
 

@@ -1,7 +1,5 @@
 //! The receiving direction.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use parking_lot::Mutex;
 use rustler::{
     Atom, Binary, Encoder, Env, Error as NifError, NifResult, OwnedBinary, Resource, ResourceArc, Term,
@@ -10,13 +8,12 @@ use rustls_dist::packet::{Buffer, MAX_PACKET_BYTES, Taken};
 use rustls_dist::record::{Event, Opened, RecordRx};
 
 use crate::census::{RECEIVERS, Token};
-use crate::timeslice;
-use crate::{atoms, terms};
+use crate::traffic::Published;
+use crate::{atoms, terms, timeslice};
 
 pub struct Receiver {
     record: Mutex<RecordRx<PacketBinary>>,
-    /// Beside the lock, which is taken while records are opened: whoever asks must not wait for it.
-    key_updates: AtomicU64,
+    traffic: Published,
     _alive: Token,
 }
 
@@ -27,7 +24,7 @@ impl Receiver {
     pub fn resource(record: RecordRx) -> ResourceArc<Self> {
         ResourceArc::new(Self {
             record: Mutex::new(record.with_buffers()),
-            key_updates: AtomicU64::new(0),
+            traffic: Published::default(),
             _alive: RECEIVERS.enter(),
         })
     }
@@ -47,7 +44,7 @@ fn rx_open<'a>(
     let opened = {
         let mut record = rx.record.lock();
         let opened = record.open(input.as_slice(), max_packets);
-        rx.key_updates.store(record.key_updates(), Ordering::Relaxed);
+        rx.traffic.update(record.traffic(), opened.as_ref().map_or(0, |opened| opened.taken.packets.len()));
         opened
     };
     match opened {
@@ -66,10 +63,10 @@ fn rx_established(rx: ResourceArc<Receiver>) -> Atom {
     atoms::ok()
 }
 
-/// `#{key_updates => N}`. Never waits.
+/// `#{bytes, records, packets, key_updates}`, since the TLS handshake. Never waits.
 #[rustler::nif]
 fn rx_info(env: Env<'_>, rx: ResourceArc<Receiver>) -> NifResult<Term<'_>> {
-    Term::map_from_pairs(env, &[(atoms::key_updates(), rx.key_updates.load(Ordering::Relaxed))])
+    rx.traffic.term(env)
 }
 
 /// Packets must lie in a binary of the VM's own: erts' decoder of external terms refers into it.

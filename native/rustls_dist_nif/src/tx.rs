@@ -1,7 +1,5 @@
 //! The sending direction.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use parking_lot::{Mutex, MutexGuard};
 use rustler::{
     Binary, Encoder, Env, Error as NifError, ListIterator, NifResult, Resource, ResourceArc, Term,
@@ -12,16 +10,15 @@ use rustls_dist::record::RecordTx;
 
 use crate::bytes::into_binary;
 use crate::census::{SENDERS, Token};
-use crate::timeslice;
-use crate::{atoms, terms};
+use crate::traffic::Published;
+use crate::{atoms, terms, timeslice};
 
 /// What a length field or a binary costs besides its bytes, in bytes of the slowest cipher.
 const PART_BYTES: usize = 64;
 
 pub struct Sender {
     record: Mutex<RecordTx>,
-    /// Beside the lock, which is taken while records are sealed: whoever asks must not wait for it.
-    key_updates: AtomicU64,
+    traffic: Published,
     _alive: Token,
 }
 
@@ -32,7 +29,7 @@ impl Sender {
     pub fn resource(record: RecordTx) -> ResourceArc<Self> {
         ResourceArc::new(Self {
             record: Mutex::new(record),
-            key_updates: AtomicU64::new(0),
+            traffic: Published::default(),
             _alive: SENDERS.enter(),
         })
     }
@@ -42,10 +39,11 @@ impl Sender {
     /// nothing that is sealed behind them can be read.
     fn at_once<T>(
         &self,
+        packets: usize,
         seal: impl FnOnce(&mut RecordTx) -> Result<T, RecordError>,
     ) -> Result<T, RecordError> {
         match self.record.try_lock() {
-            Some(record) => self.seal(record, seal),
+            Some(record) => self.seal(record, packets, seal),
             None => Err(RecordError::Closed),
         }
     }
@@ -53,18 +51,20 @@ impl Sender {
     /// For a dirty scheduler.
     fn when_free<T>(
         &self,
+        packets: usize,
         seal: impl FnOnce(&mut RecordTx) -> Result<T, RecordError>,
     ) -> Result<T, RecordError> {
-        self.seal(self.record.lock(), seal)
+        self.seal(self.record.lock(), packets, seal)
     }
 
     fn seal<T>(
         &self,
         mut record: MutexGuard<'_, RecordTx>,
+        packets: usize,
         seal: impl FnOnce(&mut RecordTx) -> Result<T, RecordError>,
     ) -> Result<T, RecordError> {
         let sealed = seal(&mut record);
-        self.key_updates.store(record.key_updates(), Ordering::Relaxed);
+        self.traffic.update(record.traffic(), if sealed.is_ok() { packets } else { 0 });
         sealed
     }
 }
@@ -77,7 +77,7 @@ fn tx_seal<'a>(env: Env<'a>, tx: ResourceArc<Sender>, packets: Term<'a>) -> NifR
     let gathered = gather(packets)?;
     let chunks = gathered.chunks();
     timeslice::consume(env, chunks.iter().map(|chunk| PART_BYTES + chunk.len()).sum());
-    records_term(env, tx.at_once(|record| record.seal(&chunks)))
+    records_term(env, tx.at_once(gathered.lengths.len(), |record| record.seal(&chunks)))
 }
 
 /// [`tx_seal`] for more bytes than a normal scheduler may be held for.
@@ -85,31 +85,31 @@ fn tx_seal<'a>(env: Env<'a>, tx: ResourceArc<Sender>, packets: Term<'a>) -> NifR
 fn tx_seal_large<'a>(env: Env<'a>, tx: ResourceArc<Sender>, packets: Term<'a>) -> NifResult<Term<'a>> {
     let gathered = gather(packets)?;
     let chunks = gathered.chunks();
-    records_term(env, tx.when_free(|record| record.seal(&chunks)))
+    records_term(env, tx.when_free(gathered.lengths.len(), |record| record.seal(&chunks)))
 }
 
 /// `{ok, Record} | {error, ErrorMap}`.
 #[rustler::nif]
 fn tx_close_notify(env: Env<'_>, tx: ResourceArc<Sender>) -> NifResult<Term<'_>> {
-    one_record(env, tx.at_once(RecordTx::close_notify))
+    one_record(env, tx.at_once(0, RecordTx::close_notify))
 }
 
 /// Seals a fatal alert by its code: `{ok, Record} | {error, ErrorMap}`.
 #[rustler::nif]
 fn tx_alert(env: Env<'_>, tx: ResourceArc<Sender>, code: u8) -> NifResult<Term<'_>> {
-    one_record(env, tx.at_once(|record| record.alert(AlertDescription::from(code))))
+    one_record(env, tx.at_once(0, |record| record.alert(AlertDescription::from(code))))
 }
 
 /// Seals the TLS 1.2 warning that refuses a renegotiation: `{ok, Record} | {error, ErrorMap}`.
 #[rustler::nif]
 fn tx_refuse_renegotiation(env: Env<'_>, tx: ResourceArc<Sender>) -> NifResult<Term<'_>> {
-    one_record(env, tx.at_once(RecordTx::refuse_renegotiation))
+    one_record(env, tx.at_once(0, RecordTx::refuse_renegotiation))
 }
 
-/// `#{key_updates => N}`. Never waits.
+/// `#{bytes, records, packets, key_updates}`, since the TLS handshake. Never waits.
 #[rustler::nif]
 fn tx_info(env: Env<'_>, tx: ResourceArc<Sender>) -> NifResult<Term<'_>> {
-    Term::map_from_pairs(env, &[(atoms::key_updates(), tx.key_updates.load(Ordering::Relaxed))])
+    tx.traffic.term(env)
 }
 
 fn records_term(env: Env<'_>, sealed: Result<Vec<Vec<u8>>, RecordError>) -> NifResult<Term<'_>> {
