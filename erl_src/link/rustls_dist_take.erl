@@ -7,12 +7,12 @@
 %% on, cycle after cycle, as long as there is bulk.
 %%
 %% But between the limit and half the queue is open: who sends is suspended, but its packet is in. So when several senders
-%% were resumed, the controller waits until the one that is fast has reached the limit and is suspended, and takes what was too
-%% much. From then on the queue is open and stays so: whoever comes, however late, puts its message and waits behind less than
-%% the limit. What was taken for that is held in hand and goes out first; the order of packets never changes.
+%% were resumed, the controller waits until the one that is fast has reached the limit and is suspended, and takes as much as
+%% does not resume it. From then on the queue is open: whoever comes, however late, puts its message and waits behind less than
+%% the limit. What was taken for that is held in hand and goes out first, before anything else is taken: it is never more than
+%% half a queue, and the order of packets never changes.
 %%
-%% While several senders share a link the controller also lets others run after each batch. It does not when there is but one:
-%% nothing here costs a bulk transfer that has the link to itself more than a glance at the queue's length for each batch.
+%% A bulk transfer that has the link to itself pays for this with no more than a glance at the queue's length for each batch.
 %%
 %% @private
 -module(rustls_dist_take).
@@ -54,6 +54,9 @@
 %% How long the fast sender gets to reach the limit: it has to be woken and to fill half a queue.
 -define(REFILL_US, 60).
 
+%% How full the queue is left: above half by more than a packet, or all would be resumed again.
+-define(OPEN_TO(Limit), (Limit * 5 div 8)).
+
 %% Never more than this in hand, but for the last packet: what is in hand is memory that the VM's limit does not count.
 -define(HAND_BYTES, 2097152).
 
@@ -65,8 +68,7 @@ new(DHandle) ->
 %% What to send next, oldest first, and its bytes. Full: there may be more. Closed: the link is gone; the VM raises badarg for
 %% a handle that belongs to an earlier link, and notsup when the process is not that of a link any more.
 -spec next(take()) -> {full, [packet()], non_neg_integer(), take()} | {drained, [packet()], non_neg_integer()} | closed.
-next(#take{shared = Shared} = Take) ->
-    _ = [erlang:yield() || Shared > 0],
+next(Take) ->
     try
         batch(Take)
     catch
@@ -117,7 +119,7 @@ open(#take{dhandle = DHandle, hand = Hand} = Take) ->
 %% Yields while it waits: where the schedulers are few, those who were resumed need this one.
 await_limit(DHandle, Limit, RoomBytes, Until) ->
     true = erlang:yield(),
-    case below(DHandle, Limit, RoomBytes) of
+    case opened(DHandle, Limit, RoomBytes) of
         [] ->
             case erlang:monotonic_time() < Until of
                 true -> await_limit(DHandle, Limit, RoomBytes, Until);
@@ -128,12 +130,18 @@ await_limit(DHandle, Limit, RoomBytes, Until) ->
             Packets
     end.
 
-below(DHandle, Limit, RoomBytes) when RoomBytes > 0 ->
-    case queued(DHandle) >= Limit andalso erlang:dist_ctrl_get_data(DHandle) of
-        {Bytes, _Data} = Packet -> [Packet | below(DHandle, Limit, RoomBytes - Bytes)];
+opened(DHandle, Limit, RoomBytes) ->
+    case queued(DHandle) >= Limit of
+        true -> down_to(DHandle, ?OPEN_TO(Limit), RoomBytes);
+        false -> []
+    end.
+
+down_to(DHandle, Bound, RoomBytes) when RoomBytes > 0 ->
+    case queued(DHandle) > Bound andalso erlang:dist_ctrl_get_data(DHandle) of
+        {Bytes, _Data} = Packet -> [Packet | down_to(DHandle, Bound, RoomBytes - Bytes)];
         _ -> []
     end;
-below(_DHandle, _Limit, _RoomBytes) ->
+down_to(_DHandle, _Bound, _RoomBytes) ->
     [].
 
 gather(_DHandle, Hand, Packets, Bytes, Left) when Bytes >= ?BATCH_BYTES; Left =:= 0 ->
