@@ -36,7 +36,7 @@ handshake(Family, Kernel, #{address := Address} = Tls, MyNode, Allowed, SetupTim
     Undertaker = rustls_dist_undertaker:start_link(#{direction => in, stage => distribution_handshake, address => Address}),
     Nodes = permitted(Undertaker, Tls, Allowed),
     HsData = rustls_dist_hs_data:new(Family, Tls, MyNode, Undertaker),
-    Packet = identified(HsData, Tls, Undertaker),
+    Packet = identified(HsData, Tls, Undertaker, Nodes),
     rustls_dist_negotiation:other_started(HsData#hs_data{kernel_pid = Kernel,
                                                          timer = Timer,
                                                          allowed = Nodes,
@@ -52,14 +52,29 @@ permitted(Undertaker, Tls, Allowed) ->
 
 %% The peer's first packet, with a name that its certificate carries. It is read here, since dist_util tells nobody who it was
 %% that it turned away.
-identified(#hs_data{socket = Socket, f_recv = Recv} = HsData, Tls, Undertaker) ->
+identified(#hs_data{socket = Socket, f_recv = Recv} = HsData, Tls, Undertaker, Nodes) ->
     case Recv(Socket, 0, infinity) of
         {ok, Packet} ->
-            ok = named(HsData, Tls, Undertaker, stated_name(Undertaker, Tls, list_to_binary(Packet))),
+            First = list_to_binary(Packet),
+            ok = no_question(Undertaker, Tls, Nodes, rustls_dist_packets:question(First)),
+            ok = named(HsData, Tls, Undertaker, stated_name(Undertaker, Tls, First)),
             Packet;
         {error, _Noted} ->
             rustls_dist_negotiation:turn_away(Tls),
             exit(shutdown)
+    end.
+
+%% Who only asks is answered here, and net_kernel never hears of it.
+no_question(_Undertaker, _Tls, _Nodes, error) ->
+    ok;
+no_question(Undertaker, Tls, Nodes, {ok, Name}) ->
+    Answer = fun() -> rustls_dist_ping:answer(Tls, Nodes, Name) end,
+    case rustls_dist_negotiation:guarded(Undertaker, Tls, Answer) of
+        ok ->
+            rustls_dist_negotiation:turn_away(Tls),
+            exit(shutdown);
+        {error, Reason} ->
+            refuse(Undertaker, Tls, rustls_dist_handshake_io:tell(Tls, Reason))
     end.
 
 named(#hs_data{socket = Socket, f_send = Send}, #{verify_node := Policy, facts := #{peer_der := Der}} = Tls, Undertaker, Name) ->

@@ -4,7 +4,7 @@
 %% @private
 -module(rustls_dist_link_out).
 
--export([start/6]).
+-export([start/6, connect/3, role/2]).
 -export([init/7]).
 
 -include_lib("kernel/include/dist_util.hrl").
@@ -53,6 +53,9 @@ configuration() ->
         {error, Text} -> {error, {configuration, Text}}
     end.
 
+%% Opens the connection.
+-spec connect(inet | inet6, rustls_dist_lookup:target(), timeout()) ->
+          {ok, inet:socket()} | {error, {connect, inet:posix() | timeout}}.
 connect(Family, #{ip := Ip, port := Port}, SetupTime) ->
     case gen_tcp:connect(Ip, Port, rustls_dist_sockopts:connect(Family), own_timeout(SetupTime)) of
         {ok, Socket} -> {ok, Socket};
@@ -60,8 +63,7 @@ connect(Family, #{ip := Ip, port := Port}, SetupTime) ->
     end.
 
 secure(Link, Target, Socket, Config, SetupTime) ->
-    Role = {Config, expected_name(Config, Target)},
-    case rustls_dist_handshake:connect(Socket, Role, own_timeout(SetupTime)) of
+    case rustls_dist_handshake:connect(Socket, role(Config, Target), own_timeout(SetupTime)) of
         {ok, Tls} ->
             Tls;
         {error, Reason} ->
@@ -72,6 +74,12 @@ secure(Link, Target, Socket, Config, SetupTime) ->
 %% A little before dist_util's timer, which would end this process with less to say.
 own_timeout(SetupTime) ->
     max(1, SetupTime - SetupTime div 20).
+
+%% What a handshake with Target takes: the configuration, and what the certificate must name.
+-spec role(rustls_dist_config:role_config(), rustls_dist_lookup:target()) ->
+          {rustls_dist_config:role_config(), any | binary()}.
+role(Config, Target) ->
+    {Config, expected_name(Config, Target)}.
 
 expected_name(#{name := node_host}, #{host := Host}) -> unicode:characters_to_binary(Host);
 expected_name(#{name := Name}, _Target) -> Name.

@@ -14,6 +14,8 @@
 %% One line for each verb, in the order in which the help shows them.
 verbs() ->
     [{"check", rustls_dist_command_check},
+     {"ping", rustls_dist_command_ping},
+     {"certs", rustls_dist_command_certs},
      {"status", rustls_dist_command_status}].
 
 %% For the script. Never returns.

@@ -2,13 +2,13 @@
 %% with a report that holds the whole packet, and makes an atom of a name that nobody looked at.
 %%
 %% The shapes are those of erts' distribution protocol (send_name, send_status, send_challenge, send_challenge_reply,
-%% send_challenge_ack). What is well-formed and still has no place where it comes is dist_util's to refuse, which it does
+%% send_challenge_ack), and the question of rustls_dist_ping. What is well-formed and still has no place where it comes is dist_util's to refuse, which it does
 %% in order.
 %%
 %% @private
 -module(rustls_dist_packets).
 
--export([judge/3, name/1]).
+-export([judge/3, name/1, question/1]).
 
 -export_type([fault/0]).
 
@@ -37,6 +37,11 @@ judge(in, _MyNode, <<$N, _/binary>> = Packet) ->
     end;
 judge(in, _MyNode, <<$n, _/binary>> = Packet) ->
     fault(name_of_old_release, Packet);
+judge(in, _MyNode, <<$p, _/binary>> = Packet) ->
+    case question(Packet) of
+        {ok, _Name} -> ok;
+        error -> fault(unknown, Packet)
+    end;
 judge(in, _MyNode, <<$r, Rest/binary>> = Packet) ->
     sized(Rest, 20, challenge_reply, Packet);
 judge(out, _MyNode, <<$N, _Flags:64, _Challenge:32, _Creation:32, Length:16, Name:Length/binary, _/binary>> = Packet) ->
@@ -71,6 +76,19 @@ name(<<$N, Flags:64, _Creation:32, Length:16, Name:Length/binary, _/binary>> = P
     end;
 name(Packet) ->
     fault(name, Packet).
+
+%% The node in the question that a peer may ask in the place of its name (rustls_dist_ping), or nobody's. Its first byte is that of
+%% no packet of the distribution handshake; later forms may say more behind the name.
+-spec question(binary()) -> {ok, string()} | error.
+question(<<"prustls_dist", _Form, Length:16, Name:Length/binary, _/binary>>) when Name =:= <<>> ->
+    {ok, ""};
+question(<<"prustls_dist", _Form, Length:16, Name:Length/binary, _/binary>>) ->
+    case is_full_name(Name) of
+        true -> {ok, binary_to_list(Name)};
+        false -> error
+    end;
+question(_Packet) ->
+    error.
 
 %% Only who asked for a name is given one, and it is of the host that asked.
 is_given_name(MyNode, <<Length:16, Name:Length/binary, _Creation:32, _/binary>>) ->

@@ -13,7 +13,7 @@
 -define(LINKS, [rustls_dist_link_in, rustls_dist_link_out, rustls_dist_lookup, rustls_dist_epmd_client, rustls_dist_release,
                 rustls_dist_sockopts, rustls_dist_handshake_io, rustls_dist_hs_data, rustls_dist_undertaker,
                 rustls_dist_controller, rustls_dist_input, rustls_dist_turn, rustls_dist_tick, rustls_dist_crash,
-                rustls_dist_packets, rustls_dist_negotiation, rustls_dist_attempts, rustls_dist_verify_node,
+                rustls_dist_packets, rustls_dist_ping, rustls_dist_negotiation, rustls_dist_attempts, rustls_dist_verify_node,
                 rustls_dist_allow, rustls_dist_peer_certificate, rustls_dist_hostname, rustls_dist_meter]).
 
 %% What judges certificates where webpki is not alone.
@@ -24,8 +24,8 @@
 
 -define(TROUBLE, [rustls_dist_log, rustls_dist_reason, rustls_dist_log_limit, rustls_dist_failure, rustls_dist_failure_text,
                   rustls_dist_peer_text, rustls_dist_epmd_answer, rustls_dist_rate, rustls_dist_acceptor,
-                  rustls_dist_accepted, rustls_dist_first_bytes, rustls_dist_handshake, rustls_dist_deadline,
-                  rustls_dist_check_ip]).
+                  rustls_dist_accepted, rustls_dist_first_bytes, rustls_dist_handshake, rustls_dist_verified,
+                  rustls_dist_deadline, rustls_dist_check_ip]).
 
 -define(OTP_FOR_LINKS, [dist_util]).
 -define(OTP_FOR_REFEREES, [public_key, pubkey_cert, pubkey_cert_records, pubkey_crl, pubkey_pem, 'OTP-PUB-KEY']).

@@ -1,7 +1,7 @@
 %% Monitors across a link, run on the nodes: rustls_dist_cluster:call/4 calls these.
 -module(rustls_dist_monitors).
 
--export([process_end/1, watch/1, seen/1]).
+-export([process_end/1, watch/1, seen/1, watch_nodes/0, nodes_seen/0]).
 -export([wait/0]).
 
 -define(TIMEOUT_MS, 10000).
@@ -43,6 +43,35 @@ event() ->
     receive
         {nodedown, _Node} -> nodedown;
         {'DOWN', _Ref, process, _Pid, Reason} -> Reason
+    end.
+
+%% Notes from now on which nodes come up, hidden ones, too.
+-spec watch_nodes() -> ok.
+watch_nodes() ->
+    Caller = self(),
+    Watcher = spawn(fun() ->
+                            ok = net_kernel:monitor_nodes(true, [{node_type, all}]),
+                            Caller ! {self(), watching},
+                            receive {nodes_seen, From} -> From ! {self(), ups()} end
+                    end),
+    receive {Watcher, watching} -> true = register(?MODULE, Watcher) end,
+    ok.
+
+%% The types of those that came up.
+-spec nodes_seen() -> [visible | hidden].
+nodes_seen() ->
+    %% net_kernel has done by then what it had to do.
+    _ = net_kernel:get_net_ticktime(),
+    Watcher = whereis(?MODULE),
+    Watcher ! {nodes_seen, self()},
+    receive {Watcher, Types} -> Types after ?TIMEOUT_MS -> timeout end.
+
+ups() ->
+    receive
+        {nodeup, _Node, Info} -> [proplists:get_value(node_type, Info) | ups()];
+        {nodedown, _Node, _Info} -> ups()
+    after 0 ->
+        []
     end.
 
 -spec wait() -> no_return().
