@@ -220,10 +220,10 @@ unasked(Carrier, #{options := #{'prove-cookie' := true}, cookie := Cookie, place
             close(Tls),
             case Proof of
                 ok -> {ok, #{carrier => Carrier, cookie => proven}, [cookies(proven), "; flags fit"], #{cookie => proven}};
-                {error, Reason} -> {failed, #{carrier => Carrier}, Reason}
+                {error, Reason} -> {failed, #{carrier => Carrier, cookie => not_proven}, Reason}
             end;
         {error, Reason} ->
-            {failed, #{carrier => Carrier}, Reason}
+            {failed, #{carrier => Carrier, cookie => not_proven}, Reason}
     end;
 unasked(Carrier, _Known, _Way) ->
     {not_tried, #{carrier => Carrier, cookie => not_tried},
