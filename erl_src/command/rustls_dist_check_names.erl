@@ -53,8 +53,8 @@ lookup(#{host := Host} = Subject) ->
                     [];
                 false ->
                     [#{severity => warning, is => host_elsewhere, where => Host,
-                       what => [Host, " is ", inet:ntoa(Ip), " to the resolver, which is no address of this machine: others look "
-                                "for the node there"],
+                       what => [Host, [[" is ", inet:ntoa(Ip), " to the resolver, which"] || inet:ntoa(Ip) =/= Host],
+                        " is no address of this machine: others look for the node there"],
                        remedy => "check it in DNS and /etc/hosts; nothing is wrong where the node is to run on another machine"}]
             end;
         {error, Reason} ->

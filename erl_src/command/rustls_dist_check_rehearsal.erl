@@ -12,6 +12,8 @@
 
 -export_type([material/0]).
 
+-include_lib("public_key/include/public_key.hrl").
+
 %% Options with one pair of certificate and key, which show it.
 -type material() :: rustls_dist_opts:options().
 
@@ -42,7 +44,7 @@ shown(Material) ->
     end.
 
 %% A verify_fun that lets everything pass, and tells what it saw: from the root's side down to the peer.
--spec observe(public_key:certificate(), public_key:der_encoded(), term(), State) -> {valid, State} when
+-spec observe(#'OTPCertificate'{}, public_key:der_encoded(), term(), State) -> {valid, State} when
       State :: {pid(), reference()}.
 observe(Cert, Der, _Event, {Observer, Marker} = State) ->
     Observer ! {Marker, {Der, Cert}},

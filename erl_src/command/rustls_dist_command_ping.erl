@@ -25,10 +25,12 @@ help() ->
                 "its cookie is not. --prove-cookie does the distribution handshake with it as a hidden node called "
                 "rustls_dist_ping@HOST, which is then up for an instant, and in nodes(known) for a minute; with a wrong cookie "
                 "it is never up, and the node logs the attempt as it does any other.",
-                "The cookie is that of -setcookie among the flags, or else of ~/.erlang.cookie.",
+                "The cookie is read from --cookie-file, or is that of -setcookie among the flags, or else of ~/.erlang.cookie.",
+                "Exit status 1: a step failed. That a cookie could not be asked for is no failure.",
                 rustls_dist_command_flags:about()],
       options => rustls_dist_command_flags:options()
           ++ [#{name => port, takes => "PORT", help => "the port that the node listens on: epmd is not asked"},
+              #{name => 'cookie-file', takes => "FILE", help => "a file with the cookie, instead of ~/.erlang.cookie"},
               #{name => 'prove-cookie', takes => nothing, help => "goes on to the cookie with a node of inet_tls, see above"},
               #{name => 'no-probe', takes => nothing, help => "leaves out the handshakes that ask for versions and suites"}]}.
 
@@ -38,7 +40,11 @@ run(#{words := [Word], options := Options} = Arguments) ->
         {error, _, _} -> {usage, [rustls_dist_file_name:shown(Word), " is no node's name: it must be NAME@HOST"]};
         {_, {error, Why}, _} -> {usage, Why};
         {_, _, error} -> {usage, "--port wants a number from 1 to 65535"};
-        {{ok, Node}, {ok, Flags}, {ok, Port}} -> configured(Node, Flags, Port, Arguments)
+        {{ok, Node}, {ok, Flags}, {ok, Port}} ->
+            case rustls_dist_ping_way:cookie(Node, Options, Flags) of
+                {ok, Cookie} -> configured(Node, Flags, Port, Arguments#{cookie => Cookie});
+                {error, Why} -> {usage, Why}
+            end
     end;
 run(_Arguments) ->
     {usage, "it takes one node's name"}.
@@ -59,8 +65,8 @@ port(#{port := Word}) ->
 port(#{}) ->
     {ok, none}.
 
-configured(Node, Flags, Port, #{say := Say, options := Options}) ->
-    Known = #{node => Node, say => Say, options => Options, cookie => rustls_dist_ping_way:cookie(Node, Flags),
+configured(Node, Flags, Port, #{say := Say, options := Options, cookie := Cookie}) ->
+    Known = #{node => Node, say => Say, options => Options, cookie => Cookie,
               as => rustls_dist_ping_way:own_name(Flags)},
     case rustls_dist_config:sources(fun(Flag) -> rustls_dist_command_flags:argument(Flag, Flags) end) of
         {ok, Sources} ->

@@ -3,7 +3,7 @@
 %% @private
 -module(rustls_dist_ping_way).
 
--export([new/5, cookie/2, own_name/1]).
+-export([new/5, cookie/3, own_name/1]).
 
 -define(MAX_COOKIE_BYTES, 1024).
 
@@ -67,9 +67,18 @@ agreed_port(Name) ->
 found(Name, none) -> {error, ["no port is known for ", Name, ": give --port, or the port flags of rustls_dist_epmd"]};
 found(_Name, Port) -> {ok, Port}.
 
-%% The cookie for a node: of -setcookie Node Cookie or -setcookie Cookie, or else of the file (erts' documentation of erl,
-%% kernel's auth).
--spec cookie(node(), rustls_dist_command_flags:flags()) -> atom() | none.
+%% The cookie for a node: of the file that the user names, or of -setcookie Node Cookie or -setcookie Cookie, or else of the file
+%% where nodes look (erts' documentation of erl, kernel's auth).
+-spec cookie(node(), #{'cookie-file' => file:filename_all(), atom() => term()}, rustls_dist_command_flags:flags()) ->
+          {ok, atom() | none} | {error, unicode:chardata()}.
+cookie(_Node, #{'cookie-file' := File}, _Flags) ->
+    case cookie_of_files([rustls_dist_file_name:local(File)]) of
+        none -> {error, ["the cookie's file ", rustls_dist_file_name:shown(File), " cannot be read, or is empty"]};
+        Cookie -> {ok, Cookie}
+    end;
+cookie(Node, #{}, Flags) ->
+    {ok, cookie(Node, Flags)}.
+
 cookie(Node, Flags) ->
     Given = case rustls_dist_command_flags:argument(setcookie, Flags) of
                 {ok, Found} -> Found;

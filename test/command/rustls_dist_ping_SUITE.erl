@@ -89,7 +89,11 @@ cookies(Config) ->
     _ = rustls_dist_cluster:await_log(Node, "in the distribution handshake: the cookies differ"),
     %% The home of the asker has none.
     {0, Open} = rustls_dist_asking:run(asker(Config), ["ping", name(Node), "--optfile", optfile(Config), "--no-probe"]),
-    said(Open, ["^open +distribution .*the cookies were not compared: here is no -setcookie"]).
+    said(Open, ["^open +distribution .*the cookies were not compared: here is no -setcookie"]),
+    File = filename:join(rustls_dist_cluster:dir(proplists:get_value(cluster, Config)), "cookie"),
+    ok = file:write_file(File, ?COOKIE ++ "\n"),
+    {0, Read} = ping(Config, Node, ["--no-probe", "--cookie-file", File]),
+    said(Read, ["^ok +distribution .*the cookies are the same"]).
 
 %% Only who asks for it is proven the cookie of another carrier; with the wrong one no link is up for a moment.
 cookies_of_inet_tls(Config) ->
@@ -197,7 +201,8 @@ json(Config) ->
 
 usage(Config) ->
     [?assertMatch({2, _}, rustls_dist_asking:run(asker(Config), ["ping" | Words]))
-     || Words <- [[], ["a"], ["@b"], ["a@b", "c@d"], ["a@b", "--port", "x"], ["a@b", "--port", "0"], ["a@b", "--nothing"]]],
+     || Words <- [[], ["a"], ["@b"], ["a@b", "c@d"], ["a@b", "--port", "x"], ["a@b", "--port", "0"], ["a@b", "--nothing"],
+                  ["a@b", "--optfile", optfile(Config), "--cookie-file", "/no/such/file"]]],
     {0, Help} = rustls_dist_asking:run(asker(Config), ["ping", "--help"]),
     said(Help, ["nodes\\(known\\)", "--prove-cookie"]),
     {1, Text} = rustls_dist_asking:run(asker(Config), ["ping", "a@b", "--optfile", "/no/such/file"]),

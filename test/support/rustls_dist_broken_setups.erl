@@ -1,8 +1,8 @@
 %% Nodes that are set up wrongly, or oddly: one for each finding of `rustls-dist check', as files and as words of the command
-%% line. Some of them are shown in doc/operations.md, which print/0 makes.
+%% line. doc/ shows what it says of them (rustls_dist_command_pages).
 -module(rustls_dist_broken_setups).
 
--export([world/1, all/0, good/1, words/2, findings/1, markdown/1, print/0]).
+-export([world/1, all/0, good/1, words/2, findings/1, markdown/1, table/1]).
 
 -export_type([world/0, setup/0]).
 
@@ -16,9 +16,6 @@
 
 -define(NODE, ["--node", "a@localhost"]).
 -define(VERSIONS, {versions, ['tlsv1.3', 'tlsv1.2']}).
--define(DOCUMENT, "doc/operations.md").
--define(BEGIN, "<!-- set-ups: made by make operations -->\n").
--define(END, "<!-- end of set-ups -->").
 
 -spec world(file:filename()) -> world().
 world(Dir) ->
@@ -276,8 +273,7 @@ fingerprint(File) ->
     [{'Certificate', Der, not_encrypted}] = public_key:pem_decode(Pem),
     binary_to_list(binary:encode_hex(crypto:hash(sha256, Der))).
 
-%% The set-ups of the document: what was called, and what it printed. Paths, times and serial numbers, which change, are the same
-%% ones each time.
+%% The set-ups that have a title: what was called, and what it printed.
 -spec markdown(world()) -> unicode:chardata().
 markdown(World) ->
     [begin
@@ -287,6 +283,17 @@ markdown(World) ->
           rustls_dist_command_text:plain(Text), "```\n\n"]
      end || #{shown := Title} = Setup <- all()].
 
+%% All findings, as a table: how bad each is, and what it says of its set-up.
+-spec table(world()) -> unicode:chardata().
+table(World) ->
+    ["| finding | | what it says, for example |\n|---|---|---|\n",
+     [begin
+          [Finding | _] = [Found || #{is := Is} = Found <- findings(words(Setup, World)), Is =:= Name],
+          #{severity := Severity, what := What} = settled(Finding, World),
+          ["| `", atom_to_list(Name), "` | ", atom_to_list(Severity), " | ", What, " |\n"]
+      end || #{finding := Name} = Setup <- all()]].
+
+%% Paths, times and serial numbers, which change, are the same ones each time.
 settled(Finding, World) ->
     maps:map(fun(Key, Text) when Key =:= what; Key =:= where; Key =:= remedy -> settled_text(Text, World);
                 (_Key, Value) -> Value
@@ -297,17 +304,7 @@ settled_text(Text, #{dir := Dir}) ->
                         re:replace(Settled, Pattern, Replacement, [global, unicode, {return, list}])
                 end, unicode:characters_to_list(Text),
                 [{["\\Q", Dir, "\\E"], "/etc/erlang/tls"}, {"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T])[0-9:]{8}", "2027-01-31\\g{1}12:00:00"},
-                 {"(serial number )[0-9A-F]+", "\\g{1}01A2B3C4D5E6F70809"}]).
-
-%% Writes them into the document.
--spec print() -> ok.
-print() ->
-    Dir = string:trim(os:cmd("mktemp -d /tmp/rustls_dist.XXXXXX")),
-    try
-        {ok, Page} = file:read_file(?DOCUMENT),
-        [Before, Rest] = string:split(Page, ?BEGIN),
-        [_Old, After] = string:split(Rest, ?END),
-        ok = file:write_file(?DOCUMENT, unicode:characters_to_binary([Before, ?BEGIN, "\n", markdown(world(Dir)), ?END, After]))
-    after
-        file:del_dir_r(Dir)
-    end.
+                 {"(serial number )[0-9A-F]+", "\\g{1}01A2B3C4D5E6F70809"},
+                 {"(nowhere\\.invalid) \\([^)]*\\)", "\\g{1} (non-existing domain)"}
+                 %% The first of these days has begun.
+                 | [{"in " ++ Less ++ " days", "in " ++ Days ++ " days"} || {Less, Days} <- [{"2", "3"}, {"9", "10"}, {"19", "20"}]]]).
