@@ -17,7 +17,7 @@ help() ->
       about => ["Name lookup, epmd, TCP, TLS, certificate, distribution handshake: a line for each with its time, up to the "
                 "first failure, which is explained. Then what the node is, its certificate, and the TLS versions and suites that "
                 "it takes, which it is asked by some more handshakes.",
-                "The node itself notices nothing: nothing is in its nodes(known), no atom is made, no link comes up. A node with "
+                "The node itself notices nothing: its nodes(known) stays as it was, no atom is made, no link comes up. A node with "
                 "rustls_dist answers whether the cookies are the same, proven in both directions, whether its flags and those "
                 "of this release fit, and, where the flags given here name the node that would dial (-name, -sname), whether "
                 "that one would be let in by verify_node and net_kernel:allow/1.",
