@@ -17,8 +17,8 @@ help() ->
       about => ["Name lookup, epmd, TCP, TLS, certificate, distribution handshake: a line for each with its time, up to the "
                 "first failure, which is explained. Then what the node is, its certificate, and the TLS versions and suites that "
                 "it takes, which it is asked by some more handshakes.",
-                "The node itself notices nothing: its nodes(known) stays as it was, no atom is made, no link comes up. A node with "
-                "rustls_dist answers whether the cookies are the same, proven in both directions, whether its flags and those "
+                "The node itself notices nothing: its nodes(known) stays as it was, no atom is made, no link comes up. A node "
+                "with rustls_dist answers whether the cookies are the same, proven in both directions, whether its flags and those "
                 "of this release fit, and, where the flags given here name the node that would dial (-name, -sname), whether "
                 "that one would be let in by verify_node and net_kernel:allow/1.",
                 "A node with inet_tls cannot be asked that. Up to there all is proven, also that it takes this certificate; "
@@ -176,11 +176,14 @@ distribution(#{as := As} = Known, #{node := Node} = Way, Tls) ->
 %% A peer that was only slow is asked once more, with time.
 asked(#{cookie := Cookie, as := As, place := Place}, #{config := Config, timeout_ms := TimeoutMs} = Way, Tls) ->
     Question = #{as => As, cookie => Cookie},
-    case rustls_dist_ping:ask(Tls, Question, {?PATIENCE_MS, TimeoutMs}) of
+    Ask = fun(Over, Times) ->
+                  rustls_dist_ping:within(Over, 2 * TimeoutMs, fun() -> rustls_dist_ping:ask(Over, Question, Times) end)
+          end,
+    case Ask(Tls, {?PATIENCE_MS, TimeoutMs}) of
         {error, slow} ->
             case rustls_dist_ping_walk:connect(Way, Place, Config) of
                 {ok, Again} ->
-                    Answer = rustls_dist_ping:ask(Again, Question, {TimeoutMs, 0}),
+                    Answer = Ask(Again, {TimeoutMs, 0}),
                     close(Again),
                     Answer;
                 {error, _} = Error ->
@@ -222,7 +225,8 @@ unasked(Carrier, #{options := #{'prove-cookie' := true}, cookie := Cookie, place
         #{node := Node, config := Config, timeout_ms := TimeoutMs} = Way) ->
     case rustls_dist_ping_walk:connect(Way, Place, Config) of
         {ok, Tls} ->
-            Proof = rustls_dist_ping_guest:prove(Tls, Node, Cookie, TimeoutMs),
+            Prove = fun() -> rustls_dist_ping_guest:prove(Tls, Node, Cookie, TimeoutMs) end,
+            Proof = rustls_dist_ping:within(Tls, 2 * TimeoutMs, Prove),
             close(Tls),
             case Proof of
                 ok -> {ok, #{carrier => Carrier, cookie => proven}, [cookies(proven), "; flags fit"], #{cookie => proven}};
@@ -267,7 +271,8 @@ refused(_Sources, 'tlsv1.3') ->
 
 %% To a rustls peer a connection without a word of distribution is a failure for its log; a question is none.
 suite(Carrier, #{timeout_ms := TimeoutMs}, {ok, #{facts := #{cipher := Suite}} = Tls}) ->
-    _ = [rustls_dist_ping:ask(Tls, #{as => none, cookie => none}, {TimeoutMs, 0}) || Carrier =:= rustls],
+    Ask = fun() -> rustls_dist_ping:ask(Tls, #{as => none, cookie => none}, {TimeoutMs, 0}) end,
+    _ = [rustls_dist_ping:within(Tls, TimeoutMs, Ask) || Carrier =:= rustls],
     close(Tls),
     {ok, Suite};
 suite(_Carrier, _Way, {error, _}) ->

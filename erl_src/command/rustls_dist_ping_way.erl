@@ -11,9 +11,24 @@
 -spec new(node(), rustls_dist_command_flags:flags(), inet:port_number() | none, rustls_dist_config:role_config(),
           fun((rustls_dist_ping_walk:step()) -> ok)) -> rustls_dist_ping_walk:way().
 new(Node, Flags, Port, Config, Report) ->
+    ok = set_up_time(Flags),
     #{node => Node, family => family(Flags), names => names(Node, Flags), config => Config,
       timeout_ms => net_kernel:connecttime(), find_port => find_port(Port, Flags),
       report => Report}.
+
+%% It is as long as the node would wait for each step (kernel's net_setuptime), and sentences say so.
+set_up_time(Flags) ->
+    Parameters = case rustls_dist_command_flags:argument(kernel, Flags) of
+                     {ok, Given} -> Given;
+                     error -> []
+                 end,
+    case [string:to_integer(Seconds) || ["net_setuptime", Seconds | _] <- Parameters, is_list(Seconds)] of
+        [_ | _] = Times ->
+            {Time, _} = lists:last(Times),
+            application:set_env(kernel, net_setuptime, Time);
+        [] ->
+            application:unset_env(kernel, net_setuptime)
+    end.
 
 family(Flags) ->
     case rustls_dist_command_flags:argument(proto_dist, Flags) of

@@ -174,6 +174,16 @@ would_be_let_in(Config) ->
 
 %% What is behind the port may be no node at all.
 no_tls(Config) ->
+    {ok, Silent} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
+    {ok, SilentPort} = inet:port(Silent),
+    Second = ["--", "-kernel", "net_setuptime", "1"],
+    failed(Config, "deaf@127.0.0.1", ["--port", integer_to_list(SilentPort) | Second], "TLS",
+           "net_setuptime \\(1 s\\) passed and the peer said nothing. It may speak distribution without TLS"),
+    Deaf = rustls_dist_cluster:start_undistributed(proplists:get_value(cluster, Config),
+                                                   #{env => [{"ERL_EPMD_PORT", integer_to_list(SilentPort)}]}),
+    failed([{asker, Deaf} | Config], "deaf@127.0.0.1", Second, "epmd",
+           "net_setuptime \\(1 s\\) passed and epmd on 127.0.0.1 did not answer"),
+    rustls_dist_cluster:stop_node(Deaf),
     {ok, Listen} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}, binary, {active, false}]),
     {ok, Port} = inet:port(Listen),
     Server = spawn_link(fun() -> greets(Listen) end),
