@@ -22,17 +22,20 @@
 help() ->
     #{summary => "shows the links and the figures of a running node",
       usage => ["[NAME@HOST] [--optfile FILE] [--vm-args FILE] [-- FLAG...]"],
-      about => ["Connects to the node as a hidden node that does not listen, under a name that the node gives it for the time (or the one "
-                "of --as), and prints what rustls_dist:i() and rustls_dist:metrics() say there. The connection is one of the links that "
-                "are shown. Without NAME@HOST it asks the node that the flags name, or the only one that epmd knows on this machine.",
+      about => ["Connects to the node as a hidden node that does not listen, under a name that the node gives it for the time "
+                "(or the one of --as), and prints what rustls_dist:i() and rustls_dist:metrics() say there. The connection is "
+                "one of the links that are shown. Without NAME@HOST it asks the node that the flags name, or the only one "
+                "that epmd knows on this machine.",
                 rustls_dist_command_flags:about(),
-                "The cookie is read from --cookie-file, or else as by any node, from ~/.erlang.cookie; one that the flags set counts, too. It "
-                "is never on a command line of this command.",
+                "The cookie is read from --cookie-file, or else as by any node, from ~/.erlang.cookie; one that the flags set "
+                "counts, too. It is never on a command line of this command.",
                 "Exit status 1: the node cannot be reached."],
       options => rustls_dist_command_flags:options()
-          ++ [#{name => as, takes => "NAME@HOST", help => "the visitor's name: where verify_node of the node wants one from its certificate"},
+          ++ [#{name => as, takes => "NAME@HOST", help => "the visitor's name: where verify_node of the node wants one from "
+                                                          "its certificate"},
               #{name => 'cookie-file', takes => "FILE", help => "a file with the cookie, instead of ~/.erlang.cookie"},
-              #{name => timeout, takes => "SECONDS", help => io_lib:format("how long it may take, ~b if not given", [?TIMEOUT_S])}]}.
+              #{name => timeout, takes => "SECONDS", help => io_lib:format("how long it may take, ~b if not given",
+                                                                           [?TIMEOUT_S])}]}.
 
 -spec run(rustls_dist_command_verb:arguments()) -> rustls_dist_command_verb:result().
 run(#{words := [_, Word | _]}) ->
@@ -44,7 +47,8 @@ run(#{options := Options} = Arguments) ->
         {_, _, {error, Why}} -> {usage, Why};
         {{ok, Flags}, {ok, TimeoutMs}, {ok, Cookie}} ->
             case target(Arguments, Flags) of
-                {ok, Node} -> visited(Node, Flags, Options, #{node => Node, cookie => given(Cookie, Flags), timeout_ms => TimeoutMs});
+                {ok, Node} -> visited(Node, Flags, Options, #{node => Node, cookie => given(Cookie, Flags),
+                                                              timeout_ms => TimeoutMs});
                 {error, Why} -> {usage, Why}
             end
     end.
@@ -164,7 +168,8 @@ figures(Metrics) ->
     [[string:pad(Line, Longest + 2), Value, "\n"] || {Line, Value} <- Lines].
 
 labels(Labels) when map_size(Labels) =:= 0 -> "";
-labels(Labels) -> ["{", lists:join(",", [[atom_to_list(Label), "=\"", Value, "\""] || {Label, Value} <- maps:to_list(Labels)]), "}"].
+labels(Labels) -> ["{", lists:join(",", [[atom_to_list(Label), "=\"", Value, "\""] || {Label, Value} <- maps:to_list(Labels)]),
+                   "}"].
 
 figure(#{count := 0}) -> "0";
 figure(#{count := Count, sum := SumS}) -> io_lib:format("~b, ~.1f ms each", [Count, SumS * 1000 / Count]);
