@@ -68,6 +68,8 @@ port(#{}) ->
 configured(Node, Flags, Port, #{say := Say, options := Options, cookie := Cookie}) ->
     Known = #{node => Node, say => Say, options => Options, cookie => Cookie,
               as => rustls_dist_ping_way:own_name(Flags)},
+    %% Revocation lists are read by way of it.
+    _ = rustls_dist_crl_store:start_link(),
     case rustls_dist_config:sources(fun(Flag) -> rustls_dist_command_flags:argument(Flag, Flags) end) of
         {ok, Sources} ->
             case client(Sources) of
