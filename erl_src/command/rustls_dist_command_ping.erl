@@ -110,7 +110,9 @@ pinged(#{node := Node} = Known, Way) ->
 
 %% A peer whose certificate was not accepted is asked for it again, without a verdict, so that it can be looked at.
 shown_unverified(#{sources := Sources}, Way, Place, #{stage := certificate}) ->
-    case client(with(#{verify => verify_none}, Sources)) of
+    {ok, #{options := Options}} = rustls_dist_opts:parse(client, Sources),
+    Own = maps:with([certfile, keyfile, password, certs_keys, versions, ciphers], Options),
+    case client(with(Own#{verify => verify_none}, [])) of
         {ok, Config} ->
             case rustls_dist_ping_walk:connect(Way, Place, Config) of
                 {ok, Tls} ->
