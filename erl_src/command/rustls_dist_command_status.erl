@@ -15,6 +15,8 @@
 -define(KEPT, ["-proto_dist", "-ssl_dist_opt", "-ssl_dist_optfile", "-epmd_module", "-start_epmd", "-erl_epmd_port",
                "-rustls_dist_port", "-rustls_dist_ports", "-rustls_dist_port_file", "-kernel", "-pa", "-pz"]).
 
+-define(KERNEL_PARAMETERS, ["inet_dist_", "inetrc", "net_setuptime", "net_ticktime", "epmd_module"]).
+
 %% The visitor listens to nobody, and tells nobody what it sees of the cluster.
 -define(VISITOR, ["-hidden", "-dist_listen", "false", "-connect_all", "false"]).
 
@@ -108,19 +110,28 @@ local({error, _}) ->
     {error, "no epmd answers on this machine; name a node, NAME@HOST"}.
 
 visited(Node, Flags, Options, #{timeout_ms := TimeoutMs} = Task) ->
-    Kept = rustls_dist_command_flags:words([Flag || {Name, _} = Flag <- Flags, lists:member(Name, ?KEPT)]),
+    Kept = rustls_dist_command_flags:words([{Name, kept(Name, Words)} || {Name, Words} <- Flags, lists:member(Name, ?KEPT)]),
     Carrier = case rustls_dist_command_flags:argument(proto_dist, Flags) of
                   {ok, _} -> [];
                   error -> ["-proto_dist", "rustls"]
               end,
-    Words = Kept ++ Carrier ++ ?VISITOR ++ visitor(Node, Options),
-    case rustls_dist_command_vm:run(Words, rustls_dist_command_visit, Task, TimeoutMs) of
+    AllFlags = Kept ++ Carrier ++ ?VISITOR ++ visitor(Node, Options),
+    case rustls_dist_command_vm:run(AllFlags, rustls_dist_command_visit, Task, TimeoutMs) of
         {ok, #{} = Found, _Printed} -> shown(Node, Found);
         {ok, no_rustls_dist, _Printed} -> failed(Node, [Node, " can be reached, and has no module rustls_dist"]);
         {ok, {not_connected, Why}, _Printed} -> failed(Node, lists:join("\n", ["there is no connection to " ++ Node | Why]));
         {error, timeout} -> failed(Node, io_lib:format("~ts did not answer within ~b s", [Node, TimeoutMs div 1000]));
         {error, Printed} -> failed(Node, ["the visitor's VM did not come up", told(Printed)])
     end.
+
+%% Of kernel's parameters those of connections: the node's log is the node's.
+kept("-kernel", [Name, Value | Words]) ->
+    case lists:any(fun(Prefix) -> lists:prefix(Prefix, Name) end, ?KERNEL_PARAMETERS) of
+        true -> [Name, Value | kept("-kernel", Words)];
+        false -> kept("-kernel", Words)
+    end;
+kept(_Flag, Words) ->
+    Words.
 
 %% Both ends have names of the same form. `undefined' asks the node for a name; a long one needs a host with a dot, and where this
 %% one has none, the node's will do.

@@ -158,9 +158,11 @@ release(Config) ->
     ok = file:make_dir(Path),
     [ok = file:make_symlink(os:find_executable(Tool), filename:join(Path, Tool)) || Tool <- ["sh", "readlink", "sed", "dirname",
                                                                                              "basename"]],
-    [?assertEqual({From, {0, Version}}, {From, shell(Config, "PATH=" ++ Path ++ " " ++ filename:join(Root,
-                                                                                                     From) ++ " --version")})
-     || From <- ["bin/rustls-dist", "lib/rustls_dist-" ++ string:trim(Version) ++ "/priv/rustls-dist"]],
+    Runs = fun(From) -> shell(Config, "PATH=" ++ Path ++ " " ++ filename:join(Root, From) ++ " --version") end,
+    ?assertEqual({0, Version}, Runs("bin/rustls-dist")),
+    %% systools writes no such file.
+    ok = file:delete(filename:join(Root, "releases/start_erl.data")),
+    ?assertEqual({0, Version}, Runs("lib/rustls_dist-" ++ string:trim(Version) ++ "/priv/rustls-dist")),
     {2, Told} = shell(Config, "PATH=" ++ Path ++ " " ++ script() ++ " --version"),
     ?assertMatch({match, _}, re:run(Told, "no erl on the PATH")).
 

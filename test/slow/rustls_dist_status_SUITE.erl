@@ -82,18 +82,23 @@ fails(Config) ->
                               {["a@127.0.0.1", "--", "-proto_dist", "rustls", "-ssl_dist_opt", "client_dept", "1"],
                                "did not come up.*client_dept"}]].
 
-%% Whoever looks at the processes of the machine does not see it, whether it comes from a file or from vm.args.
+%% Whoever looks at the processes of the machine does not see it. Of kernel's parameters the visitor takes what is about
+%% connections.
 hides_cookies(Config) ->
     #{dir := Dir, optfile := Optfile} = proplists:get_value(world, Config),
     VmArgs = filename:join(Dir, "cookie.args"),
-    ok = file:write_file(VmArgs, ["-proto_dist rustls -ssl_dist_optfile ", Optfile, " -name a@127.0.0.1 -setcookie "
-                                                                                    "a_secret_cookie\n"]),
+    ok = file:write_file(VmArgs, ["-proto_dist rustls -ssl_dist_optfile ", Optfile, " -name a@127.0.0.1\n",
+                                  "-setcookie a_secret_cookie\n",
+                                  "-kernel logger_level all inet_dist_use_interface {127,0,0,1}\n"]),
     Line = script() ++ " status --vm-args " ++ VmArgs,
     Port = open_port({spawn_executable, "/bin/sh"}, [{args, ["-c", Line]}, {env, environment(Config)}, exit_status,
                                                      stderr_to_stdout]),
     {Seen, Output} = watched(Port, [], []),
     ?assertMatch({_, [_ | _]}, {Output, [Arguments || Arguments <- Seen, string:find(Arguments,
                                                                                      "rustls_dist_command_visit") =/= nomatch]}),
+    Visitors = [Arguments || Arguments <- Seen, string:find(Arguments, "rustls_dist_command_visit") =/= nomatch],
+    ?assertMatch([_ | _], [Arguments || Arguments <- Visitors, string:find(Arguments, "inet_dist_use_interface") =/= nomatch]),
+    ?assertEqual([], [Arguments || Arguments <- Visitors, string:find(Arguments, "logger_level") =/= nomatch]),
     ?assertEqual([], [Arguments || Arguments <- Seen, string:find(Arguments, "a_secret_cookie") =/= nomatch]).
 
 watched(Port, Seen, Output) ->
