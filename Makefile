@@ -1,12 +1,20 @@
 # Every command a person needs. `make` alone builds; `make demo` shows two nodes talking; `make test` tests.
 
-SHELL := /bin/bash
+# The recipes are for any POSIX shell and GNU make, since whoever uses rustls_dist compiles it with them; the scripts in .ci
+# and bench, which test it, are for bash.
+
 # rustup puts cargo here, and a shell started before rustup ran does not know it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 # The Rust output stays inside _build, so that `make clean` and a dependency's folder know one place only; who sets
 # the variable in the environment means it.
 CARGO_TARGET_DIR ?= $(CURDIR)/_build/cargo
 export CARGO_TARGET_DIR
+
+# The crypto provider: ring, aws_lc_rs (AWS-LC, which takes a C compiler), or aws_lc_rs_fips (its FIPS module, which takes Go and
+# CMake as well). rebar3's hook inherits it.
+RUSTLS_DIST_PROVIDER ?= ring
+PROVIDERS := ring aws_lc_rs aws_lc_rs_fips
+FEATURES := --no-default-features --features $(RUSTLS_DIST_PROVIDER)
 
 NIF := priv/rustls_dist_nif.so
 COMMAND := priv/rustls-dist
@@ -20,12 +28,12 @@ endif
 FIND_HEADER := erl -noinput -boot start_clean -eval 'Dir = code:lib_dir(public_key), \
     is_list(Dir) andalso filelib:is_regular(Dir ++ "/include/public_key.hrl") andalso io:put_chars("found"), halt().'
 
-.PHONY: all nif demo test test-slow test-otp27 examples check bench bench-quick bench-charts bench-programs \
-        bench-rust callgrind fuzz matrix options operations architecture clean
+.PHONY: all nif package demo test test-slow test-otp27 test-otp29 examples check bench bench-quick bench-charts \
+        bench-programs bench-bundle bench-rust callgrind fuzz matrix options operations architecture clean
 
 # Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
 all:
-	@.ci/install-packages build
+	@if command -v bash >/dev/null; then .ci/install-packages build; fi
 	rebar3 compile
 
 # A running node has the library mapped: a new file is moved into place, the old one is never written to,
@@ -37,13 +45,25 @@ nif:
 	    from https://rustup.rs))
 	$(if $(shell $(FIND_HEADER)),,$(error rustls_dist is compiled with the header public_key/include/public_key.hrl, \
 	    which this Erlang lacks: install it (Debian: apt-get install erlang-dev)))
-	cargo build --release --package rustls_dist_nif
+	$(if $(filter $(RUSTLS_DIST_PROVIDER),$(PROVIDERS)),,$(error RUSTLS_DIST_PROVIDER is "$(RUSTLS_DIST_PROVIDER)", and has to be \
+	    one of: $(PROVIDERS)))
+	cargo build --release --package rustls_dist_nif $(FEATURES)
+	@[ -f $(BUILT) ] || { echo "cargo left no $(BUILT). With musl it makes shared libraries only if RUSTFLAGS has" \
+	    "'-C target-feature=-crt-static', which .cargo/config.toml says unless RUSTFLAGS is set" >&2; exit 1; }
 	@mkdir -p $(dir $(NIF))
 	@for app in "$$REBAR_DEPS_DIR/rustls_dist" "$$REBAR_CHECKOUTS_OUT_DIR/rustls_dist" "$$REBAR_BARE_COMPILER_OUTPUT_DIR"; do \
 	    [ ! -d "$$app" ] || { mkdir -p "$$app/ebin" && cp erl_src/rustls_dist.appup "$$app/ebin/"; } || exit; \
 	done
 	@cmp -s $(BUILT) $(NIF) || { cp $(BUILT) $(NIF).$$$$ && mv -f $(NIF).$$$$ $(NIF); }
 	@cp erl_src/command/rustls-dist $(COMMAND).$$$$ && chmod 755 $(COMMAND).$$$$ && mv -f $(COMMAND).$$$$ $(COMMAND)
+
+# The library of this system alone, as an archive named by version and target, and its SHA-256: what a release publishes.
+# Beams are not in it: they are compiled by the Erlang that runs them.
+package: nif
+	@target=$$(rustc -vV | sed -n 's/^host: //p'); version=$$(sed -n 's/.*{vsn, *"\(.*\)"}.*/\1/p' erl_src/rustls_dist.app.src); \
+	    name=rustls_dist-$$version-$$target.tar.gz; mkdir -p _build/package && cd _build/package && \
+	    tar -czf $$name -C ../.. $(NIF) LICENSE && \
+	    { sha256sum $$name 2>/dev/null || shasum -a 256 $$name; } >$$name.sha256 && cat $$name.sha256
 
 demo:
 	@.ci/install-packages demo
@@ -61,10 +81,10 @@ test-slow:
 	@$(MAKE) --no-print-directory all
 	@.ci/test slow
 
-test-otp27:
-	@.ci/install-packages otp27
+test-otp27 test-otp29: test-otp%:
+	@.ci/install-packages otp
 	@$(MAKE) --no-print-directory all
-	@.ci/otp27
+	@.ci/otp $*
 
 # EXAMPLE=name runs just that.
 examples:
@@ -77,8 +97,8 @@ check:
 	@$(MAKE) --no-print-directory all
 	@.ci/check
 
-# Compares carriers on every OTP release present, ten minutes each, and writes doc/performance.md. BENCH_OTP=25 or 27
-# measures that one alone.
+# Compares carriers on every OTP release present, up to twelve minutes each, and writes doc/performance.md. BENCH_OTP=25, 27
+# or 29, or several, measures those alone; BENCH_ROUNDS=3 has fewer runs of each figure.
 bench:
 	@.ci/install-packages bench
 	@$(MAKE) --no-print-directory all bench-programs
@@ -91,18 +111,24 @@ bench-quick:
 	@$(MAKE) --no-print-directory all bench-programs
 	@bench/run quick
 
+# One archive that measures on any machine with the C library of this one, or between two; installs nothing there.
+bench-bundle:
+	@.ci/install-packages bench-bundle
+	@$(MAKE) --no-print-directory all bench-programs
+	@bench/bundle
+
 # The charts and tables of doc/performance.md, from what the last `make bench` left.
 bench-charts: bench-programs
 	@$(CARGO_TARGET_DIR)/release/examples/charts _build/bench doc/performance.md doc/performance
 
 bench-programs:
-	cargo build --release --example charts --example floor
-	@install -D $(CARGO_TARGET_DIR)/release/examples/floor _build/bench/floor
+	cargo build --release $(FEATURES) --example charts --example floor
+	@mkdir -p _build/bench && cp $(CARGO_TARGET_DIR)/release/examples/floor _build/bench/floor
 
 # What Rust alone costs, without the VM.
 bench-rust:
 	@.ci/install-packages build
-	cargo bench --package rustls_dist
+	cargo bench --package rustls_dist $(FEATURES)
 
 # Instructions of sealing and opening against the recorded ones; `.ci/callgrind record` records them.
 callgrind:

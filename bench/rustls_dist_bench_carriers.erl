@@ -1,8 +1,8 @@
 %% The carriers that are compared, and the nodes that run them.
 -module(rustls_dist_bench_carriers).
 
--export([all/0, untuned/0, optfile/1, start/4, stop/1, node_options/2]).
--export([first/1, peers/1, cpu_s/1]).
+-export([all/0, untuned/0, optfile/1, tls_options/1, start/4, stop/1, node_options/2]).
+-export([first/1, peers/1, cpu_s/1, ticks/0]).
 
 -export_type([carrier/0, star/0]).
 
@@ -34,8 +34,12 @@ untuned() ->
 optfile(Cluster) ->
     Dir = rustls_dist_cluster:dir(Cluster),
     Cert = rustls_dist_certs:cert(Dir, rustls_dist_certs:ca(Dir, "ca"), "node", #{}),
-    Options = rustls_dist_certs:options(Cert, #{versions => ['tlsv1.3'], ciphers => "TLS_AES_256_GCM_SHA384"}),
-    rustls_dist_cluster:optfile(Cluster, "tls", Options).
+    rustls_dist_cluster:optfile(Cluster, "tls", tls_options(Cert)).
+
+%% The contents of that file.
+-spec tls_options(rustls_dist_certs:cert()) -> [{server | client, list()}].
+tls_options(Cert) ->
+    rustls_dist_certs:options(Cert, #{versions => ['tlsv1.3'], ciphers => "TLS_AES_256_GCM_SHA384"}).
 
 %% Starts a node and Peers more, and links the first to each of the others.
 -spec start(rustls_dist_cluster:cluster(), file:filename(), carrier(), pos_integer()) -> star().
@@ -67,10 +71,12 @@ peers(#{peers := Peers}) -> Peers.
 %% User and system time that these nodes have used, in seconds (proc(5), /proc/PID/stat).
 -spec cpu_s([rustls_dist_cluster:peer()]) -> float().
 cpu_s(Nodes) ->
-    lists:sum([ticks(rustls_dist_cluster:os_pid(Node)) || Node <- Nodes]) / ?TICKS_PER_S.
+    lists:sum([rustls_dist_cluster:call(Node, ?MODULE, ticks, []) || Node <- Nodes]) / ?TICKS_PER_S.
 
-ticks(OsPid) ->
-    {ok, Stat} = file:read_file("/proc/" ++ OsPid ++ "/stat"),
+%% Runs on a measured node, which may be on another host.
+-spec ticks() -> non_neg_integer().
+ticks() ->
+    {ok, Stat} = file:read_file("/proc/self/stat"),
     %% The command's name, in brackets, may have blanks; what follows it starts with the third field.
     [_, Fields] = binary:split(Stat, <<") ">>),
     Words = binary:split(Fields, <<" ">>, [global]),

@@ -1,7 +1,7 @@
 %% What the figures were measured on: without that they mean little.
 -module(rustls_dist_bench_machine).
 
--export([describe/0]).
+-export([describe/0, name/0]).
 
 %% Processor, memory, system, and the versions of everything that takes part.
 -spec describe() -> #{atom() => binary() | number()}.
@@ -20,6 +20,20 @@ describe() ->
       commit => list_to_binary(os:getenv("RUSTLS_DIST_COMMIT", "unknown")),
       load => load(),
       date => list_to_binary(calendar:system_time_to_rfc3339(erlang:system_time(second), [{offset, "Z"}]))}.
+
+%% What the machine is called in the name of the result and in doc/performance.md: the variable BENCH_MACHINE, or its processor
+%% and the number of cores in small letters: "amd-epyc-2-cores".
+-spec name() -> binary().
+name() ->
+    Text = case os:getenv("BENCH_MACHINE", "") of
+               "" -> [field("/proc/cpuinfo", "model name\\s*:\\s*(.*)"), " ",
+                      integer_to_list(erlang:system_info(logical_processors_available)), " cores"];
+               Wanted -> Wanted
+           end,
+    %% Some processors' names say that they are one, whose they are, and how fast.
+    Plain = re:replace(Text, "\\((R|TM)\\)|\\b(CPU|Processor)\\b|@ *[0-9.]+GHz|[0-9]+-Core", "", [global, caseless]),
+    Dashed = re:replace(string:lowercase(iolist_to_binary(Plain)), "[^a-z0-9]+", "-", [global, {return, binary}]),
+    string:trim(Dashed, both, "-").
 
 %% Processes that wanted to run in the last minute, on average: others' work, when asked before the start.
 load() ->

@@ -1,7 +1,7 @@
 %% How much memory a node takes. Run on the node that is measured.
 -module(rustls_dist_bench_memory).
 
--export([settled/0]).
+-export([settled/0, vm_bytes/1]).
 
 %% When memory counts as settled: so many readings in a row that differ by less than this.
 -define(SETTLED, 5).
@@ -25,6 +25,13 @@ settle(Reading, Still, Tries) ->
         true -> settle(Now, Still + 1, Tries - 1);
         false -> settle(Now, 0, Tries - 1)
     end.
+
+%% The VM's memory once garbage is collected, to a few dozen kB. The processes in Untouched keep theirs.
+-spec vm_bytes(Untouched :: [pid()]) -> non_neg_integer().
+vm_bytes(Untouched) ->
+    _ = [erlang:garbage_collect(Pid) || _ <- [once, again], Pid <- processes() -- Untouched],
+    receive after ?SETTLE_MS -> ok end,
+    erlang:memory(total).
 
 same(Key, Before, Now) ->
     abs(maps:get(Key, Now) - maps:get(Key, Before)) < ?SAME_BYTES.

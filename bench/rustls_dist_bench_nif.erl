@@ -25,7 +25,7 @@ measure(Dir, Progress) ->
     true = code:add_patha(os:getenv("RUSTLS_DIST_EBIN")),
     ok = rustls_dist_nif:load(),
     Cert = rustls_dist_certs:cert(Dir, rustls_dist_certs:ca(Dir, "nif_ca"), "nif", #{}),
-    lists:append([calls(Cipher, link(Cert, Cipher)) || Cipher <- ?CIPHERS]).
+    lists:append([calls(Cipher, connect(Cert, Cipher)) || Cipher <- ?CIPHERS]).
 
 calls(Cipher, {Tx, Rx}) ->
     One = [{?SEAL_BYTES, crypto:strong_rand_bytes(?SEAL_BYTES)}],
@@ -61,7 +61,7 @@ timed(Call) ->
     {erlang:monotonic_time(nanosecond) - From, Result}.
 
 %% The client's sender and the server's receiver.
-link(Cert, Cipher) ->
+connect(Cert, Cipher) ->
     Options = [binary, {active, false}, {ip, {127, 0, 0, 1}}],
     {ok, Listen} = gen_tcp:listen(0, Options),
     {ok, Port} = inet:port(Listen),

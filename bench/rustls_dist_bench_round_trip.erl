@@ -14,17 +14,23 @@
 -define(ECHO_MS, 30000).
 
 %% Measures the plan's loads and sizes with all carriers, interleaved. Gives a map a carrier, load and size: medians
-%% over the runs of each run's percentiles; samples is the number of round trips a run.
+%% over the runs of each run's percentiles; samples is the number of round trips a run; p99_worst_us is the 99th
+%% percentile of the run where it is highest, runs how many there were.
 -spec measure([rustls_dist_bench_carriers:star()], rustls_dist_bench_plan:plan(), fun((io:format(), [term()]) -> ok)) ->
           [map()].
-measure(Stars, #{rounds := Rounds, loads := Loads, ping_sizes := Sizes} = Plan, Progress) ->
-    lists:append([situation(Stars, Plan, Rounds, Load, Size, Progress) || Load <- Loads, Size <- Sizes]).
+measure(Stars, #{loads := Loads, ping_sizes := Sizes} = Plan, Progress) ->
+    lists:append([situation(Stars, Plan, Load, Size, Progress) || Load <- Loads, Size <- Sizes]).
 
-situation(Stars, Plan, Rounds, Load, Size, Progress) ->
+situation(Stars, Plan, Load, Size, Progress) ->
     Progress("round trip, ~w B, ~w", [Size, Load]),
     Runs = rustls_dist_bench_rounds:interleaved(
-             Rounds, [{Name, fun() -> run(Star, Load, Size, Plan) end} || #{carrier := Name} = Star <- Stars]),
-    [(rustls_dist_bench_stats:medians(Figures))#{carrier => Name, load => Load, size => Size} || {Name, Figures} <- Runs].
+             rounds(Load, Plan), [{Name, fun() -> run(Star, Load, Size, Plan) end} || #{carrier := Name} = Star <- Stars]),
+    [(rustls_dist_bench_stats:medians(Figures))#{carrier => Name, load => Load, size => Size, runs => length(Figures),
+                                                 p99_worst_us => lists:max([P99 || #{p99_us := P99} <- Figures])}
+     || {Name, Figures} <- Runs].
+
+rounds(idle, #{rounds := Rounds}) -> Rounds;
+rounds(_Beside, #{beside_rounds := Rounds}) -> Rounds.
 
 run(Star, Load, Size, #{pings := Pings, busy_ms := Ms}) ->
     First = rustls_dist_bench_carriers:first(Star),

@@ -1,7 +1,7 @@
 %% Throughput and CPU time: many messages of one size, from one node to one or more others, or both ways.
 -module(rustls_dist_bench_throughput).
 
--export([measure/4]).
+-export([all/4]).
 
 -define(CALL_MS, 120000).
 
@@ -9,12 +9,22 @@
 -define(PILOT_BYTES, 2097152).
 -define(PILOT_MESSAGES, 2000).
 
+%% Measures all points of the plan, see point/4.
+-spec all([rustls_dist_bench_carriers:star()], rustls_dist_bench_floor:floor(),
+          #{throughput := [rustls_dist_bench_plan:point()], rounds := pos_integer(), _ => _},
+          fun((io:format(), [term()]) -> ok)) -> [map()].
+all(Stars, Floor, #{throughput := Points, rounds := Rounds}, Progress) ->
+    lists:append([begin
+                      Progress("throughput ~w of ~w: ~w B, ~w sender(s), ~w peer(s), ~w way(s)",
+                               [Nth, length(Points), Size, Senders, Peers, Ways]),
+                      point(Stars, Floor, Point, Rounds)
+                  end || {Nth, #{size := Size, senders := Senders, peers := Peers, directions := Ways} = Point}
+                             <- lists:enumerate(Points)]).
+
 %% Measures one point with all carriers, and the bare-Rust program where it can do the same, interleaved. A warm-up
 %% finds how many messages fill run_ms. Gives a map of figures a carrier, with the point's keys; mb_per_s counts payload
 %% only, and is 0 when there is none.
--spec measure([rustls_dist_bench_carriers:star()], rustls_dist_bench_floor:floor(), rustls_dist_bench_plan:point(),
-              pos_integer()) -> [map()].
-measure(Stars, Floor, Point, Rounds) ->
+point(Stars, Floor, Point, Rounds) ->
     Carriers = [{Name, warm(Star, Point)} || #{carrier := Name} = Star <- Stars],
     Runs = rustls_dist_bench_rounds:interleaved(Rounds, Carriers ++ rustls_dist_bench_floor:contender(Floor, Point)),
     [(maps:merge(maps:without([run_ms], Point), rustls_dist_bench_stats:medians(Figures)))

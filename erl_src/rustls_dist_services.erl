@@ -21,7 +21,7 @@ init([]) ->
     Services = [#{id => Module, start => {Module, start_link, Arguments}, shutdown => 5000}
                 || {Module, Arguments} <- [{rustls_dist_attempts, []},
                                            {rustls_dist_log_limit, [fun rustls_dist_log:repeated/3]},
-                                           {rustls_dist_events, []},
+                                           {rustls_dist_events, [rustls_dist_prometheus]},
                                            {rustls_dist_links, []},
                                            {rustls_dist_crl_store, []},
                                            {rustls_dist_config, []},

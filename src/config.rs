@@ -13,6 +13,7 @@ use rustls_pki_types::CertificateDer;
 use crate::error::ConfigError;
 use crate::identity::choice::{Chooser, Identities, Shown};
 use crate::identity::{Identity, IdentityFiles};
+use crate::key_exchange::Groups;
 use crate::provider::{self, Offer, Versions};
 use crate::trust::hostname::CommonNamePolicy;
 use crate::trust::policy::{ChainPolicy, ClientAuth, ExpectedName};
@@ -57,6 +58,8 @@ pub struct Options {
     pub versions: Versions,
     /// Which cipher suites are offered; `None`: all.
     pub cipher_suites: Option<Vec<SupportedCipherSuite>>,
+    /// Which groups of the key exchange are offered.
+    pub groups: Groups,
     /// Plaintext bytes after which sending keys are renewed.
     pub key_update_at_bytes: u64,
     /// What a certificate without subjectAltName is called.
@@ -95,7 +98,7 @@ impl ServerSide {
     /// # Errors
     /// [`ConfigError::option`] names the option to blame.
     pub fn new(options: &Options, time: Arc<dyn TimeProvider>) -> Result<Self, ConfigError> {
-        let offer = provider::offer(&options.versions, options.cipher_suites.as_deref())?;
+        let offer = provider::offer(&options.versions, options.cipher_suites.as_deref(), &options.groups)?;
         if options.identities.is_empty() {
             return Err(ConfigError::OptionMissing { option: "certfile", because: "a TLS server" });
         }
@@ -159,7 +162,7 @@ impl ClientSide {
     /// # Errors
     /// [`ConfigError::option`] names the option to blame.
     pub fn new(options: &Options, time: Arc<dyn TimeProvider>) -> Result<Self, ConfigError> {
-        let offer = provider::offer(&options.versions, options.cipher_suites.as_deref())?;
+        let offer = provider::offer(&options.versions, options.cipher_suites.as_deref(), &options.groups)?;
         let identities = Arc::new(load_identities(options, &offer)?);
         let chain = match options.verify {
             Verify::None => ChainPolicy::Unchecked,

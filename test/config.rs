@@ -6,6 +6,7 @@ use rustls::{ProtocolVersion, SupportedCipherSuite};
 use rustls_dist::config::{ClientSide, ServerSide};
 use rustls_dist::error::ConfigError;
 use rustls_dist::identity::private_key::Password;
+use rustls_dist::key_exchange::Groups;
 use rustls_dist::provider::{self, Versions};
 use support::Folder;
 use support::link::{shake_specs, suites};
@@ -103,7 +104,8 @@ fn no_cipher_suite_and_no_version_at_all() {
 #[test]
 fn default_versions_shrink_to_what_the_suites_serve() {
     for version in [TLS13, TLS12] {
-        let offer = provider::offer(&Versions::Default, Some(&suites_of(version))).unwrap();
+        let offer =
+            provider::offer(&Versions::Default, Some(&suites_of(version)), &Groups::default()).unwrap();
         let offered: Vec<_> = offer.versions.iter().map(|offered| offered.version).collect();
         assert_eq!(offered, [version]);
         assert_eq!(offer.provider.cipher_suites, suites_of(version));
@@ -118,16 +120,16 @@ fn default_versions_shrink_to_what_the_suites_serve() {
 
 #[test]
 fn versions_are_offered_newest_first_and_suites_as_configured() {
-    let offer = provider::offer(&Versions::Default, None).unwrap();
+    let offer = provider::offer(&Versions::Default, None, &Groups::default()).unwrap();
     let all: Vec<_> = offer.versions.iter().map(|offered| offered.version).collect();
     assert_eq!(all, [TLS13, TLS12]);
     assert_eq!(offer.provider.cipher_suites, suites());
-    let offer = provider::offer(&Versions::Exactly(vec![TLS12, TLS13]), None).unwrap();
+    let offer = provider::offer(&Versions::Exactly(vec![TLS12, TLS13]), None, &Groups::default()).unwrap();
     assert_eq!(offer.versions.iter().map(|offered| offered.version).collect::<Vec<_>>(), all);
 
     let mut reversed = suites();
     reversed.reverse();
-    let offer = provider::offer(&Versions::Default, Some(&reversed)).unwrap();
+    let offer = provider::offer(&Versions::Default, Some(&reversed), &Groups::default()).unwrap();
     assert_eq!(offer.provider.cipher_suites, reversed);
 }
 

@@ -12,8 +12,8 @@
 -export([kill_in_a_row/2, by_initial_call/1, stray/1]).
 
 -define(KILLS, 50).
--define(SERVICES, [rustls_dist_attempts, rustls_dist_log_limit, rustls_dist_links, rustls_dist_crl_store, rustls_dist_config,
-                   rustls_dist_own_certificate]).
+-define(SERVICES, [rustls_dist_attempts, rustls_dist_log_limit, rustls_dist_events, rustls_dist_links, rustls_dist_crl_store,
+                   rustls_dist_config, rustls_dist_own_certificate]).
 -define(NO_AUTO_CONNECT, ["-kernel", "dist_auto_connect", "never", "-connect_all", "false"]).
 
 all() ->
@@ -78,11 +78,14 @@ survives(Config, Names) ->
     ?assertNotEqual(Link, known_link(A, B)),
     ?assert(call(A, rustls_dist_workload, ping, [name(B)])).
 
-%% The link's processes, and what is known of it.
+%% The link's processes, and what is known of it, but for what grows.
 known_link(A, B) ->
-    {ok, Info} = call(A, rustls_dist, info, [name(B)]),
-    ?assertEqual(#{name(B) => Info}, call(A, rustls_dist, info, [])),
-    {call(A, rustls_dist_workload, link_processes, [name(B)]), Info}.
+    NameB = name(B),
+    {ok, Info} = call(A, rustls_dist, info, [NameB]),
+    #{NameB := Same} = Known = call(A, rustls_dist, info, []),
+    ?assertEqual([NameB], maps:keys(Known)),
+    ?assertEqual(maps:remove(traffic, Info), maps:remove(traffic, Same)),
+    {call(A, rustls_dist_workload, link_processes, [NameB]), maps:remove(traffic, Info)}.
 
 %% A link that ends while nobody looks after the table is forgotten all the same, and one that begins is known.
 ended_meanwhile(Config) ->

@@ -1,6 +1,7 @@
-//! `charts RESULTS PAGE CHARTS`: draws the results of full benchmark runs (`RESULTS/result-otpNN.json`) as SVG files in the
-//! folder CHARTS, and puts the tables of each release into the file PAGE, between `<!-- bench otpNN -->` and
-//! `<!-- /bench otpNN -->`. What stands elsewhere in the page is left alone.
+//! `charts RESULTS PAGE CHARTS`: draws the results of full benchmark runs (`RESULTS/result-MACHINE-otpNN.json`) as SVG files
+//! in the folder CHARTS, and puts the tables of each machine and release into the file PAGE, between
+//! `<!-- bench MACHINE otpNN -->` and `<!-- /bench MACHINE otpNN -->`, which it adds at the end when they are not there. What
+//! stands elsewhere in the page, the figures of other machines among it, is left alone.
 
 mod axis;
 mod bars;
@@ -40,9 +41,10 @@ fn publish(results: &Path, page: &Path, charts: &Path) -> Result<(), Box<dyn Err
     let mut text = fs::read_to_string(page)?;
     for outcome in &outcomes {
         let pictures = pictures::draw(outcome, charts)?;
-        text = page::replaced(&text, &outcome.machine.otp, &page::section(outcome, &pictures))?;
+        text = page::replaced(&text, &outcome.machine, &page::section(outcome, &pictures))?;
         println!(
-            "OTP {}: {} and {} charts in {}",
+            "{}, OTP {}: {} and {} charts in {}",
+            outcome.machine.name,
             outcome.machine.otp,
             page.display(),
             pictures.len(),

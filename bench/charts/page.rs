@@ -3,17 +3,22 @@
 use std::error::Error;
 
 use crate::pictures::Picture;
-use crate::result::{Outcome, Throughput};
+use crate::result::{Machine, Outcome, Throughput};
 use crate::tables;
 
-/// `page` with everything between the release's marks replaced by `section`.
+/// `page` with everything between the marks of the machine and its release replaced by `section`; at the end, under a
+/// heading, where the page has no such marks yet.
 ///
 /// # Errors
-/// When the page lacks one of the marks.
-pub fn replaced(page: &str, otp: &str, section: &str) -> Result<String, Box<dyn Error>> {
-    let (opening, closing) = (format!("<!-- bench otp{otp} -->"), format!("<!-- /bench otp{otp} -->"));
-    let (before, rest) =
-        page.split_once(&opening).ok_or_else(|| format!("the page has no mark {opening}"))?;
+/// When the page has the first of the marks and not the second.
+pub fn replaced(page: &str, machine: &Machine, section: &str) -> Result<String, Box<dyn Error>> {
+    let (name, otp) = (&machine.name, &machine.otp);
+    let (opening, closing) =
+        (format!("<!-- bench {name} otp{otp} -->"), format!("<!-- /bench {name} otp{otp} -->"));
+    let Some((before, rest)) = page.split_once(&opening) else {
+        let page = page.trim_end();
+        return Ok(format!("{page}\n\n## OTP {otp} on {name}\n\n{opening}\n{section}{closing}\n"));
+    };
     let (_, after) = rest.split_once(&closing).ok_or_else(|| format!("the page has no mark {closing}"))?;
     Ok(format!("{before}{opening}\n{section}{closing}{after}"))
 }
@@ -40,7 +45,9 @@ pub fn section(outcome: &Outcome, pictures: &[Picture]) -> String {
         ),
         part("Round trips", &tables::round_trips(outcome)),
         part("Set-up of links", &tables::setup(outcome)),
+        part("A mesh: every node has a link to every other", &tables::meshes(outcome)),
         part("An idle link", &tables::idle_links(outcome)),
+        part("A receiver that is slow", &tables::slow_receivers(outcome)),
         part("How late a process runs on a node whose link is saturated", &tables::lateness(outcome)),
         part("Calls into Rust on a normal scheduler", &tables::nif_calls(outcome)),
         folded("Several senders and peers, and both directions: MB/s", outcome, |point| point.mb_per_s),

@@ -18,11 +18,11 @@ pub struct Picture {
 /// # Errors
 /// When a file cannot be written.
 pub fn draw(outcome: &Outcome, folder: &Path) -> Result<Vec<Picture>, Box<dyn Error>> {
-    let otp = &outcome.machine.otp;
+    let (machine, otp) = (&outcome.machine.name, &outcome.machine.otp);
     let mut pictures = Vec::new();
     let mut add = |kind: &str, caption: &str| {
-        let file = format!("{kind}-otp{otp}.svg");
-        let title = format!("{caption}, OTP {otp}");
+        let file = format!("{kind}-{machine}-otp{otp}.svg");
+        let title = format!("{caption}, OTP {otp}, {machine}");
         let path = folder.join(&file);
         pictures.push(Picture { file, caption: title.clone() });
         (path, title)
@@ -69,6 +69,7 @@ fn round_trips(trips: &[RoundTrip]) -> Vec<Group<'_>> {
         group("idle", "idle, p99", |trip| trip.p99_us),
         group("other_link", "bulk on another link, p99", |trip| trip.p99_us),
         group("same_link", "bulk on the same link, p99", |trip| trip.p99_us),
+        group("same_link", "of the worst run", |trip| trip.p99_worst_us),
     ];
     groups.retain(|(_, bars)| !bars.is_empty());
     groups

@@ -18,12 +18,16 @@ pub struct Outcome {
     pub at_once: Vec<AtOnce>,
     pub idle_link: Vec<IdleLink>,
     pub nif_calls: Vec<NifCall>,
+    pub mesh: Vec<Mesh>,
+    pub slow: Vec<Slow>,
     pub ratios: Vec<Ratio>,
 }
 
 /// What the figures were measured on.
 #[derive(Deserialize)]
 pub struct Machine {
+    /// What it is called, in small letters, digits and dashes.
+    pub name: String,
     pub cpu: String,
     pub cores: u32,
     pub memory_gib: u32,
@@ -71,8 +75,11 @@ pub struct RoundTrip {
     pub size: u64,
     pub p50_us: f64,
     pub p99_us: f64,
+    /// Of the run where it is highest.
+    pub p99_worst_us: f64,
     pub p999_us: f64,
     pub samples: f64,
+    pub runs: u32,
 }
 
 /// How late a process of the `sender` or `receiver` node runs.
@@ -124,6 +131,28 @@ pub struct NifCall {
     pub samples: f64,
 }
 
+/// Nodes that all connect to each other.
+#[derive(Deserialize)]
+pub struct Mesh {
+    pub carrier: String,
+    pub nodes: u32,
+    pub runs: u32,
+    pub p50_ms: f64,
+    pub all_ms: f64,
+}
+
+/// A receiver that takes no messages: memory for each byte that waits; and one whose node does nothing: what a sender gets
+/// rid of before it is suspended, and what its node holds of it.
+#[derive(Deserialize)]
+pub struct Slow {
+    pub carrier: String,
+    pub size: u64,
+    pub receiver_per_byte: f64,
+    pub sender_per_byte: f64,
+    pub taken_bytes: f64,
+    pub held_bytes: f64,
+}
+
 /// One row of the targets.
 #[derive(Deserialize)]
 pub struct Ratio {
@@ -136,16 +165,19 @@ pub struct Ratio {
     pub met: bool,
 }
 
-/// The results of full runs in `folder`, `result-otpNN.json`, by release.
+/// The results of full runs in `folder`, `result-MACHINE-otpNN.json`, by machine and release.
 ///
 /// # Errors
-/// When the folder cannot be read, or one of the files, or it is not such a result.
+/// When the folder cannot be read, or one of the files, or it is not such a result, or the machine has a name that cannot be
+/// that of a file.
 pub fn read_all(folder: &Path) -> Result<Vec<Outcome>, Box<dyn Error>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with("result-otp") && name.ends_with(".json") && !name.contains("quick") {
+        // Files without a machine in their name are those of earlier versions.
+        let named = name.starts_with("result-") && !name.starts_with("result-otp");
+        if named && name.ends_with(".json") && !name.ends_with("-quick.json") {
             files.push(path);
         }
     }
@@ -155,5 +187,11 @@ pub fn read_all(folder: &Path) -> Result<Vec<Outcome>, Box<dyn Error>> {
 
 fn read(file: &Path) -> Result<Outcome, Box<dyn Error>> {
     let text = fs::read_to_string(file)?;
-    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()).into())
+    let outcome: Outcome =
+        serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+    let name = &outcome.machine.name;
+    if name.is_empty() || !name.chars().all(|char| matches!(char, 'a'..='z' | '0'..='9' | '-')) {
+        return Err(format!("{}: a machine cannot be called {name:?}", file.display()).into());
+    }
+    Ok(outcome)
 }

@@ -64,10 +64,13 @@ pub fn round_trips(outcome: &Outcome) -> String {
             "other_link" => "bulk on another link",
             other => other,
         };
-        let figures = [trip.p50_us, trip.p99_us, trip.p999_us, trip.samples].map(number);
+        let figures =
+            [trip.p50_us, trip.p99_us, trip.p99_worst_us, trip.p999_us, f64::from(trip.runs), trip.samples];
+        let figures = figures.map(number);
         [size(trip.size), load.to_owned(), trip.carrier.clone()].into_iter().chain(figures).collect()
     });
-    table(&["payload", "link", "carrier", "p50 us", "p99 us", "p99.9 us", "round trips a run"], rows)
+    let head = ["payload", "link", "carrier", "p50 us", "p99 us", "p99 of the worst run", "p99.9 us", "runs"];
+    table(&[&head[..], &["round trips a run"]].concat(), rows)
 }
 
 /// Set-up one by one and at once.
@@ -94,6 +97,37 @@ pub fn idle_links(outcome: &Outcome) -> String {
         [link.carrier.clone()].into_iter().chain(figures).collect()
     });
     table(&["carrier", "VM memory, kB", "resident, kB", "processes"], rows)
+}
+
+/// How long it takes until all are connected to all.
+pub fn meshes(outcome: &Outcome) -> String {
+    let rows = outcome.mesh.iter().map(|mesh| {
+        let figures = [f64::from(mesh.nodes), mesh.p50_ms, mesh.all_ms, f64::from(mesh.runs)].map(number);
+        [mesh.carrier.clone()].into_iter().chain(figures).collect()
+    });
+    table(&["carrier", "nodes", "the middle node is done, ms", "all are connected, ms", "runs"], rows)
+}
+
+/// What waits for a slow receiver, and what that holds.
+pub fn slow_receivers(outcome: &Outcome) -> String {
+    let rows = outcome.slow.iter().map(|slow| {
+        let figures = [
+            slow.receiver_per_byte,
+            slow.sender_per_byte,
+            slow.taken_bytes / 1000.0,
+            slow.held_bytes / 1000.0,
+        ];
+        [size(slow.size), slow.carrier.clone()].into_iter().chain(figures.map(number)).collect()
+    });
+    let head = [
+        "payload",
+        "carrier",
+        "bytes held for a byte that waits, receiver",
+        "sender",
+        "sent before the sender is suspended, kB",
+        "held by the sender then, kB",
+    ];
+    table(&head, rows)
 }
 
 /// How late processes run.

@@ -13,13 +13,13 @@
 %% A certificate that cannot be decoded, and the alert that the peer is owed.
 -type undecodable() :: {tls, rustls_dist_nif:error_map()}.
 
-%% The certificate, or why the link fails.
+%% The certificate, or why the link fails. (In OTP 29 public_key's fault may be an exit.)
 -spec decoded(public_key:der_encoded()) -> {ok, #'OTPCertificate'{}} | {error, undecodable()}.
 decoded(Der) ->
     try
         {ok, public_key:pkix_decode_cert(Der, otp)}
     catch
-        error:_ ->
+        _:_ ->
             {error, {tls, #{kind => bad_certificate_encoding, option => none, text => undecodable(),
                             alert => {rustls_dist_alert:code(bad_certificate), bad_certificate}, received => none}}}
     end.

@@ -24,7 +24,7 @@ signs_list(Issuer, List) ->
     try
         usable_key(Issuer) =/= none andalso public_key:pkix_crl_verify(List, Issuer)
     catch
-        error:_ -> false
+        _:_ -> false
     end.
 
 usable_key(Issuer) ->
@@ -32,7 +32,7 @@ usable_key(Issuer) ->
         #'RSAPublicKey'{publicExponent = Exponent} when Exponent > ?MAX_RSA_EXPONENT -> none;
         Key -> {ok, Key}
     catch
-        error:_ -> none
+        _:_ -> none
     end.
 
 key(#'OTPCertificate'{tbsCertificate = #'OTPTBSCertificate'{subjectPublicKeyInfo = Info}}) ->

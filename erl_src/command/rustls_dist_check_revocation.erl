@@ -28,7 +28,8 @@ severity(#{}) -> error.
 
 from_cache(#{options := Options} = Side, {ssl_crl_cache, {internal, Arguments}}, NowS) ->
     [Finding || {http, TimeoutMs} <- Arguments, Uri <- addresses(Side),
-                Finding <- fetched(Uri, min(TimeoutMs, ?MAX_TIMEOUT_MS), severity(Options), NowS)];
+                Finding <- fetched(Uri, proplists:get_value(allowed_hosts, Arguments, []), min(TimeoutMs, ?MAX_TIMEOUT_MS),
+                                   severity(Options), NowS)];
 from_cache(#{options := Options}, {ssl_crl_hash_dir, {internal, Arguments}}, _NowS) ->
     [#{severity => severity(Options), is => revocation_folder_unusable, where => Folder,
        what => ["the folder of revocation lists ", Folder, " cannot be read"],
@@ -45,15 +46,15 @@ addresses(#{shown := Chains}) ->
                    #'DistributionPoint'{distributionPoint = {fullName, Names}} <- public_key:pkix_dist_points(Otp),
                    {uniformResourceIdentifier, Uri} <- Names, string:prefix(string:lowercase(Uri), "http:") =/= nomatch]).
 
-fetched(Uri, TimeoutMs, Severity, NowS) ->
-    Load = fun(Slot) -> rustls_dist_crl_http:load(Uri, TimeoutMs, Slot) end,
-    case rustls_dist_crl_store:lists({http, Uri}, none, Load, TimeoutMs + 500) of
+fetched(Uri, Allowed, TimeoutMs, Severity, NowS) ->
+    Load = fun(Slot) -> rustls_dist_crl_http:load(Uri, Allowed, TimeoutMs, Slot) end,
+    case rustls_dist_crl_store:lists({{http, Allowed}, Uri}, none, Load, TimeoutMs + 500) of
         {ok, Lists} ->
             [Finding || {_Issuer, Der} <- Lists, Finding <- freshness(Der, Uri, Severity, NowS)];
         {error, Text} ->
             [#{severity => Severity, is => revocation_list_unreachable, where => Uri,
                what => ["the revocation list at ", Uri, " cannot be had (", Text, ")"],
-               remedy => "see that this address can be reached from each node"}]
+               remedy => "see that each node can reach this address, and may (allowed_hosts)"}]
     end.
 
 %% What cannot be read at all is told at boot.

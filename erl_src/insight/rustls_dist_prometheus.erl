@@ -1,6 +1,6 @@
-%% The figures of rustls_dist:metrics/0 for the library prometheus.erl, where it is used: a collector. The library is told of it
-%% by its own configuration, `{collectors, [rustls_dist_prometheus, default]}' of the application prometheus, or at run time by
-%% `prometheus_registry:register_collector(rustls_dist_prometheus)'.
+%% The figures of rustls_dist:metrics/0 for the library prometheus.erl, where it is used: a collector. A node registers it within
+%% seconds after the library is up (rustls_dist_events), in the library's default registry; for another one
+%% `prometheus_registry:register_collector(Registry, rustls_dist_prometheus)' does it.
 %%
 %% The functions are those of the behaviour prometheus_collector, which cannot be named: it is not there to compile with.
 -module(rustls_dist_prometheus).
@@ -26,4 +26,4 @@ metric(Labels, Value) -> {Labels, Value}.
 %% No application of ours depends on it, so nobody who checks calls is to look for it.
 -spec helpers() -> module().
 helpers() ->
-    binary_to_existing_atom(<<"prometheus_model_helpers">>).
+    binary_to_atom(<<"prometheus_model_helpers">>).

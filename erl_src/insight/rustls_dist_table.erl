@@ -6,7 +6,7 @@
 -export([text/2]).
 
 %% Title, width, and the side that a cell keeps to.
--define(COLUMNS, [{"node", 25, left}, {"dir", 3, left}, {"up", 5, right}, {"TLS", 3, left}, {"cipher", 8, left},
+-define(COLUMNS, [{"node", 24, left}, {"dir", 3, left}, {"up", 5, right}, {"TLS", 3, left}, {"cipher", 8, left},
                   {"group", 15, left}, {"by", 8, left}, {"sent", 6, right}, {"received", 8, right}, {"expires", 7, right},
                   {"gen", 3, right}]).
 
@@ -33,8 +33,8 @@ row(#{node := Node, direction := Direction, since := Since, version := Version, 
 node_name(Node) ->
     Shown = unicode:characters_to_list(rustls_dist_peer_text:cut(Node)),
     case string:length(Shown) of
-        Length when Length =< 25 -> Shown;
-        Length -> [string:slice(Shown, 0, 11), "...", string:slice(Shown, Length - 11)]
+        Length when Length =< 24 -> Shown;
+        Length -> [string:slice(Shown, 0, 10), "...", string:slice(Shown, Length - 11)]
     end.
 
 version('tlsv1.3') -> "1.3";
@@ -54,7 +54,7 @@ group(Group) -> string:slice(Group, 0, 15).
 by({function, _Name}) -> "function";
 by(By) -> atom_to_list(By).
 
-amount(Bytes) -> amount(Bytes, ["B", "kB", "MB", "GB", "TB"]).
+amount(Bytes) -> amount(Bytes, ["B", "kB", "MB", "GB", "TB", "PB", "EB"]).
 
 amount(Number, [Unit | Units]) when Number < 1000; Units =:= [] -> [integer_to_list(Number), Unit];
 amount(Number, [_Unit | Units]) -> amount(Number div 1000, Units).
@@ -66,7 +66,8 @@ expires(none, _Now) -> "-".
 span(Seconds) when Seconds < 120 -> [integer_to_list(Seconds), "s"];
 span(Seconds) when Seconds < 7200 -> [integer_to_list(Seconds div 60), "min"];
 span(Seconds) when Seconds < 172800 -> [integer_to_list(Seconds div 3600), "h"];
-span(Seconds) -> [integer_to_list(Seconds div 86400), "d"].
+span(Seconds) when Seconds < 315360000 -> [integer_to_list(Seconds div 86400), "d"];
+span(Seconds) -> [integer_to_list(Seconds div 31536000), "y"].
 
 listener() ->
     io_lib:format("connections accepted ~w, in the handshake ~w, dropped ~w, closed unused ~w; links failed: in ~w, out ~w~n",

@@ -12,6 +12,7 @@
 -export([handshake_new/3, handshake_advance/2, handshake_verdict/2]).
 -export([tx_seal/2, tx_seal_large/2, tx_close_notify/1, tx_alert/2, tx_refuse_renegotiation/1, tx_info/1]).
 -export([rx_open/3, rx_established/1, rx_info/1]).
+-export([provider/0]).
 -export([error_kinds/0, resources/0, selftest_panic/0, selftest_pool_panic/0]).
 
 -export_type([kind/0, consent/0, config/0, handshake/0, tx/0, rx/0, error_map/0, alert/0, certificate/0, traffic/0, facts/0,
@@ -21,7 +22,7 @@
        handshake_new/3, handshake_advance/2, handshake_verdict/2,
        tx_seal/2, tx_seal_large/2, tx_close_notify/1, tx_alert/2, tx_refuse_renegotiation/1, tx_info/1,
        rx_open/3, rx_established/1, rx_info/1,
-       error_kinds/0, resources/0, selftest_panic/0, selftest_pool_panic/0]).
+       provider/0, error_kinds/0, resources/0, selftest_panic/0, selftest_pool_panic/0]).
 
 -opaque config() :: reference().
 -opaque handshake() :: reference().
@@ -34,7 +35,7 @@
               | bad_certificate | no_private_key | several_private_keys | bad_private_key | password_missing
               | password_wrong | legacy_encrypted_key | unsupported_key_encryption | unsupported_key | key_mismatch
               | chain_too_long | no_trust_anchor | unknown_cipher | unsupported_cipher | no_cipher_for_version
-              | option_missing | certificate_expired | certificate_not_yet_valid | chain_too_deep | self_signed_peer
+              | unusable_group | no_group_for_version | option_missing | certificate_expired | certificate_not_yet_valid | chain_too_deep | self_signed_peer
               | authority_may_not_sign | trust_anchor_not_valid | name_mismatch | refused_by_referee | alert_received
               | handshake_too_large | hello_too_large | record_too_long | bad_record | unexpected_record
               | too_many_empty_records | too_many_key_updates | unexpected_handshake_message | renegotiation_refused
@@ -159,6 +160,11 @@ rx_established(_Rx) ->
 %% What the receiving side counts.
 -spec rx_info(rx()) -> traffic().
 rx_info(_Rx) ->
+    erlang:nif_error(not_loaded).
+
+%% The crypto provider that the library was built with.
+-spec provider() -> ring | aws_lc_rs.
+provider() ->
     erlang:nif_error(not_loaded).
 
 %% The list in Rust.

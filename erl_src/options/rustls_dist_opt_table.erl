@@ -4,7 +4,7 @@
 %% Refused: ignoring the option would give less security than was asked for, or another connection than the
 %% one described. They are errors until rustls_dist can honour them.
 %%
-%% The names are those of the option types in OTP's ssl module (OTP 25 and 27), of the option list that the
+%% The names are those of the option types in OTP's ssl module (OTP 25 to 29), of the option list that the
 %% module accepts beyond them, and of the socket options that may stand among them.
 %%
 %% @private
@@ -78,6 +78,7 @@ handshake_rows() ->
      {max_fragment_length, any, "the extension is not used; records have the size TLS allows"},
      {max_handshake_size, {at_least, 65535}, "the limit is always 65535 bytes, which is the stricter one"},
      {allow_any_ca_purpose, boolean, "the purposes of an authority's certificate are always checked"},
+     {psk_groups, any, "the TLS library decides for which groups it sends a key share"},
      {ktls, boolean, "encryption is done in the node; the kernel's TLS is not used"},
      {erl_dist, boolean, "every link is a distribution link"},
      {ssl_imp, any, "it has had no effect since OTP 17"}].
@@ -119,8 +120,6 @@ refused_table() ->
      {ocsp_nonce, [false], ?NO_CRL},
      {cert, [], ?FILES},
      {key, [], ?FILES},
-     {eccs, [], ?FIXED_ALGORITHMS},
-     {supported_groups, [], ?FIXED_ALGORITHMS},
      {signature_algs, [], ?FIXED_ALGORITHMS},
      {signature_algs_cert, [], ?FIXED_ALGORITHMS},
      {renegotiate_at, [], "use TLS 1.3 and set key_update_at"},

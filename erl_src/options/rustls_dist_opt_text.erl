@@ -9,9 +9,9 @@
 %% A problem as one sentence.
 -spec problem(rustls_dist_opts:problem()) -> unicode:chardata().
 problem({unknown, Side, Origin, Name, none}) ->
-    io_lib:format("~ts is not a TLS option: correct or remove it", [named(Side, Origin, Name)]);
+    io_lib:format("~ts is not a TLS option that this version of rustls_dist knows: correct or remove it", [named(Side, Origin, Name)]);
 problem({unknown, Side, Origin, Name, Nearest}) ->
-    io_lib:format("~ts is not a TLS option: write ~ts if that is what was meant",
+    io_lib:format("~ts is not a TLS option that this version of rustls_dist knows: write ~ts if that is what was meant",
                   [named(Side, Origin, Name), spelt(Side, Origin, Nearest)]);
 problem({wrong_value, Side, Origin, Key, withheld, Expected}) ->
     io_lib:format("~ts has a value that it cannot have (not shown): give ~ts",

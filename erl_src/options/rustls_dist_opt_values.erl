@@ -23,12 +23,12 @@
       | unknown.                                % no such option
 
 -define(OPTIONS, [certfile, keyfile, cacertfile, password, certs_keys, cacerts, verify, fail_if_no_peer_cert, depth,
-                  versions, ciphers, key_update_at, hibernate_after, server_name_indication, customize_hostname_check, verify_fun,
-                  crl_check, crl_cache, crlfile, verify_node]).
+                  versions, ciphers, supported_groups, eccs, key_update_at, hibernate_after, server_name_indication,
+                  customize_hostname_check, verify_fun, crl_check, crl_cache, crlfile, verify_node]).
 -define(VERSIONS, ['tlsv1.3', 'tlsv1.2']).
 -define(VERIFY_FUN, "{Module, Function, State}, or in the file {fun Module:Function/3, State}").
 -define(VERIFY_NODE, "host, name, {uri, \"scheme:...%n...%h\"} or false").
--define(CRL_CACHE, "{ssl_crl_cache, {internal, [{http, TimeoutMs}]}}, {ssl_crl_hash_dir, {internal, [{dir, Folder}]}} "
+-define(CRL_CACHE, "{ssl_crl_cache, {internal, [{http, TimeoutMs}]}}, beside http perhaps {allowed_hosts, [\"Host:Port\", ...]}, {ssl_crl_hash_dir, {internal, [{dir, Folder}]}} "
                    "or {Module, {DbHandle, Args}} with a module of your own").
 -define(CERTS_KEYS, "a list, not empty, of maps with certfile and, if need be, keyfile and password (private keys do not "
                     "become Erlang terms here, so that cert and key cannot be given)").
@@ -74,6 +74,8 @@ option(client, fail_if_no_peer_cert, Form) ->
 option(_Side, depth, Form) -> integer(Form, 0, 255, "an integer from 0 to 255");
 option(_Side, versions, Form) -> versions(Form);
 option(_Side, ciphers, Form) -> ciphers(Form);
+option(_Side, supported_groups, Form) -> groups(Form);
+option(_Side, eccs, Form) -> groups(Form);
 option(_Side, key_update_at, Form) -> integer(Form, 1, infinity, "a number of bytes, at least 1");
 option(_Side, hibernate_after, Form) -> timeout(Form);
 option(server, server_name_indication, _Form) -> {other_side, client};
@@ -167,13 +169,22 @@ verify_node({uri, <<_, _/binary>> = Template}) -> {uri, unicode:characters_to_li
 verify_node(_) -> error.
 
 %% Anything else for OTP's own would fetch nothing, ever.
-crl_cache({ssl_crl_cache, {internal, []}} = Cache) -> Cache;
-crl_cache({ssl_crl_cache, {internal, [{http, Ms}]}} = Cache) when Ms =:= infinity; is_integer(Ms), Ms > 0 -> Cache;
+crl_cache({ssl_crl_cache, {internal, Arguments}} = Cache) when is_list(Arguments) ->
+    case Arguments =:= [] orelse are_crl_arguments(lists:sort(Arguments)) of
+        true -> Cache;
+        false -> error
+    end;
 crl_cache({ssl_crl_cache, _}) -> error;
 crl_cache({ssl_crl_hash_dir, {internal, [{dir, Dir}]}}) when is_list(Dir) ->
     {ssl_crl_hash_dir, {internal, [{dir, rustls_dist_file_name:local(Dir)}]}};
 crl_cache({Module, {_Handle, _Arguments}} = Cache) when is_atom(Module) -> Cache;
 crl_cache(_) -> error.
+
+are_crl_arguments([{allowed_hosts, Hosts} | Arguments]) ->
+    is_list(Hosts) andalso lists:all(fun(Host) -> rustls_dist_host_port:parse(Host) =/= error end, Hosts)
+        andalso are_crl_arguments(Arguments);
+are_crl_arguments([{http, Ms}]) -> Ms =:= infinity orelse (is_integer(Ms) andalso Ms > 0);
+are_crl_arguments(_) -> false.
 
 tabled(Key, Form) ->
     case {rustls_dist_opt_table:no_meaning(Key), rustls_dist_opt_table:refused(Key)} of
@@ -292,6 +303,24 @@ known_versions(Given) ->
                     "datagram TLS does not carry distribution)"}
     end.
 
+%% The names are not checked here: the TLS library knows them. ssl has atoms, which no word of the command line can be.
+groups({text, Text}) -> group_list([Text]);
+groups({term, [Char | _] = String}) when is_integer(Char) -> group_list([String]);
+groups({term, List}) when length(List) > 0 -> group_list(List);
+groups({term, _}) -> group_list([]).
+
+group_list(Given) ->
+    Names = lists:flatmap(fun group_names/1, Given),
+    case Names =/= [] andalso not lists:member(invalid, Names) of
+        true -> {ok, Names};
+        false -> {wrong, "the names of groups, as x25519mlkem768, x25519 and secp256r1, as a list or with colons or commas "
+                         "between them"}
+    end.
+
+group_names(Atom) when is_atom(Atom) -> [atom_to_binary(Atom)];
+group_names(Text) when is_list(Text); is_binary(Text) -> words(Text);
+group_names(_) -> [invalid].
+
 %% The names are not checked here: the TLS library knows them.
 ciphers({text, Text}) -> cipher_list([Text]);
 ciphers({term, Binary}) when is_binary(Binary) -> cipher_list([Binary]);
@@ -309,15 +338,17 @@ cipher_list(Given) ->
 
 %% A binary of two bytes is the number of a suite on the wire, which ssl takes in this place too.
 cipher_names(<<_:16>> = Number) -> from_ssl(fun() -> ssl_cipher_format:suite_bin_to_map(Number) end);
-cipher_names(Text) when is_list(Text); is_binary(Text) ->
-    case to_utf8(Text) of
-        {ok, Utf8} -> [string:trim(Name) || Name <- string:lexemes(Utf8, ":,")];
-        error -> [invalid]
-    end;
+cipher_names(Text) when is_list(Text); is_binary(Text) -> words(Text);
 cipher_names(#{key_exchange := _, cipher := _, mac := _} = Suite) -> from_ssl(fun() -> Suite end);
 cipher_names({Kex, Cipher, Mac}) -> from_ssl(fun() -> suite(Kex, Cipher, Mac, default_prf) end);
 cipher_names({Kex, Cipher, Mac, Prf}) -> from_ssl(fun() -> suite(Kex, Cipher, Mac, Prf) end);
 cipher_names(_) -> [invalid].
+
+words(Text) ->
+    case to_utf8(Text) of
+        {ok, Utf8} -> [string:trim(Name) || Name <- string:lexemes(Utf8, ":,")];
+        error -> [invalid]
+    end.
 
 %% The tuples of before OTP 21 name a hash as the MAC of an AEAD cipher, where the maps say `aead'.
 suite(Kex, Cipher, Mac, Prf) ->

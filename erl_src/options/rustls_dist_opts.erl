@@ -35,6 +35,7 @@
           depth => 0..255,                                      % intermediate certificates
           versions => ['tlsv1.2' | 'tlsv1.3', ...],             % newest first
           ciphers => [binary(), ...],                           % names as given
+          supported_groups => [binary(), ...], eccs => [binary(), ...],         % names as given
           key_update_at => pos_integer(),                       % bytes
           hibernate_after => timeout(),                         % ms
           server_name_indication => disable | binary(),         % client only

@@ -39,7 +39,7 @@ check(#{check := Check, sources := Sources}, _Kind, Cert, Path, Trusted) ->
         Points ->
             case status(Cert, by_distribution_point(Sources, Points, Cert), Options) of
                 {bad_cert, {revocation_status_undetermined, _}} ->
-                    rustls_dist_crl_cache:doubt(Points),
+                    _ = [rustls_dist_crl_cache:doubt(Points, Arguments) || {rustls_dist_crl_cache, Arguments} <- Sources],
                     by_issuer(Check, Sources, Cert, Options);
                 Status ->
                     Status
@@ -105,13 +105,18 @@ status(Cert, Lists, Options) ->
             end
     end.
 
-%% A list whose insides cannot be decoded makes public_key crash; it is one that tells nothing.
+%% A list whose insides cannot be decoded makes public_key crash, in OTP 29 with an exit; it is one that tells nothing. Other
+%% exits are a source's.
 validate(Cert, Lists, Options) ->
     try
         public_key:pkix_crls_validate(Cert, Lists, Options)
     catch
-        error:_ -> {bad_cert, {revocation_status_undetermined, {bad_crls, malformed}}}
+        error:_ -> malformed();
+        exit:{error, {asn1, _}} -> malformed()
     end.
+
+malformed() ->
+    {bad_cert, {revocation_status_undetermined, {bad_crls, malformed}}}.
 
 %% A module may give a better list for one that is out of date, with its decoded form or without.
 fresh([], _Point, Crl) ->

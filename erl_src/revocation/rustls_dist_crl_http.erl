@@ -4,7 +4,7 @@
 %% @private
 -module(rustls_dist_crl_http).
 
--export([load/3]).
+-export([load/4]).
 
 %% What a server may send, headers included. httpc has no limit of its own (OTP 27 has one for the headers).
 -define(MAX_BYTES, 1048576).
@@ -23,12 +23,13 @@
                 body = [] :: [binary()],
                 bytes = 0 :: non_neg_integer()}).
 
-%% Fetches Uri within TimeoutMs. Runs in a process of its own; Slot tells fetches that run at the same time apart.
+%% Fetches Uri within TimeoutMs, if its server may be asked. Runs in a process of its own; Slot tells fetches that run at the same time apart.
 %% Redirections are not followed: a certificate that points to a list has a signature, what an unencrypted answer points
 %% to has none.
--spec load(string(), pos_integer(), rustls_dist_crl_store:slot()) -> rustls_dist_crl_store:loaded().
-load(Uri, TimeoutMs, Slot) ->
-    case fetch(Uri, TimeoutMs, Slot) of
+-spec load(string(), rustls_dist_crl_host:allowed(), pos_integer(), rustls_dist_crl_store:slot()) ->
+          rustls_dist_crl_store:loaded().
+load(Uri, Allowed, TimeoutMs, Slot) ->
+    case fetch(uri_string:parse(Uri), Allowed, TimeoutMs, Slot) of
         {ok, Body} ->
             case rustls_dist_crl_lists:parse(Body) of
                 {ok, Lists, NextUpdate} -> {ok, Lists, max(NextUpdate, erlang:system_time(second) + ?STALE_SECONDS)};
@@ -38,18 +39,40 @@ load(Uri, TimeoutMs, Slot) ->
             Error
     end.
 
-fetch(Uri, TimeoutMs, Slot) ->
+fetch(Uri, Allowed, TimeoutMs, Slot) ->
     Ends = rustls_dist_deadline:in(TimeoutMs),
-    case start_client(Slot) of
-        {ok, Client} ->
-            Result = case request(Client, Uri, TimeoutMs) of
-                         {ok, Request} -> await(#fetch{client = Client, request = Request, ends = Ends});
-                         {error, Reason} -> {error, text(Reason)}
-                     end,
-            stop_client(Client),
-            Result;
+    case rustls_dist_crl_host:addresses(Uri, Allowed, Ends) of
+        {ok, Addresses} ->
+            case start_client(Slot) of
+                {ok, Client} ->
+                    Result = try_each(Uri, first_of_each_family(Addresses), Client, Ends),
+                    stop_client(Client),
+                    Result;
+                {error, Text} ->
+                    {error, Text}
+            end;
         {error, Text} ->
             {error, Text}
+    end.
+
+first_of_each_family(Addresses) ->
+    [hd(Same) || Same <- [[Address || Address <- Addresses, tuple_size(Address) =:= Size] || Size <- [8, 4]], Same =/= []].
+
+%% An address that cannot be reached takes half of the time, so that the next one gets its turn.
+try_each(Uri, [Address | Others], Client, Ends) ->
+    Left = rustls_dist_deadline:left_ms(Ends),
+    ConnectMs = case Others of
+                    [] -> Left;
+                    _ -> Left div 2
+                end,
+    Result = case request(Client, Uri, Address, max(1, ConnectMs), max(1, Left)) of
+                 {ok, Request} -> await(#fetch{client = Client, request = Request, ends = Ends});
+                 {error, _} = Error -> failed(Error)
+             end,
+    case Result of
+        {unreachable, _Text} when Others =/= [] -> try_each(Uri, Others, Client, Ends);
+        {unreachable, Text} -> {error, Text};
+        _ -> Result
     end.
 
 %% Named after the slot, since httpc makes atoms and named tables of the name.
@@ -62,14 +85,21 @@ start_client(Slot) ->
             {error, "OTP's application inets is not installed, whose httpc fetches it"}
     end.
 
-%% Half of the time for IPv6, if the host has it, so that IPv4 gets its turn. The family is set with the request, since
+%% To the address that was judged; the server is told the name. The family is set with the request, since
 %% httpc:set_options/2 of OTP 27 wants inets to run. The ssl options, of no use here, keep OTP 27 from reading the
 %% system's certificates, which need not be there.
-request(Client, Uri, TimeoutMs) ->
-    httpc:request(get, {Uri, [{"connection", "close"}]},
-                  [{connect_timeout, max(1, TimeoutMs div 2)}, {timeout, TimeoutMs}, {autoredirect, false}, {ssl, []}],
+request(Client, #{host := Host} = Uri, Address, ConnectMs, TimeoutMs) ->
+    Url = uri_string:recompose(maps:remove(fragment, Uri#{host := inet:ntoa(Address)})),
+    Port = maps:with([port], Uri),
+    Name = uri_string:recompose(Port#{scheme => "http", host => Host, path => ""}),
+    "http://" ++ HostHeader = lists:flatten(Name),
+    httpc:request(get, {Url, [{"connection", "close"}, {"host", HostHeader}]},
+                  [{connect_timeout, ConnectMs}, {timeout, TimeoutMs}, {autoredirect, false}, {ssl, []}],
                   [{sync, false}, {stream, {self, once}}, {body_format, binary},
-                   {socket_opts, [{ipfamily, inet6fb4}]}], Client).
+                   {socket_opts, [{ipfamily, family(Address)}]}], Client).
+
+family(Address) when tuple_size(Address) =:= 8 -> inet6;
+family(Address) when tuple_size(Address) =:= 4 -> inet.
 
 await(#fetch{request = Request, ends = Ends} = Fetch) ->
     Left = rustls_dist_deadline:left_ms(Ends),
@@ -130,6 +160,8 @@ stop_client(Client) ->
 
 failed({{_Version, Status, _Phrase}, _Headers, _Body}) ->
     {error, io_lib:format("the server answered with status ~w", [Status])};
+failed({error, {failed_connect, _} = Reason}) ->
+    {unreachable, text(Reason)};
 failed({error, Reason}) ->
     {error, text(Reason)}.
 
@@ -137,7 +169,6 @@ too_big() ->
     io_lib:format("the server's answer is longer than ~w bytes", [?MAX_BYTES]).
 
 text({failed_connect, Attempts}) ->
-    %% Over IPv6 and over IPv4.
     Reasons = lists:usort([inet:format_error(Reason) || {Family, _Options, Reason} <- Attempts, is_atom(Family)]),
     ["the server cannot be reached (", lists:join("; ", Reasons), ")"];
 text({header_too_long, _}) -> "the headers of the server's answer are too long";

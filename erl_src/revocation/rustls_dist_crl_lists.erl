@@ -26,8 +26,8 @@ parse(Bytes) ->
         Ders -> named(Ders, [], [])
     end.
 
-%% A list for public_key, and when it is out of date. `error' also for what makes public_key (25 and 27) crash: a list
-%% without nextUpdate, which RFC 5280 section 5.1.2.5 demands, or with one in no form that section allows.
+%% A list for public_key, and when it is out of date. `error' also for what makes public_key crash, with an error or, in OTP
+%% 29, an exit: a list without nextUpdate, which RFC 5280 section 5.1.2.5 demands, or with one in no form that section allows.
 -spec decode(public_key:der_encoded()) -> {ok, decoded(), NextUpdate :: integer()} | error.
 decode(Der) ->
     try
@@ -35,7 +35,7 @@ decode(Der) ->
             public_key:der_decode('CertificateList', Der),
         {ok, {Der, Decoded}, rustls_dist_asn1_time:unix_seconds(Time)}
     catch
-        error:_ -> error
+        _:_ -> error
     end.
 
 %% The issuers that lists are asked for by: one name, or the general names of a distribution point.

@@ -13,7 +13,7 @@
 
 -export_type([key/0, slot/0, load/0, loaded/0]).
 
--type key() :: {http, Uri :: string()} | {file, file:filename_all()}.
+-type key() :: {{http, rustls_dist_crl_host:allowed()}, Uri :: string()} | {file, file:filename_all()}.
 
 %% What has to be the same for held lists to be of use: a file's state.
 -type stamp() :: term().
@@ -89,7 +89,7 @@ handle_call({lists, Key, Stamp, Load}, From, #state{entries = Entries} = State) 
     end;
 handle_call({by_issuer, Issuer}, _From, #state{entries = Entries} = State) ->
     Now = now_seconds(),
-    Ders = [Der || {{http, _}, #entry{result = {ok, Lists}, until = Until}} <- maps:to_list(Entries), Now < Until,
+    Ders = [Der || {{{http, _}, _Uri}, #entry{result = {ok, Lists}, until = Until}} <- maps:to_list(Entries), Now < Until,
                    {Name, Der} <- Lists, Name =:= Issuer],
     {reply, Ders, State};
 handle_call(_Unknown, _From, State) ->

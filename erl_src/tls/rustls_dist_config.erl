@@ -128,6 +128,12 @@ format_status(Status) ->
     rustls_dist_crash:format_status(Status).
 
 load() ->
+    case rustls_dist_beams:refused() of
+        none -> load_sources();
+        {some, Text} -> both({error, unicode:characters_to_binary(Text)})
+    end.
+
+load_sources() ->
     {Roles, Notices} = case sources(fun init:get_argument/1) of
                            {ok, Sources} -> roles(Sources);
                            {error, Text} -> {both({error, Text}), []}
@@ -254,7 +260,8 @@ crl_source({Module, Handle}) -> {Module, Handle}.
 
 %% The versions are passed on only when the user named them: a default may shrink to what the ciphers allow, a wish not.
 native_options(Options, Origins) ->
-    Known = maps:with([cacertfile, cacerts, verify, fail_if_no_peer_cert, depth, ciphers, key_update_at], Options),
+    Known = maps:with([cacertfile, cacerts, verify, fail_if_no_peer_cert, depth, ciphers, supported_groups, eccs, key_update_at],
+                      Options),
     Named = case Origins of
                 #{versions := Origin} when Origin =/= default -> Known#{versions => maps:get(versions, Options)};
                 #{} -> Known

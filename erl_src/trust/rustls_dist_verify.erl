@@ -62,8 +62,13 @@ judge(#{trusted := Trusted} = Policy, Chain, Webpki) ->
             {error, {Reason, Blamed}} -> refused({none, Blamed}, Reason)
         end
     catch
-        error:_ -> {refused, rustls_dist_alert:code(bad_certificate), rustls_dist_peer_certificate:undecodable()}
+        error:_ -> undecodable();
+        %% So OTP 29 does with extensions; other exits are a source of revocation lists'.
+        exit:{error, {asn1, _}} -> undecodable()
     end.
+
+undecodable() ->
+    {refused, rustls_dist_alert:code(bad_certificate), rustls_dist_peer_certificate:undecodable()}.
 
 walk_paths(_Policy, [], Reason) ->
     {error, Reason};

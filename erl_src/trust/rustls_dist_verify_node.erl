@@ -77,7 +77,7 @@ common_name(Der) when is_binary(Der) ->
     try
         common_name(public_key:der_decode('X520CommonName', Der))
     catch
-        error:_ -> error
+        _:_ -> error
     end;
 common_name(_) ->
     error.

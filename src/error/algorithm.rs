@@ -5,6 +5,8 @@ use std::fmt;
 use pkcs8::der::asn1::{AnyRef, ObjectIdentifier};
 use pkcs8::der::{self, Decode, Reader, SliceReader};
 
+use crate::provider;
+
 /// What a certificate is signed with, or what kind its key is of, where that is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -15,7 +17,7 @@ pub enum Algorithm {
     Sha1,
     /// A signature over SHA-224.
     Sha224,
-    /// ECDSA with SHA-512, which the provider has for no curve.
+    /// ECDSA with SHA-512, which ring has for no curve.
     EcdsaSha512,
     /// ECDSA with parameters where there are none (RFC 5758 section 3.2), as Java 11 writes them.
     EcdsaWithParameters,
@@ -64,6 +66,9 @@ impl Algorithm {
 
     /// Of a key, if the provider lacks it; `id` is the contents of an AlgorithmIdentifier.
     pub(crate) fn of_key(id: &[u8]) -> Option<Self> {
+        if provider::signature_algorithms().all.iter().any(|known| known.public_key_alg_id().as_ref() == id) {
+            return None;
+        }
         let Ok((oid, parameters)) = parts(id) else {
             return Some(Self::Unknown);
         };
@@ -74,7 +79,6 @@ impl Algorithm {
             "1.3.101.113" => Some(Self::Ed448),
             "1.2.840.10040.4.1" => Some(Self::Dsa),
             "1.2.840.10045.2.1" => match curve.map(|curve| curve.to_string()).as_deref() {
-                Some("1.2.840.10045.3.1.7" | "1.3.132.0.34") => None,
                 Some("1.3.132.0.35") => Some(Self::P521),
                 Some("1.3.132.0.10") => Some(Self::Secp256k1),
                 Some(_) => Some(Self::OtherCurve),

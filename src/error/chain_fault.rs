@@ -6,9 +6,7 @@ use rustls::AlertDescription;
 
 use super::Algorithm;
 use super::kind::Kind;
-
-/// What is accepted in certificates.
-pub(super) const SIGNATURES: &str = "ECDSA with SHA-256 or SHA-384, RSA with SHA-256 or better, or Ed25519";
+use crate::provider::{KEY_KINDS, SIGNATURES};
 
 /// A fault of a peer's certificate chain. Each has a tag, so that a user's own rules can forgive one and no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,15 +162,15 @@ impl fmt::Display for ChainFault {
             Self::AuthorityKey(kind) => {
                 return write!(
                     f,
-                    "an authority in the peer's chain has a key of a kind that is not accepted: {kind}; make a new one on \
-                     P-256 or P-384, of Ed25519 or RSA"
+                    "an authority in the peer's chain has a key of a kind that is not accepted: {kind}; make a new one \
+                     {KEY_KINDS}"
                 );
             }
             Self::PeerKey(kind) => {
                 return write!(
                     f,
-                    "the peer's certificate is for a key of a kind that is not accepted: {kind}; make a new key on P-256 or \
-                     P-384, of Ed25519 or RSA, and a certificate for it"
+                    "the peer's certificate is for a key of a kind that is not accepted: {kind}; make a new key \
+                     {KEY_KINDS}, and a certificate for it"
                 );
             }
             Self::WeakKey { bits } => {

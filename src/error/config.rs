@@ -163,6 +163,24 @@ pub enum ConfigError {
         /// The version, in OTP's spelling.
         version: &'static str,
     },
+    /// Some of the given groups of the key exchange cannot be used.
+    UnusableGroups {
+        /// The option that names them.
+        option: &'static str,
+        /// Those that exist elsewhere.
+        unsupported: Vec<String>,
+        /// Those that are no groups.
+        unknown: Vec<String>,
+        /// Those that can be used.
+        usable: Vec<&'static str>,
+    },
+    /// The configured groups leave none for a configured TLS version.
+    NoGroupForVersion {
+        /// The option that names the groups.
+        option: &'static str,
+        /// The version, in OTP's spelling.
+        version: &'static str,
+    },
     /// A required option is absent.
     OptionMissing {
         /// The option's name.
@@ -238,7 +256,10 @@ impl ConfigError {
     /// The name of the option that has to change, where one is known.
     pub fn option(&self) -> Option<&'static str> {
         match self {
-            Self::AtOption { option, .. } | Self::OptionMissing { option, .. } => Some(option),
+            Self::AtOption { option, .. }
+            | Self::OptionMissing { option, .. }
+            | Self::UnusableGroups { option, .. }
+            | Self::NoGroupForVersion { option, .. } => Some(option),
             Self::PasswordMissing { .. } | Self::PasswordWrong { .. } => Some("password"),
             Self::KeyMismatch { .. } => Some("keyfile"),
             Self::ChainTooLong { .. } | Self::ChainTooLarge { .. } => Some("certfile"),

@@ -144,7 +144,8 @@ fn unsupported_key_text(path: &Path, kind: &UnsupportedKey) -> String {
             NEW_KEY,
         ),
         UnsupportedKey::RsaExponent => {
-            ("is an RSA key with a public exponent below 65537 or of more than 33 bits".to_owned(), NEW_KEY)
+            let least = provider::RSA.private_exponents.start();
+            (format!("is an RSA key with a public exponent below {least} or of more than 33 bits"), NEW_KEY)
         }
         UnsupportedKey::RsaPrimes => (
             "is an RSA key with more than two primes, or with primes of different lengths".to_owned(),
@@ -182,6 +183,13 @@ fn option_text(error: &ConfigError) -> Option<String> {
         ConfigError::NoCipherForVersion { version } => format!(
             "none of the cipher suites works with {version}; add one, or take {version} out of versions"
         ),
+        ConfigError::UnusableGroups { unsupported, unknown, usable, .. } => {
+            unusable_groups_text(unsupported, unknown, usable)
+        }
+        ConfigError::NoGroupForVersion { version, .. } => format!(
+            "no group is left that works with {version}; add one (x25519, secp256r1 and secp384r1 work with every version), \
+             or take {version} out of versions"
+        ),
         ConfigError::OptionMissing { option, because } => {
             format!("{option} is not set, and {because} needs it")
         }
@@ -189,23 +197,36 @@ fn option_text(error: &ConfigError) -> Option<String> {
     })
 }
 
+fn unusable_groups_text(unsupported: &[String], unknown: &[String], usable: &[&str]) -> String {
+    format!(
+        "these are {}; remove them: {} can be used",
+        unusable("groups", unsupported, unknown),
+        usable.join(", ")
+    )
+}
+
 fn unusable_ciphers_text(unsupported: &[String], unknown: &[String]) -> String {
+    format!(
+        "these are {}; only AES-GCM and ChaCha20-Poly1305 with ECDHE are supported. Remove them, or in the options file \
+         let ssl choose: {{ciphers, {CIPHER_FILTER}}}",
+        unusable("cipher suites", unsupported, unknown)
+    )
+}
+
+/// Which names of `things` are none, and which exist and are not supported.
+fn unusable(things: &str, unsupported: &[String], unknown: &[String]) -> String {
     let quoted = |names: &[String]| {
         let shown: Vec<_> = names.iter().map(|name| format!("{name:?}")).collect();
         shown.join(", ")
     };
     let mut parts = Vec::new();
     if !unknown.is_empty() {
-        parts.push(format!("no names of cipher suites: {}", quoted(unknown)));
+        parts.push(format!("no names of {things}: {}", quoted(unknown)));
     }
     if !unsupported.is_empty() {
         parts.push(format!("not supported: {}", quoted(unsupported)));
     }
-    format!(
-        "these are {}; only AES-GCM and ChaCha20-Poly1305 with ECDHE are supported. Remove them, or in the options file \
-         let ssl choose: {{ciphers, {CIPHER_FILTER}}}",
-        parts.join("; and ")
-    )
+    parts.join("; and ")
 }
 
 /// What `ssl` of any release gives of its suites of TLS 1.3 and 1.2 that the provider has, too.

@@ -7,8 +7,8 @@ use rustls::{AlertDescription, CertificateError, OtherError, PeerIncompatible};
 use x509_parser::time::ASN1Time;
 
 use super::alert_name;
-use super::chain_fault::SIGNATURES;
 use crate::certificate;
+use crate::provider::SIGNATURES;
 
 /// One sentence for an error of rustls, in terms of the two nodes.
 pub(super) fn tls_text(error: &rustls::Error) -> String {

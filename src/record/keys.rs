@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use rustls::client::ClientConnectionData;
-use rustls::crypto::cipher::{MessageDecrypter, MessageEncrypter};
+use rustls::crypto::cipher::{MessageDecrypter, MessageEncrypter, OutboundChunks, OutboundPlainMessage};
 use rustls::kernel::KernelConnection;
 use rustls::server::ServerConnectionData;
-use rustls::{ConnectionTrafficSecrets, SupportedCipherSuite};
+use rustls::{ConnectionTrafficSecrets, ContentType, ProtocolVersion, SupportedCipherSuite};
 
 use crate::error::RecordError;
 
@@ -83,8 +83,28 @@ impl KeySchedule {
 /// (RFC 5288 section 3).
 const GCM_SALT_BYTES: usize = 4;
 
-/// Builds the sealing half for `secrets`, which are consumed and wiped.
-pub(crate) fn encrypter(
+/// Builds the sealing half for `secrets`, which are consumed and wiped; its first record is number `sequence`.
+///
+/// AWS-LC counts records itself, from the first that it seals, and refuses those that do not fit: it is shown number 0, which
+/// the handshake has used. Nobody gets to see what comes of it.
+pub(crate) fn encrypter_at(
+    sequence: u64,
+    suite: SupportedCipherSuite,
+    secrets: ConnectionTrafficSecrets,
+) -> Result<Box<dyn MessageEncrypter>, RecordError> {
+    let mut encrypter = encrypter(suite, secrets)?;
+    if sequence > 0 {
+        let nothing = OutboundPlainMessage {
+            typ: ContentType::ApplicationData,
+            version: ProtocolVersion::TLSv1_2,
+            payload: OutboundChunks::Single(&[]),
+        };
+        encrypter.encrypt(nothing, 0)?;
+    }
+    Ok(encrypter)
+}
+
+fn encrypter(
     suite: SupportedCipherSuite,
     secrets: ConnectionTrafficSecrets,
 ) -> Result<Box<dyn MessageEncrypter>, RecordError> {

@@ -264,12 +264,18 @@ impl<B: Buffer> RecordRx<B> {
         let (mut typ, mut content) = (ContentType::ApplicationData, Vec::new());
         let mut data_bytes = 0;
         self.packets.add(payload, |copy| {
-            let message = InboundOpaqueMessage::new(header.typ, ProtocolVersion::TLSv1_2, copy);
+            let copy_at = copy.as_ptr().addr();
+            let message = InboundOpaqueMessage::new(header.typ, ProtocolVersion::TLSv1_2, &mut *copy);
             let plain = decrypter.decrypt(message, sequence).map_err(record_error)?;
             typ = plain.typ;
+            // AWS-LC leaves the explicit nonce of TLS 1.2 (RFC 5288 section 3) in front of it, ring does not.
+            let begin = plain.payload.as_ptr().addr().wrapping_sub(copy_at);
             match typ {
                 ContentType::ApplicationData => data_bytes = plain.payload.len(),
                 _ => content = plain.payload.to_vec(),
+            }
+            if begin > 0 && data_bytes > 0 {
+                copy.copy_within(begin..begin + data_bytes, 0);
             }
             Ok(data_bytes)
         })?;

@@ -199,8 +199,17 @@ few_file_descriptors(Config) ->
     More = silent(Port, 3),
     ?assertMatch([Slowest | _] when Slowest < ?JOIN_MS, descending(rustls_dist_crowds:join_times(World, 1))),
     true = rustls_dist_cluster:call(Few, erlang, exit, [Holder, kill]),
+    %% What was dropped is counted, by the reason for it.
+    ?assert(dropped(Few, <<"too_many">>) >= ?SILENT - ?DESCRIPTORS),
+    ?assert(dropped(Few, <<"no_descriptor">>) > 0),
     _ = [gen_tcp:close(Socket) || Socket <- Crowd ++ More],
     rustls_dist_cluster:stop_node(Few).
+
+dropped(Node, Why) ->
+    Figures = rustls_dist_cluster:call(Node, rustls_dist, metrics, []),
+    [Count] = [Value || #{name := rustls_dist_connections_dropped_total, labels := #{reason := Reason}, value := Value} <- Figures,
+                        Reason =:= Why],
+    Count.
 
 silent(Port, Count) ->
     [begin {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, Port, []), Socket end || _ <- lists:seq(1, Count)].

@@ -65,10 +65,10 @@ of_plain(Config) ->
 
 %% Nodes of OTP 27 are asked from OTP 25, too.
 other_release(Config) ->
-    case rustls_dist_otp27:available() of
+    case rustls_dist_other_otp:available(27) of
         true ->
             Cluster = proplists:get_value(cluster, Config),
-            Options = #{exec => rustls_dist_otp27:exec(Cluster), optfile => proplists:get_value(optfile, Config)},
+            Options = (rustls_dist_other_otp:prepare(Cluster, 27))#{optfile => proplists:get_value(optfile, Config)},
             Nodes = [{Proto, rustls_dist_cluster:start(Cluster, Options#{proto => Proto})} || Proto <- ?CARRIERS],
             Answers = [{Proto, unnoticed(Config, Node, ["--no-probe"])} || {Proto, Node} <- Nodes],
             ?assertMatch([{"rustls", {0, _}}, {"inet_tls", {0, _}}, {"inet_tcp", {1, _}}], Answers),

@@ -193,7 +193,7 @@ fn records_out_of_place() {
                 }
             }
             let name = ServerName::try_from(HOST).unwrap();
-            let provider = rustls::crypto::ring::default_provider();
+            let provider = rustls_dist::provider::default_provider();
             let config = Arc::new(client_config_with(version, provider));
             let mut client = ClientConnection::new(config, name).unwrap();
             let mut hello = Vec::new();
@@ -250,7 +250,7 @@ fn wrong_finished() {
 
 /// A client whose Finished is wrong.
 fn spoiling(version: ProtocolVersion) -> ClientConfig {
-    let mut provider = rustls::crypto::ring::default_provider();
+    let mut provider = rustls_dist::provider::default_provider();
     provider.cipher_suites.clone_from(&SPOILING);
     client_config_with(version, provider)
 }

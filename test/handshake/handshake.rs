@@ -138,7 +138,7 @@ fn certificates_of_version_1_pass_where_nothing_is_checked() {
 fn impostor(version: ProtocolVersion, certificate: &Pair, key: &Pair) -> Connection {
     let chain = CertificateDer::pem_slice_iter(certificate.chain.as_bytes()).map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_slice(key.key.as_bytes()).unwrap();
-    let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+    let key = rustls_dist::provider::default_provider().key_provider.load_private_key(key).unwrap();
     let mut config = raw::server_config(version, &EC);
     let resolver: Arc<dyn ResolvesServerCert> =
         Arc::new(SingleCertAndKey::from(Arc::new(CertifiedKey::new(chain, key))));
@@ -309,7 +309,7 @@ fn a_hello_may_not_be_longer_than_any_client_needs() {
     assert_eq!(failure.send, alert);
 
     // The same for the second hello, which a client has to make whose key share is of no use.
-    let mut provider = rustls::crypto::ring::default_provider();
+    let mut provider = rustls_dist::provider::default_provider();
     provider.kx_groups.insert(0, &Unheard);
     let config = raw::client_config_with(ProtocolVersion::TLSv1_3, provider);
     let name = ServerName::try_from(HOST).unwrap();

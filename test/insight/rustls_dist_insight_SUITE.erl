@@ -5,12 +5,12 @@
 -include_lib("common_test/include/ct.hrl").
 
 -export([all/0, suite/0, init_per_suite/1, end_per_suite/1, init_per_testcase/2]).
--export([known_of_a_link/1, verified_by/1, traffic_at_both_ends/1, totals_only_grow/1, handshakes/1, strangers/1, table/1,
-         hostile_names/1, names_of_certificates/1, nobody_is_waited_for/1, text_for_prometheus/1, alerts_and_dashboard/1,
-         prometheus_library/1, telemetry_library/1, fields_of_entries/1, filter_is_added_once/1]).
+-export([known_of_a_link/1, verified_by/1, traffic_at_both_ends/1, keys_and_damage/1, totals_only_grow/1, handshakes/1,
+         strangers/1, table/1, hostile_names/1, names_of_certificates/1, nobody_is_waited_for/1, text_for_prometheus/1,
+         alerts_and_dashboard/1, prometheus_library/1, telemetry_library/1, fields_of_entries/1, filter_is_added_once/1]).
 
 %% run on the nodes
--export([print_table/1, load/2, hold/1, resume/1, told/0, total/2, start_telling/0, execute/3, log/2]).
+-export([print_table/1, load/2, hold/1, resume/1, told/0, total/2, start_telling/0, stop_telling/0, execute/3, log/2]).
 
 %% a verify_fun that adds nothing to what OTP decides
 -export([as_it_is/3]).
@@ -22,13 +22,14 @@ suite() ->
     [{timetrap, {minutes, 1}}].
 
 all() ->
-    [known_of_a_link, verified_by, traffic_at_both_ends, totals_only_grow, handshakes, strangers, table, hostile_names,
-     names_of_certificates, nobody_is_waited_for, text_for_prometheus, alerts_and_dashboard, prometheus_library,
+    [known_of_a_link, verified_by, traffic_at_both_ends, keys_and_damage, totals_only_grow, handshakes, strangers, table,
+     hostile_names, names_of_certificates, nobody_is_waited_for, text_for_prometheus, alerts_and_dashboard, prometheus_library,
      telemetry_library, fields_of_entries, filter_is_added_once].
 
 %% a, b: nodes that trust each other; stranger: one that neither of them trusts.
 init_per_suite(Config) ->
     {Keeper, World} = rustls_dist_cluster:keep(fun start/0),
+    _ = call(maps:get(b, World), rustls_dist_workload, start_echo, []),
     [{keeper, Keeper}, {world, World} | Config].
 
 start() ->
@@ -92,7 +93,7 @@ verified_by(Config) ->
     Judges = [{#{verify => verify_none}, #{by => nothing, what => []}},
               {#{verify_fun => {rustls_dist, verify_pinned, [Pin]}}, #{by => pin, what => [certificate]}},
               {#{verify_fun => {?MODULE, as_it_is, none}},
-               #{by => {function, <<"rustls_dist_insight_SUITE:as_it_is">>}, what => [chain, host_name]}},
+               #{by => {function, <<"rustls_dist_insight_SUITE:as_it_is/3">>}, what => [chain, host_name]}},
               {#{verify_node => host}, #{by => ca, what => [chain, host_name, node_name]}},
               {#{server_name_indication => disable}, #{by => ca, what => [chain]}}],
     _ = [begin
@@ -108,8 +109,6 @@ verified_by(Config) ->
 traffic_at_both_ends(Config) ->
     {A, B} = pair(Config),
     Before = maps:get(traffic, info(A, B)),
-    Echo = call(B, rustls_dist_workload, start_echo, []),
-    ?assert(is_pid(Echo)),
     _ = [?assertEqual(ok, call(A, rustls_dist_workload, round_trip, [name(B), 1000000])) || _ <- lists:seq(1, 3)],
     rustls_dist_cluster:poll(fun() ->
                                      #{sent := Sent, received := Received} = maps:get(traffic, info(A, B)),
@@ -124,6 +123,24 @@ traffic_at_both_ends(Config) ->
              ?assert(Records >= 3000000 div 16384 andalso Records < 1000),
              ?assert(Packets >= 3 * (1000000 div 65536) andalso Packets < 1000)
          end || Way <- [sent, received]].
+
+%% Keys that are renewed, at either end; and a record that was damaged on its way ends the link and is counted.
+keys_and_damage(Config) ->
+    #{cluster := Cluster, own := Own, b := B} = ?config(world, Config),
+    Node = start(Cluster, rustls_dist_certs:options(Own, #{key_update_at => 100000})),
+    ok = rustls_dist_cluster:join(Node, B),
+    Renewed = fun(Of, Way) -> total(Of, rustls_dist_key_updates_total, #{direction => Way}) end,
+    [0, Before] = [Renewed(Node, <<"sent">>), Renewed(B, <<"received">>)],
+    ok = call(Node, rustls_dist_workload, round_trip, [name(B), 1000000]),
+    Sent = Renewed(Node, <<"sent">>),
+    ?assert(Sent >= 1000000 div 131072 andalso Sent =< 10),
+    ?assertMatch(#{key_updates := #{sent := Sent, received := 0}}, info(Node, B)),
+    ?assertEqual(Before + Sent, Renewed(B, <<"received">>)),
+    Broken = fun() -> total(B, rustls_dist_links_broken_total, #{reason => <<"bad_record">>}) end,
+    ?assertEqual(0, Broken()),
+    ok = call(Node, rustls_dist_workload, write_raw, [name(B), <<23, 3, 3, 40:16, 0:320>>]),
+    rustls_dist_cluster:poll(fun() -> Broken() =:= 1 end),
+    rustls_dist_cluster:stop_node(Node).
 
 %% Links that end leave what they carried; nothing is counted twice, whoever restarts, and when distribution is stopped.
 totals_only_grow(Config) ->
@@ -140,7 +157,7 @@ totals_only_grow(Config) ->
                 true = call(Node, erlang, disconnect_node, [name(B)]),
                 rustls_dist_cluster:poll(fun() -> #{} =:= call(Node, rustls_dist, info, []) end),
                 Bytes
-            end || _ <- lists:seq(1, 3), call(B, rustls_dist_workload, start_echo, []) =/= none],
+            end || _ <- lists:seq(1, 3)],
     Ended = traffic_total(Node),
     %% Each link said goodbye, in some 30 bytes, after it was asked.
     ?assert(Ended - Before >= lists:sum(Sent)),
@@ -148,9 +165,12 @@ totals_only_grow(Config) ->
     true = call(Node, net_kernel, connect_node, [name(B)]),
     Up = traffic_total(Node),
     ?assert(Up > Ended),
-    _ = [true = call(Node, erlang, exit, [call(Node, erlang, whereis, [Server]), kill])
-         || Server <- [rustls_dist_links, rustls_dist_services, rustls_dist_keeper]],
-    rustls_dist_cluster:poll(fun() -> is_pid(call(Node, erlang, whereis, [rustls_dist_links])) end),
+    _ = [begin
+             Links = call(Node, erlang, whereis, [rustls_dist_links]),
+             true = call(Node, erlang, exit, [call(Node, erlang, whereis, [Server]), kill]),
+             Next = fun() -> call(Node, erlang, whereis, [rustls_dist_links]) end,
+             rustls_dist_cluster:poll(fun() -> not lists:member(Next(), [Links, undefined]) end)
+         end || Server <- [rustls_dist_links, rustls_dist_services, rustls_dist_keeper]],
     Restarted = traffic_total(Node),
     ?assert(Restarted >= Up andalso Restarted - Up < 1000),
     ok = call(Node, net_kernel, stop, []),
@@ -234,19 +254,22 @@ hostile_names(_Config) ->
                      traffic => #{sent => #{bytes => Bytes}, received => #{bytes => Bytes}}}
            end,
     Names = [binary_to_atom(<<Name/binary, "@host">>) || Name <- [<<"a\n\e[2J">>, binary:copy(<<"é"/utf8>>, 240), <<"b">>]],
-    Text = lists:flatten(io_lib:format("~ts", [rustls_dist_table:text([Info(Name, 1 bsl Bits) || Name <- Names,
-                                                                                                 Bits <- [0, 20, 62]], 1 bsl 34)])),
+    Links = [Info(Name, 1 bsl Bits) || Name <- Names, Bits <- [0, 20, 62]],
+    Text = unicode:characters_to_list(rustls_dist_table:text(Links, 1 bsl 34)),
     Lines = string:split(Text, "\n", all),
-    ?assertEqual({12, []}, {length(Lines), [Line || Line <- Lines, string:length(Line) > ?COLUMNS]}),
+    ?assertEqual({13, []}, {length(Lines), [Line || Line <- Lines, string:length(Line) > ?COLUMNS]}),
     ?assertEqual(nomatch, string:find(Text, "\e")).
 
 %% by machines ----------------------------------------------------------------------------------------------------
 
 %% A certificate may have any name: of this node, here. promtool and this parser read what comes out of it.
 names_of_certificates(Config) ->
-    #{cluster := Cluster, ca := Ca} = ?config(world, Config),
+    #{cluster := Cluster, ca := #{cert := CaCert, key := CaKey} = Ca} = ?config(world, Config),
     Dir = rustls_dist_cluster:dir(Cluster),
-    Cert = rustls_dist_certs:cert(Dir, Ca, "say \"hi\" \\\\ {a=b} é", #{}),
+    #{cert := File, key := Key} = Cert = rustls_dist_certs:cert(Dir, Ca, "odd_names", #{}),
+    ok = rustls_dist_certs:openssl("req -new -utf8 -key ~ts -out ~ts.csr -subj '/CN=say \"hi\" \\\\ {a=b} é'", [Key, File]),
+    ok = rustls_dist_certs:openssl("x509 -req -in ~ts.csr -CA ~ts -CAkey ~ts -set_serial 7 -days 80 -out ~ts -extfile ~ts.ext",
+                                   [File, CaCert, CaKey, File, File]),
     Node = start(Cluster, rustls_dist_certs:options(Cert)),
     Text = call(Node, rustls_dist, metrics, [prometheus]),
     ok = accepted_by_promtool(Text),
@@ -345,14 +368,24 @@ prometheus_library(Config) ->
                  [Family || {mf, rustls_dist_links, _, _, _} = Family <- Families]),
     [Histograms] = [Metrics || {mf, rustls_dist_handshake_seconds, _, histogram, Metrics} <- Families],
     ?assertMatch([{[{direction, <<"in">>}], [{0.001, _} | _], _, _}, {[{direction, <<"out">>}], [_ | _], _, _}], Histograms),
-    ?assertEqual(ok, call(A, rustls_dist_prometheus, deregister_cleanup, [default])).
+    ?assertEqual(ok, call(A, rustls_dist_prometheus, deregister_cleanup, [default])),
+    %% Nobody has to tell the library: the node does when it is there, and only then.
+    ok = call(A, ?MODULE, start_telling, []),
+    ok = call(A, ?MODULE, load, [prometheus_registry, "-export([register_collector/1]). "
+                                 "register_collector(C) -> rustls_dist_insight_SUITE:execute(C, none, none)."]),
+    Server = call(A, erlang, whereis, [rustls_dist_events]),
+    _ = call(A, erlang, send, [Server, look]),
+    rustls_dist_cluster:poll(fun() -> [{rustls_dist_prometheus, none, none}] =:= call(A, ?MODULE, told, []) end),
+    true = call(A, code, delete, [prometheus_registry]),
+    call(A, ?MODULE, stop_telling, []).
 
 %% Events come while the library is there; a handler that hangs holds no link.
 telemetry_library(Config) ->
     {A, B} = pair(Config),
     #{stranger := Stranger} = ?config(world, Config),
     ok = call(A, ?MODULE, start_telling, []),
-    ok = call(A, ?MODULE, load, [telemetry, "-export([execute/3]). execute(N, M, D) -> rustls_dist_insight_SUITE:execute(N, M, D)."]),
+    ok = call(A, ?MODULE, load, [telemetry, "-export([execute/3]). "
+                                 "execute(N, M, D) -> rustls_dist_insight_SUITE:execute(N, M, D)."]),
     rustls_dist_cluster:part(A, B),
     ok = rustls_dist_cluster:join(A, B),
     false = call(A, net_kernel, connect_node, [name(Stranger)]),
@@ -376,6 +409,7 @@ telemetry_library(Config) ->
     {message_queue_len, Waiting} = call(A, erlang, process_info, [call(A, erlang, whereis, [rustls_dist_events]),
                                                                   message_queue_len]),
     ?assert(Waiting =< 1000),
+    _ = call(A, code, purge, [telemetry]),
     true = call(A, code, delete, [telemetry]),
     true = call(A, erlang, exit, [call(A, erlang, whereis, [rustls_dist_events]), kill]).
 
@@ -485,6 +519,10 @@ start_telling() ->
     Collector = spawn(fun() -> collect([]) end),
     rustls_dist_cluster:poll(fun() -> whereis(?MODULE) =:= undefined end),
     true = register(?MODULE, Collector),
+    ok.
+
+stop_telling() ->
+    true = exit(whereis(?MODULE), kill),
     ok.
 
 collect(Told) ->

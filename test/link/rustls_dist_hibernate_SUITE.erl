@@ -38,14 +38,14 @@ idle_link_hibernates(Config) ->
     [A, B] = Nodes = [start(Config, optfile, #{hibernate_after => ?SHORT_MS}, []) || _ <- [a, b]],
     _ = [call(Node, rustls_dist_workload, start_echo, []) || Node <- Nodes],
     ok = rustls_dist_cluster:join(A, B),
-    Processes = [link(A, B), link(B, A)],
+    Processes = [link_of(A, B), link_of(B, A)],
     [begin
          await_asleep(A, B),
          await_asleep(B, A),
          [?assertEqual(ok, call(From, rustls_dist_workload, round_trip, [name(To), Bytes]))
           || Bytes <- [0, 100, 1 bsl 20]]
      end || {From, To} <- [{A, B}, {B, A}, {A, B}]],
-    ?assertEqual(Processes, [link(A, B), link(B, A)]),
+    ?assertEqual(Processes, [link_of(A, B), link_of(B, A)]),
     rustls_dist_pair:stop(Nodes).
 
 %% On the command line, where inet_tls takes the option too.
@@ -79,13 +79,13 @@ ticks(Config) ->
     [A, B] = Nodes = [start(Config, optfile, #{hibernate_after => ?SHORT_MS}, ?TICKTIME) || _ <- [a, b]],
     ok = call(A, rustls_dist_workload, watch_nodes, []),
     ok = rustls_dist_cluster:join(A, B),
-    Processes = [link(A, B), link(B, A)],
+    Processes = [link_of(A, B), link_of(B, A)],
     Before = sent(A, B),
     rustls_dist_cluster:poll(fun() -> sent(A, B) >= Before + ?TICKS end, 60000),
     await_asleep(A, B),
     await_asleep(B, A),
     ?assertEqual(true, call(A, rustls_dist_workload, ping, [name(B)])),
-    ?assertEqual(Processes, [link(A, B), link(B, A)]),
+    ?assertEqual(Processes, [link_of(A, B), link_of(B, A)]),
     ?assertEqual([], [Event || {nodedown, _, _} = Event <- call(A, rustls_dist_workload, node_events, [])]),
     rustls_dist_pair:stop(Nodes).
 
@@ -106,7 +106,7 @@ ends_as_ever(Config) ->
     [begin
          ok = rustls_dist_cluster:join(A, B),
          await_asleep(A, B),
-         #{Which := Pid} = link(A, B),
+         #{Which := Pid} = link_of(A, B),
          true = call(A, erlang, exit, [Pid, {ended, Which}]),
          ?assertEqual({ended, Which}, lists:last(await_downs(A, N)))
      end || {N, Which} <- [{1, controller}, {2, input}]],
@@ -135,7 +135,7 @@ file(Config, Options) ->
     Name = lists:concat(["h", erlang:unique_integer([positive])]),
     rustls_dist_cluster:optfile(?config(cluster, Config), Name, Options).
 
-link(Node, Peer) ->
+link_of(Node, Peer) ->
     call(Node, rustls_dist_workload, link_processes, [name(Peer)]).
 
 await_asleep(Node, Peer) ->
@@ -151,7 +151,7 @@ stays_awake(Node, Peer) ->
            end).
 
 functions(Node, Peer) ->
-    #{controller := Controller, input := Input} = link(Node, Peer),
+    #{controller := Controller, input := Input} = link_of(Node, Peer),
     [begin
          {current_function, Function} = call(Node, erlang, process_info, [Pid, current_function]),
          Function

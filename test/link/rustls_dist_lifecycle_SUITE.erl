@@ -126,7 +126,7 @@ auto_connect_never(Config) ->
 ticks(Config) ->
     [A, B] = start_ticking(Config, 2),
     ok = rustls_dist_cluster:join(A, B),
-    Links = [link(A, B), link(B, A)],
+    Links = [link_of(A, B), link_of(B, A)],
     Wanted = 3 * ?TICKS_PER_PERIOD + 1,
     Start = [packets(A, B), packets(B, A)],
     rustls_dist_cluster:poll(fun() ->
@@ -134,7 +134,7 @@ ticks(Config) ->
                                      lists:all(fun({Before, After}) -> After - Before >= Wanted end,
                                                lists:zip(lists:append(Start), lists:append(Now)))
                              end, 60000),
-    ?assertEqual(Links, [link(A, B), link(B, A)]).
+    ?assertEqual(Links, [link_of(A, B), link_of(B, A)]).
 
 start_ticking(Config, Count) ->
     start(Config, Count, #{args => ["-kernel", "net_ticktime", integer_to_list(?TICK_TIME_S) | ?NO_AUTO_CONNECT]}).
@@ -145,7 +145,7 @@ packets(Peer, Other) ->
         on(Peer, fun() -> inet:getstat(rustls_dist_workload:link_socket(name(Other)), [recv_cnt, send_cnt]) end),
     [Received, Sent].
 
-link(Peer, Other) ->
+link_of(Peer, Other) ->
     call(Peer, rustls_dist_workload, link_processes, [name(Other)]).
 
 %% Stopped, so that its kernel still acknowledges what arrives: only the missing ticks tell.
@@ -244,7 +244,7 @@ exit_reason(Config) ->
                           ok = rustls_dist_cluster:join(A, B),
                           {DownsA, DownsB} = {downs(A, B), downs(B, A)},
                           ok = busy(A, B),
-                          #{Which := Pid} = Processes = link(A, B),
+                          #{Which := Pid} = Processes = link_of(A, B),
                           true = call(A, erlang, exit, [Pid, {ended, Which}]),
                           ?assertEqual(DownsA ++ [{ended, Which}], await_downs(A, B, length(DownsA) + 1, 30000)),
                           ?assertEqual(DownsB ++ [connection_closed], await_downs(B, A, length(DownsB) + 1, 30000)),

@@ -131,7 +131,7 @@ times(Config, Cipher, KeyUpdateAt, Batches) ->
                    none -> #{};
                    Bytes -> #{key_update_at => Bytes}
                end,
-    {#{tx := Tx}, #{rx := Rx}} = link(Config, Renewing#{versions => ['tlsv1.3'], ciphers => [Cipher]}),
+    {#{tx := Tx}, #{rx := Rx}} = two_ends(Config, Renewing#{versions => ['tlsv1.3'], ciphers => [Cipher]}),
     ok = rustls_dist_nif:rx_established(Rx),
     Sealed = iolist_to_binary([seal(Tx, Batch) || Batch <- Batches]),
     %% On a heap that needs no collection: one behind a call would count as the call's.
@@ -170,7 +170,7 @@ transposed(Lists) -> [[hd(List) || List <- Lists] | transposed([tl(List) || List
 %% While a long seal holds the sending direction on a dirty scheduler, nobody waits for it on a normal one: who asks for the
 %% counters gets them, and who comes to say goodbye is told that it is too late.
 counters_beside_a_long_seal(Config) ->
-    {#{tx := Tx}, _} = link(Config, #{versions => ['tlsv1.3']}),
+    {#{tx := Tx}, _} = two_ends(Config, #{versions => ['tlsv1.3']}),
     Self = self(),
     Packet = {?MAX_PACKET_BYTES, binary:copy(<<7>>, ?MAX_PACKET_BYTES)},
     {Sealer, Ref} = spawn_monitor(fun() ->
@@ -199,7 +199,7 @@ until_busy(Tx, Ref) ->
 %% --------------------------------------------------------------------------------------------------------------
 
 %% Both ends of a handshake in this node.
-link(Config, Options) ->
+two_ends(Config, Options) ->
     Socket = [binary, {active, false}, {ip, {127, 0, 0, 1}}],
     {ok, Listen} = gen_tcp:listen(0, Socket),
     {ok, Port} = inet:port(Listen),

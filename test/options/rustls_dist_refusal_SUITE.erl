@@ -9,11 +9,13 @@
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
 -export([names/1, values/1, unsupported_options/1, combinations/1, certificate_files/1, key_files/1, key_kinds/1,
-         passwords/1, authority_files/1, optfile/1, flag_grammar/1, at_run_time/1]).
+         passwords/1, authority_files/1, optfile/1, flag_grammar/1, at_run_time/1,
+         refused_modules/1]).
 
 all() ->
     [names, values, unsupported_options, combinations, certificate_files, key_files, key_kinds, passwords,
-     authority_files, optfile, flag_grammar, at_run_time].
+     authority_files, optfile, flag_grammar, at_run_time,
+     refused_modules].
 
 init_per_suite(Config) ->
     {Keeper, Cluster} = rustls_dist_cluster:keep(fun rustls_dist_cluster:new/0),
@@ -43,6 +45,9 @@ values(Config) ->
                     {ciphers, [{ciphers, "TLS_NO_SUCH_SUITE"}], "TLS_NO_SUCH_SUITE", "TLS_AES_256_GCM_SHA384"},
                     {ciphers, [{ciphers, "AES128-SHA"}], "AES128-SHA.* not supported", "ECDHE-RSA-AES256-GCM-SHA384"},
                     {ciphers, [{ciphers, "TLS_AES_256_GCM_SHA384"}, {versions, ['tlsv1.2']}], "tlsv1.2", "add one"},
+                    {supported_groups, [{supported_groups, "x25519,x448"}], "not supported: .*x448", "x25519mlkem768, x25519"},
+                    {eccs, [{eccs, "P-256"}], "no names of groups: .*P-256", "remove"},
+                    {supported_groups, [{supported_groups, "x25519mlkem768"}, {versions, ['tlsv1.2']}], "tlsv1.2", "add one"},
                     {key_update_at, [{key_update_at, 0}], "0", "at least 1"},
                     {verify_fun, [{verify_fun, "m"}], "m", "{Module, Function, State}"},
                     {crl_check, [{crl_check, "often"}], "often", "true or peer or best_effort or false"},
@@ -90,13 +95,11 @@ key_kinds(Config) ->
                     || {What, #{cert := Cert, key := Key}} <- unsupported_keys(dir(Config))]).
 
 unsupported_keys(Dir) ->
-    [{What, certificate_for(Dir, Name, Make)}
-     || {Name, Make, What} <-
-            [{"p521", "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-521", "P-521"},
-             {"dsa", "dsaparam -genkey -noout 1024", "DSA"},
-             {"rsa1024", "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024", "1024 bits"},
-             {"rsa3", "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_pubexp:3", "exponent"},
-             {"ed448", "genpkey -algorithm ED448", "Ed448"}]].
+    [{"DSA", certificate_for(Dir, "dsa", "dsaparam -genkey -noout 1024")}
+     | [{What, certificate_for(Dir, atom_to_list(Name), "genpkey -algorithm " ++ Make)}
+        || {Name, Make, _} <- rustls_dist_providers:table(), not rustls_dist_providers:takes(Name),
+           {Known, What} <- [{p521, "P-521"}, {rsa1024, "1024 bits"}, {exponent3, "exponent"}, {ed448, "Ed448"}],
+           Known =:= Name]].
 
 %% openssl's dsaparam takes the size last.
 certificate_for(Dir, Name, Make) ->
@@ -167,6 +170,18 @@ at_run_time(Config) ->
     ?assertMatch({match, _}, re:run(Output, "started: error")),
     {ok, Logged} = file:read_file(Log),
     ?assertMatch({match, _}, re:run(Logged, "rustls_dist: server option certfile .*absent does not exist")).
+
+%% Modules that this Erlang does not take, as after an upgrade of OTP without compiling anew: here one with another format.
+refused_modules(Config) ->
+    Ebin = path(Config, "app/ebin"),
+    ok = filelib:ensure_dir(filename:join(Ebin, "x")),
+    [{ok, _} = file:copy(File, filename:join(Ebin, filename:basename(File)))
+     || File <- filelib:wildcard(filename:join(rustls_dist_cluster:ebin(), "*"))],
+    ok = file:make_symlink(filename:join(rustls_dist_cluster:ebin(), "../priv"), path(Config, "app/priv")),
+    ok = file:write_file(filename:join(Ebin, "rustls_dist_packets.beam"), "FOR1 of another time"),
+    Lines = lines(Config, ["-pa", Ebin]),
+    ?assertMatch([_], found(Lines, ["refuses modules of rustls_dist in ", Ebin, "1, rustls_dist_packets the first",
+                                    "compile them with OTP " ++ erlang:system_info(otp_release)])).
 
 %% -----------------------------------------------------------------------------------------------------------
 

@@ -5,13 +5,13 @@
 -include_lib("stdlib/include/assert.hrl").
 
 -export([all/0, suite/0]).
--export([one_list/1, every_kind_that_is_matched/1]).
+-export([one_list/1, every_kind_that_is_matched/1, every_reason_is_listed/1]).
 
 suite() ->
     [{timetrap, {minutes, 1}}].
 
 all() ->
-    [one_list, every_kind_that_is_matched].
+    [one_list, every_kind_that_is_matched, every_reason_is_listed].
 
 one_list(_Config) ->
     {type, _, union, Members} = hd([Type || {attribute, _, type, {kind, Type, []}} <- forms(rustls_dist_nif)]),
@@ -26,6 +26,24 @@ every_kind_that_is_matched(_Config) ->
     ?assertEqual([], Matched -- in_rust()),
     %% What is looked for is found: one of each place.
     ?assertEqual([], [closed, name_mismatch, bad_certificate_encoding, unknown_issuer] -- Matched).
+
+%% What failures are counted by has a cell for each: what rustls_dist_reason makes of a reason by itself, every kind of Rust's,
+%% and every alert that src/error/alert.rs names.
+every_reason_is_listed(_Config) ->
+    ok = rustls_dist_nif:load(),
+    Listed = rustls_dist_reason:all(),
+    ?assertEqual(length(Listed), length(lists:usort(Listed))),
+    ?assertEqual(other, lists:last(Listed)),
+    Made = lists:usort([Atom || {function, _, Name, 1, Clauses} <- forms(rustls_dist_reason),
+                                lists:member(Name, [tag, in_order, epmd, connect]),
+                                {clause, _, _, _, [{atom, _, Atom}]} <- Clauses]),
+    ?assertEqual([], [silent, bad_cookie, epmd_unreachable, timeout] -- Made),
+    {ok, Source} = file:read_file(rustls_dist_documents:path("../src/error/alert.rs")),
+    [_, Names] = string:split(Source, "pub fn alert_name"),
+    {match, Alerts} = re:run(Names, "=> \"([a-z_]+)\"", [global, {capture, [1], binary}]),
+    ?assert(length(Alerts) > 30),
+    Needed = lists:usort(Made ++ in_rust() ++ [binary_to_atom(Alert) || [Alert] <- Alerts]),
+    ?assertEqual([], Needed -- Listed).
 
 in_rust() ->
     ok = rustls_dist_nif:load(),

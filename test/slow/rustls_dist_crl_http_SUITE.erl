@@ -5,13 +5,13 @@
 -include_lib("stdlib/include/assert.hrl").
 -include_lib("public_key/include/public_key.hrl").
 
--import(rustls_dist_crl_world, [both/3, certs/1, checking/2, count/2, fetch/2, fetching/2, fetching/3, forged/1,
+-import(rustls_dist_crl_world, [authority/1, both/3, certs/1, checking/2, count/2, fetch/2, fetching/2, fetching/3, fetching/4, forged/1,
                                 joins/2, node/5, pem/1, pki/2, pointing/3, refused/3, serve/3, uri/2,
                                 with_store/1]).
 
 -export([all/0, suite/0, init_per_suite/1, end_per_suite/1, init_per_testcase/2, end_per_testcase/2]).
 -export([http/1, http_not_asked_for/1, http_bad_answers/1, http_recovers/1, http_fetched_once/1, http_next_update/1]).
--export([http_limits/1, http_over_ipv6/1, http_dead_server/1, store_is_bounded/1, points_without_http/1]).
+-export([http_limits/1, http_over_ipv6/1, http_dead_server/1, store_is_bounded/1, points_without_http/1, http_hosts/1]).
 -export([log/2]).
 
 suite() ->
@@ -19,7 +19,7 @@ suite() ->
 
 all() ->
     [http, http_not_asked_for, http_bad_answers, http_recovers, http_fetched_once, http_next_update,
-     http_limits, http_over_ipv6, http_dead_server, store_is_bounded, points_without_http].
+     http_limits, http_over_ipv6, http_dead_server, store_is_bounded, points_without_http, http_hosts].
 
 init_per_suite(Config) ->
     rustls_dist_crl_world:start(Config).
@@ -60,6 +60,31 @@ http(Config) ->
 
 is_httpc_table(Table) ->
     is_atom(Table) andalso lists:prefix("httpc", atom_to_list(Table)).
+
+%% Whoever has a certificate made does not choose which servers this node sends requests to: an internal one is asked where it
+%% is listed, by the name that the certificate has for it.
+http_hosts(Config) ->
+    "127.0.0.1:" ++ Port = Listed = authority(uri(Config, "")),
+    ByName = "localhost:" ++ Port,
+    [begin
+         Path = lists:concat(["/host", N]),
+         serve(Config, Path, {body, rustls_dist_crls:der(pki(Config, root_list))}),
+         Cert = pointing(Config, lists:concat(["host", N]), "http://" ++ Host ++ Path),
+         Node = fetching(Config, true, 2000, Allowed),
+         ?assertEqual({N, Outcome}, {N, both(Config, Node, Cert)}),
+         case Said of
+             asked -> ?assertEqual(Host, rustls_dist_http_server:host(proplists:get_value(server, Config), Path));
+             _ -> _ = rustls_dist_cluster:await_log(Node, [Path, " are not available: ", Said]),
+                  ?assertEqual(0, count(Config, Path))
+         end
+     end || {N, Allowed, Host, Outcome, Said} <-
+            [{1, [], Listed, {bad_certificate, bad_certificate}, "port " ++ Port ++ " is asked only where it is listed"},
+             {2, [ByName], Listed, {bad_certificate, bad_certificate}, Listed ++ " is not one of allowed_hosts in crl_cache"},
+             {3, ["crl.example", ByName], ByName, {joined, joined}, asked}]],
+    Inside = pointing(Config, "inside", "http://127.0.0.1:8080/inside"),
+    Node = fetching(Config, true, 2000, []),
+    ?assertEqual({bad_certificate, bad_certificate}, both(Config, Node, Inside)),
+    _ = rustls_dist_cluster:await_log(Node, "127.0.0.1 is an internal address, which is asked only where it is listed").
 
 %% As with ssl_crl_cache, it takes {http, TimeoutMs} for anything to be fetched.
 http_not_asked_for(Config) ->
@@ -152,7 +177,7 @@ http_limits(Config) ->
             {"/l_no_list", {body, pem(maps:get(cert, pki(Config, good)))}, "no revocation list"}],
     [begin
          serve(Config, Path, Answer),
-         {Us, Result} = timer:tc(rustls_dist_crl_http, load, [uri(Config, Path), TimeoutMs, 1]),
+         {Us, Result} = timer:tc(rustls_dist_crl_http, load, [uri(Config, Path), [authority(uri(Config, Path))], TimeoutMs, 1]),
          ?assert(Us < (TimeoutMs + 1000) * 1000, {Path, Us}),
          case Expected of
              ok ->
@@ -174,7 +199,8 @@ clients() ->
 http_over_ipv6(Config) ->
     Server = rustls_dist_http_server:start({0, 0, 0, 0, 0, 0, 0, 1}),
     ok = rustls_dist_http_server:serve(Server, "/list", {body, rustls_dist_crls:der(pki(Config, root_list))}),
-    ?assertMatch({ok, [_], _}, rustls_dist_crl_http:load(rustls_dist_http_server:uri(Server, "/list"), 2000, 1)),
+    Uri = rustls_dist_http_server:uri(Server, "/list"),
+    ?assertMatch({ok, [_], _}, rustls_dist_crl_http:load(Uri, [authority(Uri)], 2000, 1)),
     ok = rustls_dist_http_server:stop(Server).
 
 %% A server that does not work is asked once for the handshakes of the next seconds. The log says so once, until that
@@ -195,7 +221,8 @@ http_dead_server(Config) ->
         serve(Config, "/second", {body, rustls_dist_crls:der(pki(Config, root_list))}),
         Point = #'DistributionPoint'{distributionPoint = {fullName, [{uniformResourceIdentifier, uri(Config, Path)}
                                                                      || Path <- ["/dying", "/second"]]}},
-        ?assertMatch([_], rustls_dist_crl_cache:lookup(Point, none, [{http, 1000}]))
+        ?assertMatch([_], rustls_dist_crl_cache:lookup(Point, none, [{http, 1000},
+                                                                      {allowed_hosts, [authority(uri(Config, ""))]}]))
     end).
 
 ask_until(Config, Path, Count) ->
@@ -223,7 +250,7 @@ store_is_bounded(_Config) ->
     with_store(fun() ->
         Self = self(),
         Load = fun(Slot) -> Self ! {slot, Slot, self()}, receive go -> {ok, [], infinity} end end,
-        Callers = [spawn_link(fun() -> Self ! {done, rustls_dist_crl_store:lists({http, N}, none, Load, 20000)} end)
+        Callers = [spawn_link(fun() -> Self ! {done, rustls_dist_crl_store:lists({{http, []}, N}, none, Load, 20000)} end)
                    || N <- lists:seq(1, 150)],
         Results = drive(length(Callers), []),
         ?assertEqual(100, length([ok || {ok, []} <- Results])),
@@ -232,7 +259,7 @@ store_is_bounded(_Config) ->
         ?assertEqual(100, length(held())),
         %% What is used stays when what was used least makes room.
         New = lists:seq(1001, 1099),
-        [{ok, []} = rustls_dist_crl_store:lists({http, N}, none, fun(_Slot) -> Loaded end, 5000)
+        [{ok, []} = rustls_dist_crl_store:lists({{http, []}, N}, none, fun(_Slot) -> Loaded end, 5000)
          || Next <- New, {N, Loaded} <- [{Kept, {error, "asked for again"}}, {Next, {ok, [], infinity}}]],
         ?assertEqual([Kept | New], held())
     end).
@@ -240,7 +267,7 @@ store_is_bounded(_Config) ->
 %% The addresses that the store of this node remembers.
 held() ->
     {state, Entries, _, _, _, _} = sys:get_state(rustls_dist_crl_store),
-    lists:sort([Address || {http, Address} <- maps:keys(Entries)]).
+    lists:sort([Address || {{http, []}, Address} <- maps:keys(Entries)]).
 
 %% Lets loads go on until all callers have their results; no two at a time have one slot, and there are 8.
 drive(Callers, Results) ->

@@ -22,10 +22,10 @@ suite() ->
     [{timetrap, {minutes, 12}}].
 
 all() ->
-    [inet_tls_tls12, inet_tls_tls13, inet_tls_rekeys, {group, mixed_releases}].
+    [inet_tls_tls12, inet_tls_tls13, inet_tls_rekeys, {group, otp27}, {group, otp29}].
 
 groups() ->
-    [{mixed_releases, [], [rustls_with_rustls, rustls_with_inet_tls, inet_tls_with_rustls]}].
+    [{Release, [], [rustls_with_rustls, rustls_with_inet_tls, inet_tls_with_rustls]} || Release <- [otp27, otp29]].
 
 init_per_suite(Config) ->
     {Keeper, Cluster} = rustls_dist_cluster:keep(fun rustls_dist_cluster:new/0),
@@ -37,13 +37,17 @@ end_per_suite(Config) ->
     rustls_dist_cluster:stop(?config(cluster, Config)),
     rustls_dist_cluster:release(?config(keeper, Config)).
 
-init_per_group(mixed_releases, Config) ->
-    case rustls_dist_otp27:available() of
-        true -> [{otp27, #{exec => rustls_dist_otp27:exec(?config(cluster, Config))}} | Config];
+init_per_group(otp27, Config) -> with_release(27, Config);
+init_per_group(otp29, Config) -> with_release(29, Config).
+
+with_release(Release, Config) ->
+    case rustls_dist_other_otp:available(Release) of
+        true -> [{release, integer_to_list(Release)},
+                 {prepared, rustls_dist_other_otp:prepare(?config(cluster, Config), Release)} | Config];
         Skip -> Skip
     end.
 
-end_per_group(mixed_releases, _Config) ->
+end_per_group(_Group, _Config) ->
     ok.
 
 inet_tls_tls12(Config) ->
@@ -77,10 +81,10 @@ rustls_with_inet_tls(Config) ->
 inet_tls_with_rustls(Config) ->
     mixed(Config, "inet_tls", "rustls").
 
-mixed(Config, Proto, Proto27) ->
+mixed(Config, Proto, OtherProto) ->
     Options = #{versions => ['tlsv1.3']},
-    New = node(Config, Proto27, Options, ?config(otp27, Config)),
-    ?assertEqual("27", rustls_dist_cluster:call(New, erlang, system_info, [otp_release])),
+    New = node(Config, OtherProto, Options, ?config(prepared, Config)),
+    ?assertEqual(?config(release, Config), rustls_dist_cluster:call(New, erlang, system_info, [otp_release])),
     either_way(node(Config, Proto, Options, #{}), New).
 
 either_way(A, B) ->

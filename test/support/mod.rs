@@ -6,6 +6,7 @@
 pub mod buffered;
 pub mod link;
 pub mod pki;
+pub mod provider;
 pub mod raw;
 
 use std::fs;

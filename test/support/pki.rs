@@ -13,6 +13,7 @@ use rustls::time_provider::TimeProvider;
 use rustls_dist::config::{ClientSide, JudgedBy, Options, ServerSide, Verify};
 use rustls_dist::error::ConfigError;
 use rustls_dist::identity::IdentityFiles;
+use rustls_dist::key_exchange::Groups;
 use rustls_dist::provider::Versions;
 use rustls_dist::trust::TrustSource;
 use rustls_dist::trust::hostname::CommonNamePolicy;
@@ -104,6 +105,7 @@ pub struct Spec {
     pub depth: usize,
     pub versions: Versions,
     pub suites: Option<Vec<SupportedCipherSuite>>,
+    pub groups: Groups,
     pub key_update_at_bytes: u64,
     pub now_unix_s: u64,
 }
@@ -119,6 +121,7 @@ impl Default for Spec {
             depth: 10,
             versions: Versions::Default,
             suites: None,
+            groups: Groups::default(),
             key_update_at_bytes: u64::MAX,
             now_unix_s: NOW_UNIX_S,
         }
@@ -180,6 +183,7 @@ impl Spec {
             depth: self.depth,
             versions: self.versions.clone(),
             cipher_suites: self.suites.clone(),
+            groups: self.groups.clone(),
             key_update_at_bytes: self.key_update_at_bytes,
             common_name: CommonNamePolicy::Fallback,
         }

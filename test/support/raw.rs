@@ -101,7 +101,14 @@ impl Raw {
             }
         };
         let ExtractedSecrets { tx: (tx_sequence, tx), rx: (rx_sequence, rx) } = secrets;
-        let (encrypter, decrypter) = (encrypter(suite, tx), decrypter(suite, rx));
+        let (mut encrypter, decrypter) = (encrypter(suite, tx), decrypter(suite, rx));
+        if tx_sequence > 0 {
+            // AWS-LC wants to see a count from 0.
+            let payload = OutboundChunks::Single(&[]);
+            let version = ProtocolVersion::TLSv1_2;
+            let nothing = OutboundPlainMessage { typ: ContentType::ApplicationData, version, payload };
+            encrypter.encrypt(nothing, 0).unwrap();
+        }
         Self { suite, kernel, encrypter, decrypter, tx_sequence, rx_sequence }
     }
 
@@ -295,7 +302,7 @@ fn supported(version: ProtocolVersion) -> &'static SupportedProtocolVersion {
 
 /// A client of rustls' own that trusts anyone.
 pub fn client_config(version: ProtocolVersion) -> ClientConfig {
-    client_config_with(version, rustls::crypto::ring::default_provider())
+    client_config_with(version, rustls_dist::provider::default_provider())
 }
 
 /// The same with its own cryptography.
@@ -310,9 +317,18 @@ pub fn client_config_with(version: ProtocolVersion, provider: CryptoProvider) ->
 
 /// A server of rustls' own that asks for no certificate; it sends tickets, as rustls does by default.
 pub fn server_config(version: ProtocolVersion, identity: &Pair) -> ServerConfig {
+    server_config_with(version, identity, rustls_dist::provider::default_provider())
+}
+
+/// The same with its own cryptography.
+pub fn server_config_with(
+    version: ProtocolVersion,
+    identity: &Pair,
+    provider: CryptoProvider,
+) -> ServerConfig {
     let chain = CertificateDer::pem_slice_iter(identity.chain.as_bytes()).map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
-    ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[supported(version)])
         .unwrap()
         .with_no_client_auth()
@@ -354,6 +370,6 @@ impl ServerCertVerifier for Anyone {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
+        rustls_dist::provider::default_provider().signature_verification_algorithms.supported_schemes()
     }
 }

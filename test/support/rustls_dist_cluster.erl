@@ -5,9 +5,9 @@
 %% ends with it.
 -module(rustls_dist_cluster).
 
--export([new/0, stop/1, dir/1]).
+-export([new/0, new/1, stop/1, dir/1]).
 -export([optfile/3, start/2, start/3, stop_node/1, call/4, call/5, name/1, os_pid/1, log/1, await_log/2, all_logged/1]).
--export([run_until_exit/2, run_until_exit/3, env/1]).
+-export([run_until_exit/2, run_until_exit/3, env/1, ebin/0]).
 -export([flags/1, fake_node/3, listening_port/1]).
 -export([keep/1, release/1]).
 -export([start_undistributed/2, join/2, join_at_once/2, connect_at_once/2, part/2, connected/2]).
@@ -28,16 +28,27 @@
 %% Starts an epmd on a free port, and another if somebody who does not ask for free ports took it meanwhile.
 -spec new() -> cluster().
 new() ->
-    Dir = string:trim(os:cmd("mktemp -d /tmp/rustls_dist.XXXXXX")),
-    new(Dir, 10).
+    new(#{}).
 
-new(Dir, Tries) when Tries > 0 ->
-    [Port] = rustls_dist_listening:free_ports(inet, 1),
+%% The same. Options: epmd_port => this one and no other; address => IPv4 address at which epmd listens beside 127.0.0.1.
+-spec new(#{epmd_port => inet:port_number(), address => string()}) -> cluster().
+new(Options) ->
+    Dir = string:trim(os:cmd("mktemp -d -t rustls_dist.XXXXXX")),
+    new(Dir, Options, case Options of #{epmd_port := _} -> 1; #{} -> 10 end).
+
+new(_Dir, Options, 0) ->
+    error({epmd_does_not_start, Options});
+new(Dir, Options, Tries) ->
+    Port = case Options of
+               #{epmd_port := Wanted} -> Wanted;
+               #{} -> hd(rustls_dist_listening:free_ports(inet, 1))
+           end,
     Epmd = open_port({spawn_executable, epmd()},
-                     [{args, ["-port", integer_to_list(Port), "-address", "127.0.0.1"]}, exit_status, binary]),
+                     [{args, ["-port", integer_to_list(Port), "-address", maps:get(address, Options, "127.0.0.1")]},
+                      exit_status, binary]),
     case await_epmd(Epmd, Port, deadline()) of
         ok -> #{dir => Dir, epmd_port => Port, epmd => Epmd};
-        failed -> new(Dir, Tries - 1)
+        failed -> new(Dir, Options, Tries - 1)
     end.
 
 await_epmd(Epmd, Port, Deadline) ->
@@ -83,7 +94,7 @@ start(Cluster, Options) ->
 
 %% Starts a node. Options: proto => "rustls" (default) | "inet_tls" | "inet_tcp"; optfile => File; host => "127.0.0.1"
 %% (default); args => more arguments for erl; env => more environment; cookie => Cookie;
-%% exec => a command to start instead of erl.
+%% exec => a command to start instead of erl; ebin, helpers => folders of what it loads, instead of what this node runs.
 %% The node is ready when this returns.
 -spec start(cluster(), atom() | string(), map()) -> peer().
 start(#{dir := Dir} = Cluster, Name, Options) ->
@@ -284,7 +295,7 @@ arguments(Options) ->
                   #{optfile := File} -> ["-ssl_dist_optfile", File];
                   #{} -> []
               end,
-    ["-pa", ebin(), "-pa", filename:dirname(code:which(?MODULE)),
+    ["-pa", maps:get(ebin, Options, ebin()), "-pa", maps:get(helpers, Options, filename:dirname(code:which(?MODULE))),
      "-proto_dist", maps:get(proto, Options, "rustls"),
      "-setcookie", maps:get(cookie, Options, "rustls_dist_test")] ++ Optfile.
 
@@ -293,6 +304,8 @@ logger_arguments(Log) ->
                 #{config => #{file => Log}, formatter => {logger_formatter, #{single_line => true}}}}],
     ["-kernel", "logger", lists:flatten(io_lib:format("~0p", [Handler]))].
 
+%% The folder of the application that the nodes run.
+-spec ebin() -> file:filename().
 ebin() ->
     filename:absname(os:getenv("RUSTLS_DIST_EBIN", "_build/default/lib/rustls_dist/ebin")).
 

@@ -5,7 +5,7 @@
 -include_lib("stdlib/include/assert.hrl").
 -include_lib("public_key/include/public_key.hrl").
 
--export([start/1, stop/1, both/3, certs/1, checking/2, checking/3, count/2, fetch/2, fetching/2, fetching/3,
+-export([start/1, stop/1, both/3, certs/1, checking/2, checking/3, count/2, fetch/2, fetching/2, fetching/3, fetching/4, authority/1,
          forged/1, joins/2, judged/4, node/5, peer/2, pem/1, pki/2, pointing/3, record/2, refused/3, serve/3,
          ssl_checks/3, uri/2, with_store/1, dial/2]).
 
@@ -55,7 +55,16 @@ fetching(Config, Check) ->
     fetching(Config, Check, 1000).
 
 fetching(Config, Check, TimeoutMs) ->
-    checking(Config, #{crl_check => Check, crl_cache => {ssl_crl_cache, {internal, [{http, TimeoutMs}]}}}).
+    fetching(Config, Check, TimeoutMs, [authority(uri(Config, ""))]).
+
+%% One that asks these servers only; with none, those of the outside.
+fetching(Config, Check, TimeoutMs, Hosts) ->
+    Arguments = [{http, TimeoutMs}, {allowed_hosts, Hosts}],
+    checking(Config, #{crl_check => Check, crl_cache => {ssl_crl_cache, {internal, Arguments}}}).
+
+%% "Host:Port" of an address.
+authority("http://" ++ Rest) ->
+    hd(string:split(Rest, "/")).
 
 node(Cluster, Name, Cert, Extra, Env) ->
     File = rustls_dist_cluster:optfile(Cluster, Name, rustls_dist_certs:options(Cert, Extra)),
@@ -146,7 +155,7 @@ with_store(Fun) ->
 
 fetch(Uri, TimeoutMs) ->
     Point = #'DistributionPoint'{distributionPoint = {fullName, [{uniformResourceIdentifier, Uri}]}},
-    rustls_dist_crl_cache:lookup(Point, none, [{http, TimeoutMs}]).
+    rustls_dist_crl_cache:lookup(Point, none, [{http, TimeoutMs}, {allowed_hosts, [authority(Uri)]}]).
 
 %% certificates and lists ------------------------------------------------------------------------------------
 

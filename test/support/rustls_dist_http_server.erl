@@ -2,7 +2,7 @@
 %% counts.
 -module(rustls_dist_http_server).
 
--export([start/0, start/1, stop/1, uri/2, serve/3, count/2, release/2]).
+-export([start/0, start/1, stop/1, uri/2, serve/3, count/2, host/2, release/2]).
 
 -export_type([server/0, answer/0]).
 
@@ -34,7 +34,7 @@ start(Ip) ->
                8 -> "[" ++ inet:ntoa(Ip) ++ "]"
            end,
     Base = lists:concat(["http://", Host, ":", Port]),
-    Server = spawn_link(fun() -> loop(#{base => Base, answers => #{}, counts => #{}, held => []}) end),
+    Server = spawn_link(fun() -> loop(#{base => Base, answers => #{}, counts => #{}, hosts => #{}, held => []}) end),
     Acceptor = spawn_link(fun() -> receive go -> accept(Server, Listen) end end),
     ok = gen_tcp:controlling_process(Listen, Acceptor),
     Acceptor ! go,
@@ -50,6 +50,11 @@ stop(Server) ->
 -spec uri(server(), string()) -> string().
 uri(Server, Path) ->
     call(Server, base) ++ Path.
+
+%% The Host that the last request for Path named.
+-spec host(server(), string()) -> string() | none.
+host(Server, Path) ->
+    call(Server, {host, Path}).
 
 %% From now on Path answers like this.
 -spec serve(server(), string(), answer()) -> ok.
@@ -85,13 +90,17 @@ loop(#{answers := Answers, counts := Counts, held := Held} = State) ->
         {From, Ref, {count, Path}} ->
             From ! {Ref, maps:get(Path, Counts, 0)},
             loop(State);
+        {From, Ref, {host, Path}} ->
+            From ! {Ref, maps:get(Path, maps:get(hosts, State), none)},
+            loop(State);
         {From, Ref, {release, Path}} ->
             #{Path := {held, Answer}} = Answers,
             _ = [Worker ! {answer, Answer} || {HeldPath, Worker} <- Held, HeldPath =:= Path],
             From ! {Ref, ok},
             loop(State#{answers := Answers#{Path => Answer}, held := [H || {Other, _} = H <- Held, Other =/= Path]});
-        {request, Worker, Path} ->
-            Counted = State#{counts := maps:update_with(Path, fun(N) -> N + 1 end, 1, Counts)},
+        {request, Worker, Path, Host} ->
+            Counted = State#{counts := maps:update_with(Path, fun(N) -> N + 1 end, 1, Counts),
+                             hosts := (maps:get(hosts, State))#{Path => Host}},
             case maps:get(Path, Answers, {status, 404, [], <<"not here">>}) of
                 {held, _} ->
                     loop(Counted#{held := [{Path, Worker} | Held]});
@@ -116,19 +125,20 @@ serve_one(Server, Socket) ->
     ok = inet:setopts(Socket, [{packet, http}]),
     case gen_tcp:recv(Socket, 0) of
         {ok, {http_request, 'GET', {abs_path, Path}, _Version}} ->
-            ok = headers(Socket),
+            Host = headers(Socket, none),
             ok = inet:setopts(Socket, [{packet, raw}]),
-            Server ! {request, self(), Path},
+            Server ! {request, self(), Path, Host},
             receive {answer, Answer} -> answer(Socket, Answer) end;
         _ ->
             ok
     end,
     gen_tcp:close(Socket).
 
-headers(Socket) ->
+headers(Socket, Host) ->
     case gen_tcp:recv(Socket, 0) of
-        {ok, http_eoh} -> ok;
-        {ok, _Header} -> headers(Socket)
+        {ok, http_eoh} -> Host;
+        {ok, {http_header, _, 'Host', _, Value}} -> headers(Socket, Value);
+        {ok, _Header} -> headers(Socket, Host)
     end.
 
 %% Clients leave in the middle, so it does not matter whether sending works.

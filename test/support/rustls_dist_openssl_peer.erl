@@ -7,7 +7,7 @@
 
 -export([dial/4, listen/3, serve/1, send/3, recv/1, tls_messages/1, await_tls_message/2, await_end/1, stop/1]).
 -export([say_goodbye/1, proxy/1, damage/1, await_node_closed/1]).
--export([port_of/1]).
+-export([port_of/1, with_ml_kem/2]).
 
 -export_type([peer/0]).
 
@@ -30,6 +30,22 @@ port_of(Peer) ->
     [Short, Host] = string:split(atom_to_list(rustls_dist_cluster:name(Peer)), "@"),
     {port, Port, _Version} = rustls_dist_cluster:call(Peer, erl_epmd, port_please, [Short, Host]),
     Port.
+
+%% A certificate's files for an openssl that knows X25519MLKEM768 (3.5): the one on the path, or that of Debian 13's folder.
+-spec with_ml_kem(rustls_dist_cluster:cluster(), rustls_dist_certs:cert()) -> rustls_dist_certs:cert() | {skip, string()}.
+with_ml_kem(Cluster, Files) ->
+    Knows = fun(Openssl) -> string:find(os:cmd(Openssl ++ " list -kem-algorithms"), "X25519MLKEM768") =/= nomatch end,
+    case Knows("openssl") orelse rustls_dist_other_otp:available(27) of
+        true ->
+            Openssl = case Knows("openssl") of
+                          true -> os:find_executable("openssl");
+                          false -> rustls_dist_other_otp:program(Cluster, 27, "openssl")
+                      end,
+            true = Knows(Openssl),
+            Files#{openssl => Openssl};
+        {skip, _} = Skip ->
+            Skip
+    end.
 
 %% Connects to a node that listens on Port and goes through both handshakes. Arguments: more of them for s_client.
 -spec dial(rustls_dist_cluster:cluster(), rustls_dist_certs:cert(), inet:port_number(), [string()]) -> peer().
@@ -79,10 +95,10 @@ serve(Peer) ->
     packet(Peer, [$a, digest(Challenge)]),
     ok.
 
-openssl(Cluster, #{cert := Cert, key := Key, ca := Ca}, Name, Command, Arguments) ->
+openssl(Cluster, #{cert := Cert, key := Key, ca := Ca} = Files, Name, Command, Arguments) ->
     Messages = filename:join(rustls_dist_cluster:dir(Cluster),
                              lists:concat([Name, erlang:unique_integer([positive]), ".tls"])),
-    Port = open_port({spawn_executable, os:find_executable("openssl")},
+    Port = open_port({spawn_executable, maps:get(openssl, Files, os:find_executable("openssl"))},
                      [{args, [Command, "-quiet", "-msg", "-msgfile", Messages,
                               "-cert", Cert, "-key", Key, "-CAfile", Ca | Arguments]},
                       {packet, 4}, binary, exit_status]),

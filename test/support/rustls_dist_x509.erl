@@ -77,11 +77,18 @@ sign(#'OTPTBSCertificate'{signature = Algorithm} = Tbs, Digest, Key) ->
                                              signature = Signature}, otp).
 
 signature_algorithm(#'RSAPrivateKey'{}, sha256) ->
-    #'SignatureAlgorithm'{algorithm = ?sha256WithRSAEncryption, parameters = 'NULL'};
+    #'SignatureAlgorithm'{algorithm = ?sha256WithRSAEncryption, parameters = null()};
 signature_algorithm(#'ECPrivateKey'{}, sha256) ->
     #'SignatureAlgorithm'{algorithm = ?'ecdsa-with-SHA256', parameters = asn1_NOVALUE};
 signature_algorithm(#'ECPrivateKey'{}, sha) ->
     #'SignatureAlgorithm'{algorithm = ?'ecdsa-with-SHA1', parameters = asn1_NOVALUE}.
+
+%% RFC 4055 section 5 demands it, and OTP 29 has no other way to write it.
+null() ->
+    case list_to_integer(erlang:system_info(otp_release)) < 29 of
+        true -> 'NULL';
+        false -> {asn1_OPENTYPE, <<5, 0>>}
+    end.
 
 -spec new_key() -> #'ECPrivateKey'{}.
 new_key() ->

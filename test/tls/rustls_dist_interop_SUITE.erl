@@ -6,7 +6,7 @@
 -export([all/0, groups/0, init_per_suite/1, end_per_suite/1, init_per_group/2, end_per_group/2]).
 -export([mutual_tls12/1, mutual_tls13/1, server_only_tls12/1, server_only_tls13/1, encryption_only/1, as_they_come/1]).
 -export([otp_rekeys/1, rustls_rekeys/1, otp_refuses_us/1, we_refuse_otp/1]).
--export([rustls_with_rustls/1, rustls_with_inet_tls/1, inet_tls_with_rustls/1]).
+-export([rustls_with_rustls/1, rustls_with_inet_tls/1, inet_tls_with_rustls/1, releases_among_themselves/1]).
 
 -include_lib("common_test/include/ct.hrl").
 -include_lib("stdlib/include/assert.hrl").
@@ -23,16 +23,19 @@
 
 all() ->
     [mutual_tls12, mutual_tls13, server_only_tls12, server_only_tls13, encryption_only, as_they_come,
-     otp_rekeys, rustls_rekeys, otp_refuses_us, we_refuse_otp, {group, mixed_releases}].
+     otp_rekeys, rustls_rekeys, otp_refuses_us, we_refuse_otp, {group, otp27}, {group, otp29}, {group, both}].
 
 groups() ->
-    [{mixed_releases, [], [rustls_with_rustls, rustls_with_inet_tls, inet_tls_with_rustls]}].
+    Cases = [rustls_with_rustls, rustls_with_inet_tls, inet_tls_with_rustls],
+    [{otp27, [], Cases}, {otp29, [], Cases}, {both, [], [releases_among_themselves]}].
 
 init_per_suite(Config) ->
     {Keeper, Cluster} = rustls_dist_cluster:keep(fun rustls_dist_cluster:new/0),
     Dir = rustls_dist_cluster:dir(Cluster),
     Ca = rustls_dist_certs:ca(Dir, "ca"),
     [{keeper, Keeper}, {cluster, Cluster},
+     {prepared, maps:from_list([{Release, rustls_dist_other_otp:prepare(Cluster, Release)}
+                                || Release <- [27, 29], rustls_dist_other_otp:available(Release) =:= true])},
      {ecdsa, rustls_dist_certs:cert(Dir, Ca, "ecdsa", #{})},
      {rsa, rustls_dist_certs:cert(Dir, Ca, "rsa", #{key => {rsa, 2048}})},
      {stranger, rustls_dist_certs:cert(Dir, rustls_dist_certs:ca(Dir, "other_ca"), "stranger", #{})} | Config].
@@ -41,13 +44,17 @@ end_per_suite(Config) ->
     rustls_dist_cluster:stop(?config(cluster, Config)),
     rustls_dist_cluster:release(?config(keeper, Config)).
 
-init_per_group(mixed_releases, Config) ->
-    case rustls_dist_otp27:available() of
-        true -> [{otp27, #{exec => rustls_dist_otp27:exec(?config(cluster, Config))}} | Config];
-        Skip -> Skip
+init_per_group(otp27, Config) -> with_releases([27], Config);
+init_per_group(otp29, Config) -> with_releases([29], Config);
+init_per_group(both, Config) -> with_releases([27, 29], Config).
+
+with_releases(Releases, Config) ->
+    case [Skip || Release <- Releases, Skip <- [rustls_dist_other_otp:available(Release)], Skip =/= true] of
+        [] -> [{releases, Releases} | Config];
+        [Skip | _] -> Skip
     end.
 
-end_per_group(mixed_releases, _Config) ->
+end_per_group(_Group, _Config) ->
     ok.
 
 mutual_tls12(Config) ->
@@ -126,21 +133,31 @@ rustls_with_inet_tls(Config) ->
 inet_tls_with_rustls(Config) ->
     mixed(Config, "inet_tls", "rustls").
 
-%% One node of OTP 27 with two of the release that runs this, one on TLS 1.2 and one on 1.3.
-mixed(Config, Proto, Proto27) ->
+%% One node of the other release with two of the release that runs this, one on TLS 1.2 and one on 1.3.
+mixed(Config, Proto, OtherProto) ->
     Cert = ?config(ecdsa, Config),
-    New = node(Config, Proto27, mutual(Cert, ['tlsv1.3', 'tlsv1.2']), ?config(otp27, Config)),
-    ?assertEqual("27", rustls_dist_cluster:call(New, erlang, system_info, [otp_release])),
-    Looks = [Peer || {Peer, "rustls"} <- [{New, Proto27}, {old, Proto}]],
+    [Release] = ?config(releases, Config),
+    New = other(Config, Release, OtherProto),
+    Looks = [Peer || {Peer, "rustls"} <- [{New, OtherProto}, {old, Proto}]],
     [begin
          Old = node(Config, Proto, mutual(Cert, [Version]), #{}),
-         ?assertNotEqual("27", rustls_dist_cluster:call(Old, erlang, system_info, [otp_release])),
          Expected = #{version => Version, client => "CN=ecdsa"},
          Watched = [case Look of old -> {Old, New}; New -> {New, Old} end || Look <- Looks],
          joins(Old, New, Watched, Expected),
          joins(New, Old, Watched, Expected),
          rustls_dist_cluster:stop_node(Old)
      end || Version <- ['tlsv1.2', 'tlsv1.3']].
+
+%% The other releases with each other.
+releases_among_themselves(Config) ->
+    [A, B] = [other(Config, Release, "rustls") || Release <- ?config(releases, Config)],
+    [joins(From, To, [{A, B}, {B, A}], #{version => 'tlsv1.3', client => "CN=ecdsa"}) || {From, To} <- [{A, B}, {B, A}]].
+
+other(Config, Release, Proto) ->
+    Node = node(Config, Proto, mutual(?config(ecdsa, Config), ['tlsv1.3', 'tlsv1.2']),
+                maps:get(Release, ?config(prepared, Config))),
+    ?assertEqual(integer_to_list(Release), rustls_dist_cluster:call(Node, erlang, system_info, [otp_release])),
+    Node.
 
 %% A rustls and an inet_tls node with the same options, joined from either side.
 both_ways(Config, Options, Expected) ->

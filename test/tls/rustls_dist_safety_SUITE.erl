@@ -28,9 +28,9 @@ end_per_suite(Config) ->
 %% The caller gets an error; the link that is up stays the same one and carries on.
 panic(Config) ->
     {A, B} = linked(Config, cert(Config, "panic", #{})),
-    Link = link(A, B),
+    Link = link_of(A, B),
     [?assertError(_, call(A, rustls_dist_nif, selftest_panic, [])) || _ <- lists:seq(1, 20)],
-    ?assertEqual(Link, link(A, B)),
+    ?assertEqual(Link, link_of(A, B)),
     ?assertEqual(ok, call(A, rustls_dist_workload, stream, [name(B), 2, 100, 10000])),
     ?assertEqual(ok, call(B, rustls_dist_workload, stream, [name(A), 2, 100, 10000])).
 
@@ -51,13 +51,13 @@ panic_on_pool(Config) ->
 %% The module that the library belongs to stays, whoever reloads it, and so do the links.
 reload(Config) ->
     {A, B} = linked(Config, cert(Config, "reload", #{})),
-    Link = link(A, B),
+    Link = link_of(A, B),
     ?assertEqual({error, sticky_directory}, call(A, code, load_file, [rustls_dist_nif])),
     ?assertEqual(ok, call(A, rustls_dist_nif, load, [])),
     ?assert(call(A, rustls_dist_workload, ping, [name(B)])),
-    ?assertEqual(Link, link(A, B)).
+    ?assertEqual(Link, link_of(A, B)).
 
-link(Peer, Other) ->
+link_of(Peer, Other) ->
     call(Peer, rustls_dist_workload, link_processes, [name(Other)]).
 
 %% Threads of rustls_dist in the node's process, by the names they have there.

@@ -97,7 +97,7 @@ otp_takes(#{der := Leaf}, #{der := Root}) ->
         {ok, _} -> true;
         {error, _} -> false
     catch
-        error:_ -> false
+        _:_ -> false
     end.
 
 openssl_takes(Dir, Leaf, Root) ->

@@ -99,11 +99,16 @@ inet_tls_peers(Config) ->
 inet_san(Name) ->
     "DNS:127.0.0.1,IP:" ++ ?HOST ++ ",URI:erlang:" ++ Name ++ "@" ++ ?HOST.
 
-%% webpki looks at no country; public_key, which has to look for names, cannot decode one of a single character.
+%% webpki looks at no country; public_key, which has to look for names, cannot decode one of a single character, and in OTP 29
+%% one that is no text.
 undecodable(Config) ->
     San = "IP:" ++ ?HOST ++ ",URI:erlang:c1@" ++ ?HOST,
     #{cert := File} = Files = cert(Config, "c1", San),
-    ok = rename(File, get(ca, Config), #'AttributeTypeAndValue'{type = ?'id-at-countryName', value = <<19, 1, $X>>}),
+    Value = case otp() < 29 of
+                true -> <<19, 1, $X>>;
+                false -> <<12, 2, 255, 255>>
+            end,
+    ok = rename(File, get(ca, Config), #'AttributeTypeAndValue'{type = ?'id-at-countryName', value = Value}),
     Peer = node(Config, "c1", rustls_dist_certs:options(Files), #{}),
     Judge = judge(Config, [{server, name}, {client, name}], []),
     Line = "certificate verification: .* cannot be decoded.*was sent the alert bad_certificate",
@@ -112,6 +117,9 @@ undecodable(Config) ->
     ok = refuses(Peer, Judge, Judge, Line),
     ?assertEqual(nomatch, re:run(rustls_dist_cluster:log(Judge), "crash|function_clause|asn1", [caseless])),
     rustls_dist_pair:stop([Judge, Peer]).
+
+otp() ->
+    list_to_integer(erlang:system_info(otp_release)).
 
 %% The same certificate with another subject, signed by Ca anew.
 rename(File, #{key := CaKey}, Attribute) ->

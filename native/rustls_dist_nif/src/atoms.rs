@@ -36,6 +36,8 @@ rustler::atoms! {
     depth,
     versions,
     ciphers,
+    supported_groups,
+    eccs,
     key_update_at,
     judged_by,
     webpki,

@@ -11,8 +11,10 @@ use rustls::time_provider::DefaultTimeProvider;
 use rustls_dist::cipher_names;
 use rustls_dist::config::{ClientSide, JudgedBy, Options, ServerSide, Verify};
 use rustls_dist::error::ConfigError;
+use rustls_dist::group_names;
 use rustls_dist::identity::private_key::Password;
 use rustls_dist::identity::{self, IdentityFiles};
+use rustls_dist::key_exchange::Groups;
 use rustls_dist::provider::Versions;
 use rustls_dist::trust::TrustSource;
 use rustls_dist::trust::hostname::CommonNamePolicy;
@@ -100,6 +102,10 @@ fn decode(map: Term<'_>) -> NifResult<Result<Options, ConfigError>> {
             Err(error) => return Ok(Err(error)),
         },
     };
+    let groups = match groups(map)? {
+        Ok(groups) => groups,
+        Err(error) => return Ok(Err(error)),
+    };
     Ok(Ok(Options {
         identities: identities(map)?,
         trust: trust(map)?,
@@ -112,12 +118,23 @@ fn decode(map: Term<'_>) -> NifResult<Result<Options, ConfigError>> {
         depth: get(map, atoms::depth())?.ok_or(NifError::BadArg)?,
         versions: versions(map)?,
         cipher_suites,
+        groups,
         key_update_at_bytes: get(map, atoms::key_update_at())?.unwrap_or(u64::MAX),
         common_name: match get::<bool>(map, atoms::common_name_fallback())? {
             Some(true) => CommonNamePolicy::Fallback,
             _ => CommonNamePolicy::Ignore,
         },
     }))
+}
+
+fn groups(map: Term<'_>) -> NifResult<Result<Groups, ConfigError>> {
+    let in_order = get::<Vec<String>>(map, atoms::supported_groups())?;
+    let for_tls12 = get::<Vec<String>>(map, atoms::eccs())?;
+    let parsed = |option, names: Option<Vec<String>>| {
+        names.map(|names| group_names::parse_all(option, &names)).transpose()
+    };
+    Ok(parsed("supported_groups", in_order)
+        .and_then(|in_order| Ok(Groups { in_order, for_tls12: parsed("eccs", for_tls12)? })))
 }
 
 /// `certfile`, `keyfile` and `password` at the top, or several such maps under `identities`.

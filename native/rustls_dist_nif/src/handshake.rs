@@ -12,6 +12,7 @@ use rustler::{
 use rustls_dist::cipher_names;
 use rustls_dist::config::JudgedBy;
 use rustls_dist::error::HandshakeError;
+use rustls_dist::group_names;
 use rustls_dist::handshake::{Failure, Handshake as Machine, Progress, Step};
 use rustls_dist::provider::otp_version_name;
 use rustls_dist::session::{Facts, Session};
@@ -198,7 +199,7 @@ fn done_term<'a>(env: Env<'a>, send: Binary<'a>, session: Session) -> NifResult<
 
 fn facts_map<'a>(env: Env<'a>, facts: &Facts) -> NifResult<Term<'a>> {
     let leaf = facts.peer_chain.first();
-    let group = facts.group.and_then(|group| group.as_str().map(str::to_lowercase));
+    let group = facts.group.and_then(group_names::otp_name);
     let (peer, peer_der) = match leaf {
         Some(der) => (terms::certificate_map(env, der)?, into_binary(env, der.to_vec()).encode(env)),
         None => (atoms::none().encode(env), atoms::none().encode(env)),

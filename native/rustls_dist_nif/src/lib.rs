@@ -10,6 +10,7 @@ mod chain;
 mod config;
 mod handshake;
 mod pool;
+mod provider;
 mod rx;
 mod selftest;
 mod terms;

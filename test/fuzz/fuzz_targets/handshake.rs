@@ -10,6 +10,7 @@ use rustls_dist::config::{JudgedBy, Options, ServerSide, Verify};
 use rustls_dist::handshake::{Handshake, Progress};
 use rustls_dist::trust::hostname::CommonNamePolicy;
 use rustls_dist::identity::IdentityFiles;
+use rustls_dist::key_exchange::Groups;
 use rustls_dist::provider::Versions;
 use rustls_dist::trust::referee::LastWord;
 use rustls_dist::trust::policy::ClientAuth;
@@ -31,6 +32,7 @@ static SERVER: LazyLock<ServerSide> = LazyLock::new(|| {
         depth: 10,
         versions: Versions::Default,
         cipher_suites: None,
+        groups: Groups::default(),
         key_update_at_bytes: u64::MAX,
         common_name: CommonNamePolicy::Ignore,
     };
