@@ -154,8 +154,7 @@ impl ServerSide {
                 last_word: LastWord::default(),
                 findings: Findings::default(),
             }
-            .judge(leaf, others, now)
-            .map(|_accepted| ()),
+            .check(leaf, others, now),
         }
     }
 
@@ -269,8 +268,7 @@ impl ClientSide {
             last_word: LastWord::default(),
             findings: Findings::default(),
         }
-        .judge(leaf, others, now)
-        .map(|_accepted| ())
+        .check(leaf, others, now)
     }
 
     /// What one handshake borrows.

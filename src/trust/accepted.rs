@@ -14,7 +14,7 @@ use super::referee::AcceptedByReferee;
 
 /// What a server is accepted for.
 #[derive(Debug)]
-pub(crate) enum Server {
+pub(super) enum Server {
     /// Its chain, and its name.
     Verified(ChainVerified, Name),
     /// The referee's word, which is about chain and name.
@@ -25,7 +25,7 @@ pub(crate) enum Server {
 
 /// What a server's name is accepted for.
 #[derive(Debug)]
-pub(crate) enum Name {
+pub(super) enum Name {
     /// It is the one that was dialled.
     Verified(NameVerified),
     /// Nothing: the user asks for none.
@@ -34,7 +34,7 @@ pub(crate) enum Name {
 
 /// What a client that showed a certificate is accepted for. Which node it says to be is compared when it has said so.
 #[derive(Debug)]
-pub(crate) enum Client {
+pub(super) enum Client {
     /// Its chain.
     Verified(ChainVerified),
     /// The referee's word.

@@ -1,7 +1,7 @@
 //! What a node believes of its peers: the trust store, the verdict on a chain, the name, the proof of the key, and rustls'
 //! verifiers, which put these together. Nothing here knows what this node shows of itself.
 
-pub(crate) mod accepted;
+mod accepted;
 pub mod chain;
 pub mod hostname;
 mod oddity;

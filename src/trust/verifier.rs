@@ -118,8 +118,17 @@ pub(crate) struct ClientVerifier {
 }
 
 impl ServerVerifier {
-    /// The verdict on a chain.
-    pub(crate) fn judge(
+    /// The verdict on a chain, without a handshake.
+    pub(crate) fn check(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), HandshakeError> {
+        self.judge(end_entity, intermediates, now).map(|_accepted| ())
+    }
+
+    fn judge(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
@@ -175,8 +184,17 @@ impl ServerVerifier {
 }
 
 impl ClientVerifier {
-    /// The verdict on a chain.
-    pub(crate) fn judge(
+    /// The verdict on a chain, without a handshake.
+    pub(crate) fn check(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), HandshakeError> {
+        self.judge(end_entity, intermediates, now).map(|_accepted| ())
+    }
+
+    fn judge(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
