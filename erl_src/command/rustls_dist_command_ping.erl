@@ -70,7 +70,7 @@ configured(Node, Flags, Port, #{say := Say, options := Options, cookie := Cookie
               as => rustls_dist_ping_way:own_name(Flags)},
     %% Revocation lists are read by way of it.
     _ = rustls_dist_crl_store:start_link(),
-    case rustls_dist_config:sources(fun(Flag) -> rustls_dist_command_flags:argument(Flag, Flags) end) of
+    case rustls_dist_roles:sources(fun(Flag) -> rustls_dist_command_flags:argument(Flag, Flags) end) of
         {ok, Sources} ->
             case client(Sources) of
                 {ok, Config} ->
@@ -86,7 +86,7 @@ report(Say) ->
     fun(Step) -> Say(rustls_dist_ping_text:step(Step)) end.
 
 client(Sources) ->
-    {#{client := Client}, _Notices} = rustls_dist_config:roles(Sources),
+    {#{client := Client}, _Notices} = rustls_dist_roles:of_sources(Sources),
     Client.
 
 misconfigured(#{node := Node, say := Say}, Text) ->
