@@ -6,6 +6,7 @@ use rustler::{
 };
 use rustls::AlertDescription;
 use rustls_dist::error::RecordError;
+use rustls_dist::packet::LENGTH_BYTES;
 use rustls_dist::record::RecordTx;
 
 use crate::bytes::into_binary;
@@ -15,6 +16,10 @@ use crate::{atoms, terms, timeslice};
 
 /// What a length field or a binary costs besides its bytes, in bytes of the slowest cipher.
 const PART_BYTES: usize = 64;
+
+/// The chunks that most packets are sealed from: the length field, the VM's header and the message. Those with binaries
+/// in their messages have more.
+const USUAL_CHUNKS: usize = 4;
 
 pub struct Sender {
     record: Mutex<RecordTx>,
@@ -74,18 +79,18 @@ impl Sender {
 /// key update.
 #[rustler::nif]
 fn tx_seal<'a>(env: Env<'a>, tx: ResourceArc<Sender>, packets: Term<'a>) -> NifResult<Term<'a>> {
-    let gathered = gather(packets)?;
-    let chunks = gathered.chunks();
+    let packets = packets_of(packets)?;
+    let chunks = chunks_of(&packets)?;
     timeslice::consume(env, chunks.iter().map(|chunk| PART_BYTES + chunk.len()).sum());
-    records_term(env, tx.at_once(gathered.lengths.len(), |record| record.seal(&chunks)))
+    records_term(env, tx.at_once(packets.len(), |record| record.seal(&chunks)))
 }
 
 /// [`tx_seal`] for more bytes than a normal scheduler may be held for.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn tx_seal_large<'a>(env: Env<'a>, tx: ResourceArc<Sender>, packets: Term<'a>) -> NifResult<Term<'a>> {
-    let gathered = gather(packets)?;
-    let chunks = gathered.chunks();
-    records_term(env, tx.when_free(gathered.lengths.len(), |record| record.seal(&chunks)))
+    let packets = packets_of(packets)?;
+    let chunks = chunks_of(&packets)?;
+    records_term(env, tx.when_free(packets.len(), |record| record.seal(&chunks)))
 }
 
 /// `{ok, Record} | {error, ErrorMap}`.
@@ -130,64 +135,50 @@ fn one_record(env: Env<'_>, record: Result<Vec<u8>, RecordError>) -> NifResult<T
     }
 }
 
-/// The packets of one call: a length field each, and the binaries they consist of.
-struct Gathered<'a> {
-    lengths: Vec<[u8; 4]>,
-    parts: Vec<Part<'a>>,
+/// A packet that is to be sealed.
+struct Packet<'a> {
+    /// What goes in front of its content: how long that is.
+    length: [u8; LENGTH_BYTES],
+    content_bytes: usize,
+    content: Term<'a>,
 }
 
-enum Part<'a> {
-    Length(usize),
-    Data(&'a [u8]),
-}
-
-impl Gathered<'_> {
-    fn chunks(&self) -> Vec<&[u8]> {
-        self.parts
-            .iter()
-            .map(|part| match part {
-                Part::Length(index) => self.lengths[*index].as_slice(),
-                Part::Data(data) => data,
-            })
-            .collect()
-    }
-}
-
-fn gather(packets: Term<'_>) -> NifResult<Gathered<'_>> {
-    let mut gathered = Gathered { lengths: Vec::new(), parts: Vec::new() };
-    let list: ListIterator<'_> = packets.decode()?;
+fn packets_of(term: Term<'_>) -> NifResult<Vec<Packet<'_>>> {
+    let list: ListIterator<'_> = term.decode()?;
+    let mut packets = Vec::with_capacity(term.list_length()?);
     for packet in list {
-        let (length, data): (u32, Term<'_>) = packet.decode()?;
-        gathered.parts.push(Part::Length(gathered.lengths.len()));
-        gathered.lengths.push(length.to_be_bytes());
-        let before = gathered.parts.len();
-        collect(data, &mut gathered.parts)?;
-        if bytes_in(&gathered.parts[before..]) != length as usize {
+        let (bytes, content): (u32, Term<'_>) = packet.decode()?;
+        packets.push(Packet { length: bytes.to_be_bytes(), content_bytes: bytes as usize, content });
+    }
+    Ok(packets)
+}
+
+/// The length fields and what the contents consist of, in order.
+fn chunks_of<'p, 'a: 'p>(packets: &'p [Packet<'a>]) -> NifResult<Vec<&'p [u8]>> {
+    let mut chunks = Vec::with_capacity(packets.len() * USUAL_CHUNKS);
+    for packet in packets {
+        chunks.push(packet.length.as_slice());
+        if collect(packet.content, &mut chunks)? != packet.content_bytes {
             return Err(NifError::BadArg);
         }
     }
-    Ok(gathered)
+    Ok(chunks)
 }
 
-/// Takes a binary, or a list of binaries as `erlang:dist_ctrl_get_data/1` returns.
-fn collect<'a>(data: Term<'a>, parts: &mut Vec<Part<'a>>) -> NifResult<()> {
-    if data.is_binary() {
-        parts.push(Part::Data(data.decode::<Binary<'a>>()?.as_slice()));
-        return Ok(());
+/// Takes a list of binaries as `erlang:dist_ctrl_get_data/1` returns, or a binary, and gives its bytes. Whatever it is not
+/// it does not ask the VM about: for small packets those questions are most of the work.
+fn collect<'p, 'a: 'p>(content: Term<'a>, chunks: &mut Vec<&'p [u8]>) -> NifResult<usize> {
+    let mut bytes = 0;
+    let mut left = content;
+    while let Ok((element, tail)) = left.list_get_cell() {
+        bytes += collect_binary(element, chunks)?;
+        left = tail;
     }
-    let list: ListIterator<'a> = data.decode()?;
-    for element in list {
-        parts.push(Part::Data(element.decode::<Binary<'a>>()?.as_slice()));
-    }
-    Ok(())
+    if left.is_empty_list() { Ok(bytes) } else { Ok(bytes + collect_binary(left, chunks)?) }
 }
 
-fn bytes_in(parts: &[Part<'_>]) -> usize {
-    parts
-        .iter()
-        .map(|part| match part {
-            Part::Length(_) => 0,
-            Part::Data(data) => data.len(),
-        })
-        .sum()
+fn collect_binary<'p, 'a: 'p>(term: Term<'a>, chunks: &mut Vec<&'p [u8]>) -> NifResult<usize> {
+    let chunk = Binary::from_term(term)?.as_slice();
+    chunks.push(chunk);
+    Ok(chunk.len())
 }
