@@ -26,5 +26,6 @@ init([]) ->
                                            {rustls_dist_crl_store, []},
                                            {rustls_dist_config, []},
                                            {rustls_dist_reload, []},
+                                           {rustls_dist_recheck, []},
                                            {rustls_dist_own_certificate, []}]],
     {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, Services}}.

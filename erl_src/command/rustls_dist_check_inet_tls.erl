@@ -9,7 +9,7 @@
 -export([findings/1]).
 
 %% Options that only this carrier has.
--define(OURS, [crlfile, verify_node]).
+-define(OURS, [crlfile, verify_node, recheck]).
 
 %% What inet_tls_dist takes on the command line (ssl_option/2 of OTP 25 and 27).
 -define(FLAGS, [certfile, cacertfile, keyfile, password, verify, verify_fun, crl_check, crl_cache, reuse_sessions,

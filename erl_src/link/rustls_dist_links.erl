@@ -10,7 +10,7 @@
 
 -behaviour(gen_server).
 
--export([new_table/0, start_link/0, add/2, up/2, all/0, one/1, peer_der/1, traffic/0]).
+-export([new_table/0, start_link/0, add/2, up/2, all/0, known/0, one/1, peer_der/1, traffic/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, format_status/1]).
 
 -export_type([info/0, traffic/0]).
@@ -83,8 +83,12 @@ up(Controller, #{node := Node, facts := Facts, handshake_us := Us} = Tls) ->
 %% What is known of all links that are up.
 -spec all() -> #{node() => info()}.
 all() ->
-    maps:from_list([{Node, describe(Known)} || {Node, Controller} <- erlang:system_info(dist_ctrl),
-                                               {ok, Known} <- [known(Node, Controller)]]).
+    maps:from_list([{Node, describe(Known)} || {_Controller, #{node := Node} = Known} <- known()]).
+
+%% The links that are up, as they were handed over, by controller.
+-spec known() -> [{pid(), known()}].
+known() ->
+    [{Controller, Known} || {Node, Controller} <- erlang:system_info(dist_ctrl), {ok, Known} <- [known(Node, Controller)]].
 
 %% What is known of the link to Node.
 -spec one(node()) -> {ok, info()} | {error, not_connected}.

@@ -60,7 +60,7 @@
                          not_before := integer(), not_after := integer()}.  % Unix time, seconds
 -type facts() :: #{version := 'tlsv1.2' | 'tlsv1.3', cipher := binary(), group := binary() | nil,
                    peer := certificate() | none, peer_der := binary() | none,
-                   peer_chain := [binary()],               % as it was sent
+                   peer_chain => [binary()],               % as it was sent
                    own := certificate() | none,            % what was shown
                    names := free | constrained}.           % by the peer's authorities: a common name counts, or not
 %% Kinds of faults of a certificate that are forgiven: src/trust/chain/again.rs.

@@ -89,7 +89,7 @@ word({shown, Word}) -> ["\"", rustls_dist_file_name:shown(Word), "\""].
 needs(keyfile) -> "belongs to a certificate, and there is none";
 needs(password) -> "belongs to a certificate, and there is none";
 needs(verify) -> "is verify_peer, which needs cacertfile, the certificates of the authorities to trust";
-needs(Key) when Key =:= crl_check; Key =:= crl_cache; Key =:= crlfile; Key =:= verify_node ->
+needs(Key) when Key =:= crl_check; Key =:= crl_cache; Key =:= crlfile; Key =:= verify_node; Key =:= recheck ->
     "decides about peers, and none is verified without verify_peer";
 needs(fail_if_no_peer_cert) -> "is true, but peers are asked for no certificate without verify_peer".
 

@@ -24,7 +24,7 @@
 
 -define(OPTIONS, [certfile, keyfile, cacertfile, password, certs_keys, cacerts, verify, fail_if_no_peer_cert, depth,
                   versions, ciphers, supported_groups, eccs, key_update_at, hibernate_after, server_name_indication,
-                  customize_hostname_check, verify_fun, crl_check, crl_cache, crlfile, verify_node]).
+                  customize_hostname_check, verify_fun, crl_check, crl_cache, crlfile, verify_node, recheck]).
 -define(VERSIONS, ['tlsv1.3', 'tlsv1.2']).
 -define(VERIFY_FUN, "{Module, Function, State}, or in the file {fun Module:Function/3, State}").
 -define(VERIFY_NODE, "host, name, {uri, \"scheme:...%n...%h\"} or false").
@@ -37,6 +37,7 @@
                         "{fqdn_fun, fun Module:Function/1}").
 %% The longest time that `after' takes.
 -define(MAX_TIMEOUT_MS, 16#ffffffff).
+-define(MAX_RECHECK_SECONDS, 30 * 86400).
 -define(PATH, "the path of a PEM file, not empty").
 
 %% Judges one option.
@@ -88,7 +89,8 @@ option(_Side, verify_fun, Form) -> with_term(fun verify_fun/1, ?VERIFY_FUN, Form
 option(_Side, crl_check, Form) -> one_of([true, peer, best_effort, false], Form);
 option(_Side, crl_cache, Form) -> with_term(fun crl_cache/1, ?CRL_CACHE, Form);
 option(_Side, crlfile, Form) -> name(Form, "the path of a PEM or DER file of revocation lists, not empty");
-option(_Side, verify_node, Form) -> with_term(fun verify_node/1, ?VERIFY_NODE, Form).
+option(_Side, verify_node, Form) -> with_term(fun verify_node/1, ?VERIFY_NODE, Form);
+option(_Side, recheck, Form) -> integer(Form, 1, ?MAX_RECHECK_SECONDS, "a number of seconds, from 1 to 2592000 (30 days)").
 
 %% Terms on the command line, as inet_tls_dist reads them.
 with_term(Judge, Expected, {term, Term}) ->

@@ -44,7 +44,8 @@
           crl_check => true | peer | best_effort | false,
           crl_cache => {module(), {term(), term()}},
           crlfile => binary(),                                  % path, as the system has it
-          verify_node => rustls_dist_verify_node:policy()}.
+          verify_node => rustls_dist_verify_node:policy(),
+          recheck => pos_integer()}.                            % seconds
 
 -type parsed() :: #{options := options(), origins := #{atom() => origin()}, notices := [notice()]}.
 
@@ -222,7 +223,7 @@ check(Side, Given, Options, Origins) ->
         ++ [{verify, cacertfile} || #{verify := verify_peer} <- [Given], not is_map_key(cacertfile, Given),
                                     not is_map_key(cacerts, Given),
                                     not is_map_key(verify_fun, Given)]
-        ++ [{Key, verify} || Key <- [crl_check, crl_cache, crlfile, verify_node], is_map_key(Key, Given),
+        ++ [{Key, verify} || Key <- [crl_check, crl_cache, crlfile, verify_node, recheck], is_map_key(Key, Given),
                              maps:get(verify, Options) =:= verify_none, maps:get(Key, Given) =/= false]
         ++ [{fail_if_no_peer_cert, verify}
             || #{fail_if_no_peer_cert := true, verify := verify_none} <- [Options]],

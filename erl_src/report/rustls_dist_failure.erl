@@ -57,6 +57,7 @@ stage(Reached, {tls, #{kind := Kind, alert := Alert}}) ->
     end;
 stage(Reached, {tls_alert, {_Code, Name}}) -> certificate_or(Reached, Name);
 stage(_Reached, {verify_node, _, _, _}) -> certificate;
+stage(_Reached, {rechecked, _}) -> certificate;
 stage(Reached, _Reason) -> Reached.
 
 certificate_or(Reached, Alert) ->

@@ -24,6 +24,8 @@ text(_Setup, {tls, #{text := Text, alert := Alert}}) ->
     [rustls_dist_peer_text:line(Text), sent(Alert)];
 text(_Setup, {tls_alert, {Code, Name}}) ->
     alert(Name, Code);
+text(_Setup, {rechecked, Text}) ->
+    ["its certificate no longer passes (recheck): ", rustls_dist_peer_text:line(Text)];
 text(#{direction := out}, plain_distribution) ->
     "the peer speaks distribution without TLS; start it with -proto_dist rustls (or inet_tls), or this node without";
 text(_Setup, plain_distribution) ->

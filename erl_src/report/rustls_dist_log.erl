@@ -7,7 +7,7 @@
 
 -export([peer/1, established/1, is_set_up/0, be_visible/0, notice/1, own_certificate/1, configuration/1, reloaded/2,
          not_reloaded/2, failed_setup/3,
-         failed_incoming/2, broken_link/2, listener/2, crl_source/4, repeated/3]).
+         failed_incoming/2, broken_link/2, not_rechecked/2, listener/2, crl_source/4, repeated/3]).
 -export([format/1]).
 
 -export_type([address/0, setup/0, peer/0]).
@@ -113,6 +113,15 @@ failed_incoming(Address, Reason) ->
 -spec broken_link(peer(), term()) -> ok.
 broken_link(Peer, Reason) ->
     failure(Peer#{direction => established, stage => link}, Reason).
+
+%% The peer of a link that is up could not be judged again.
+-spec not_rechecked(peer(), unicode:chardata()) -> ok.
+not_rechecked(#{node := Node} = Peer, Why) ->
+    be_visible(),
+    Text = ["the certificate of ", rustls_dist_peer_text:cut(Node), " cannot be judged again (recheck): ",
+            rustls_dist_peer_text:line(Why), "; the link stays, and this is said once until it can be"],
+    Report = Peer#{event => recheck_undecided, stage => certificate},
+    ?LOG_WARNING(Report#{text => unicode:characters_to_binary(Text)}, meta(Report)).
 
 %% A connection that ended before its first byte is no failure: load balancers and port scanners do that. It is counted,
 %% apart from the failures, and the count is logged once in a while, below what is logged by default.

@@ -23,6 +23,7 @@ in_order({timeout, false}) -> silent;
 in_order({timeout, true}) -> timeout;
 in_order({socket, _Reason}) -> connection_broken;
 in_order({verify_node, _Policy, _Stated, _Names}) -> verify_node;
+in_order({rechecked, _Text}) -> rechecked;
 in_order({bad_packet, _What, _Beginning}) -> bad_packet;
 in_order({closed, _How, _Step}) -> closed_by_peer;
 in_order({_Step, bad_cookie}) -> bad_cookie;
@@ -68,7 +69,7 @@ all() ->
 own() ->
     [configuration, not_a_long_name, not_a_short_name, not_a_node_name, unknown_host, unknown_to_epmd, epmd_unreachable,
      epmd_without_answer, connection_refused, timeout, no_connection, not_on_network, not_tls, silent, connection_broken,
-     verify_node, bad_packet, closed_by_peer, bad_cookie, not_allowed, missing_flags, wrong_node, undecodable,
+     verify_node, rechecked, bad_packet, closed_by_peer, bad_cookie, not_allowed, missing_flags, wrong_node, undecodable,
      accept_error, too_many_handshakes, plain_distribution, no_answer, overloaded, no_certificate, unsupported_protocol,
      net_kernel_busy].
 

@@ -69,15 +69,16 @@ run(Socket, Role, #{config := Config, policy := Policy} = RoleConfig, Name, Firs
     Address = rustls_dist_log:peer(Socket),
     State = #state{socket = Socket,
                    role = Role,
-                   policy = for_connection(Policy, Role, Name, Socket),
-                   handshake = rustls_dist_nif:handshake_new(Config, native_name(Policy, Name), TimeoutMs),
+                   policy = rustls_dist_judgement:for_connection(Policy, Role, Name, Address),
+                   handshake = rustls_dist_nif:handshake_new(Config, rustls_dist_judgement:native_name(Policy, Name),
+                                                             TimeoutMs),
                    deadline = rustls_dist_deadline:in(TimeoutMs),
                    received = First =/= <<>>},
     case advance(State, First) of
-        {ok, #{facts := #{peer_der := Shown}} = Tls} ->
+        {ok, #{facts := #{peer_der := Shown} = Facts} = Tls} ->
             Elapsed = erlang:convert_time_unit(erlang:monotonic_time() - Started, native, microsecond),
             ok = rustls_dist_meter:took(handshake, #{direction => direction(Role)}, Elapsed),
-            {ok, maps:merge(Tls#{handshake_us => Elapsed, address => Address,
+            {ok, maps:merge(Tls#{handshake_us => Elapsed, address => Address, facts := kept(RoleConfig, Facts),
                                  verified => rustls_dist_verified:by(RoleConfig, Name, Shown)},
                             maps:with([verify, verify_node, hibernate_after, generation], RoleConfig))};
         Error ->
@@ -87,22 +88,9 @@ run(Socket, Role, #{config := Config, policy := Policy} = RoleConfig, Name, Firs
 direction(client) -> out;
 direction(server) -> in.
 
-%% With customize_hostname_check Rust leaves the name to the policy.
-native_name(#{host_check := [_ | _]}, Host) when is_binary(Host) -> {by_referee, Host};
-native_name(_Policy, Name) -> Name.
-
-%% What the policy needs to know of this connection.
-for_connection(none, _Role, _Name, _Socket) ->
-    none;
-for_connection(Policy, client, Name, _Socket) ->
-    Policy#{host => Name};
-for_connection(#{verify_fun := none} = Policy, server, _Name, _Socket) ->
-    Policy;
-for_connection(#{verify_fun := VerifyFun} = Policy, server, _Name, Socket) ->
-    case inet:peername(Socket) of
-        {ok, {PeerIp, _Port}} -> Policy#{verify_fun => rustls_dist_verify_client:connection_state(VerifyFun, PeerIp)};
-        {error, _Closed} -> Policy
-    end.
+%% The whole chain is for who judges it again; an idle link is to be small.
+kept(#{recheck := Seconds}, Facts) when is_integer(Seconds) -> Facts;
+kept(_RoleConfig, Facts) -> maps:remove(peer_chain, Facts).
 
 %% Closes so that what was sent last, an alert, arrives: no more output, then a bounded look at what still comes in.
 -spec close_gently(inet:socket()) -> ok.

@@ -26,7 +26,7 @@
 -define(TROUBLE, [rustls_dist_log, rustls_dist_reason, rustls_dist_log_limit, rustls_dist_failure, rustls_dist_failure_text,
                   rustls_dist_peer_text, rustls_dist_epmd_answer, rustls_dist_rate, rustls_dist_acceptor,
                   rustls_dist_accepted, rustls_dist_first_bytes, rustls_dist_handshake, rustls_dist_verified,
-                  rustls_dist_deadline, rustls_dist_check_ip]).
+                  rustls_dist_deadline, rustls_dist_check_ip, rustls_dist_recheck, rustls_dist_judgement]).
 
 -define(OTP_FOR_LINKS, [dist_util]).
 -define(OTP_FOR_REFEREES, [public_key, pubkey_cert, pubkey_cert_records, pubkey_crl, pubkey_pem, 'OTP-PUB-KEY']).

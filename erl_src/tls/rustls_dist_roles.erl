@@ -9,14 +9,15 @@
 -export_type([role_config/0, role/0, roles/0]).
 
 %% What one role needs: the Rust side's configuration, the chains that it may show, what the server's certificate must name
-%% (client), whether the peer is verified, the policy where the user has a say in that, and when an idle link's processes
-%% hibernate (ms).
+%% (client), whether the peer is verified, the policy where the user has a say in that, when an idle link's processes
+%% hibernate (ms), and when the peer of a link that is up is judged again.
 -type role_config() :: #{config := rustls_dist_nif:config(),
                          own := [[rustls_dist_nif:certificate() | none]],
                          verify := verify_peer | verify_none,
                          verify_node := rustls_dist_verify_node:policy(),
                          policy := rustls_dist_verify:policy() | none,
                          hibernate_after := timeout(),
+                         recheck := pos_integer() | infinity,  % seconds
                          name := node_host | any | binary(),
                          generation => pos_integer()}.         % when it is in use
 
@@ -110,6 +111,7 @@ build(Role, Options, Origins) ->
                    verify_node => maps:get(verify_node, Options, false),
                    verify => maps:get(verify, Options),
                    hibernate_after => maps:get(hibernate_after, Options),
+                   recheck => maps:get(recheck, Options, infinity),
                    name => expected_name(Options)}};
         {error, #{option := Blamed, text := Text}} ->
             Option = blamed(Blamed, Origins),

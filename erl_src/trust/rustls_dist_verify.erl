@@ -25,8 +25,9 @@
                     verify_fun := none | user_fun(),
                     crl := rustls_dist_crl:policy()}.
 
-%% `ok', or the alert that the peer is owed and the reason for people.
--type verdict() :: ok | {refused, Alert :: byte(), Reason :: unicode:chardata()}.
+%% `ok', or the alert that the peer is owed and the reason for people. `undecided': it is not the chain, but a function, a list or
+%% a file that is at fault; a handshake makes no difference.
+-type verdict() :: ok | {refused | undecided, Alert :: byte(), Reason :: unicode:chardata()}.
 
 -record(walk, {policy :: policy(),
                notes :: reference(),                           % marks the messages of this walk to itself
@@ -57,7 +58,7 @@ judge(#{trusted := Trusted} = Policy, Chain, Webpki) ->
         [Peer | _] = Decoded = [{Der, public_key:pkix_decode_cert(Der, otp)} || Der <- Chain],
         case walk_paths(Policy, rustls_dist_chain:candidates(Decoded, Trusted), {unknown_ca, none}) of
             {ok, Notes} -> reconcile(Policy, Peer, Notes, Webpki);
-            {broken, Text} -> {refused, rustls_dist_alert:code(certificate_unknown), Text};
+            {broken, Text} -> {undecided, rustls_dist_alert:code(certificate_unknown), Text};
             {error, {Reason, none}} -> refused(Peer, Reason);
             {error, {Reason, Blamed}} -> refused({none, Blamed}, Reason)
         end
@@ -237,7 +238,7 @@ ask_again(Policy, {Der, Cert}, Fault, #{alert := Alert, text := Text}, State) ->
         {fail, _} when Fault =:= {webpki, unjudged} ->
             {refused, {refused, alert_code(Alert), [Text, "; that is forgiven, but it hides what else may be wrong"]}};
         {fail, _} -> {refused, {refused, alert_code(Alert), Text}};
-        {broken, Broken} -> {refused, {refused, rustls_dist_alert:code(certificate_unknown), Broken}}
+        {broken, Broken} -> {refused, {undecided, rustls_dist_alert:code(certificate_unknown), Broken}}
     end.
 
 alert_code({Code, _Name}) -> Code;
@@ -250,7 +251,12 @@ refused({_Der, Cert}, {bad_cert, cert_expired} = Reason) ->
     {refused, rustls_dist_alert:code(alert_for(Reason)), [subject(Cert), ": its serial number is ", serial(Serial),
                                   ", and it has expired or is not valid yet"]};
 refused({_Der, Cert}, Reason) ->
-    {refused, rustls_dist_alert:code(alert_for(Reason)), [subject(Cert), ": ", fault_text(Reason)]}.
+    {severity(Reason), rustls_dist_alert:code(alert_for(Reason)), [subject(Cert), ": ", fault_text(Reason)]}.
+
+severity({bad_cert, Fault}) -> severity(Fault);
+severity({revocation_status_undetermined, _}) -> undecided;
+severity({pinned_fingerprints, _}) -> undecided;
+severity(_Fault) -> refused.
 
 %% As openssl prints it. Some are negative, which RFC 5280 section 4.1.2.2 forbids.
 serial(Number) when Number >= 0 -> binary:encode_hex(binary:encode_unsigned(Number));

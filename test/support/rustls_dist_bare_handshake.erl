@@ -12,7 +12,7 @@ run(Socket, Role, #{cert := Cert, key := Key, ca := Ca}, Given, TimeoutMs) ->
                      verify => verify_peer, fail_if_no_peer_cert => true, depth => 10,
                      common_name_fallback => true, judged_by => webpki},
     {ok, Native, [_ | _], _Trusted} = rustls_dist_nif:config_new(Role, Options),
-    Config = #{config => Native, policy => none, verify_node => false, hibernate_after => infinity,
+    Config = #{config => Native, policy => none, verify_node => false, hibernate_after => infinity, recheck => infinity,
                verify => verify_peer, name => node_host},
     Name = case Role of
                client -> <<"127.0.0.1">>;

@@ -140,7 +140,7 @@ judge(Config, Name, Check, Sources, Role) ->
                trusted => [{Der, public_key:pkix_decode_cert(Der, otp)} || Der <- ders(Ca)]},
     case rustls_dist_verify:judge(Policy, ders(File), ok) of
         ok -> joined;
-        {refused, 42, _} -> bad_certificate;
+        {Kind, 42, _} when Kind =:= refused; Kind =:= undecided -> bad_certificate;
         {refused, 44, _} -> certificate_revoked
     end.
 

@@ -172,7 +172,7 @@ finish({Pid, Ref}) ->
     end.
 
 role_config(Config, Verify, Policy) ->
-    #{config => Config, verify => Verify, verify_node => false, hibernate_after => infinity, policy => Policy, name => any}.
+    #{config => Config, verify => Verify, verify_node => false, hibernate_after => infinity, recheck => infinity, policy => Policy, name => any}.
 
 accept(Listen) ->
     {ok, Socket} = gen_tcp:accept(Listen, ?TIMEOUT_MS),
