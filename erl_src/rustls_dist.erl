@@ -13,6 +13,8 @@
 
 -export([info/0, info/1, i/0, peercert/1, metrics/0, metrics/1]).
 
+-export([reload/0]).
+
 %% verify_funs
 -export([verify_client/3, verify_pinned/3, verify_pinned/4]).
 
@@ -113,6 +115,13 @@ metrics() ->
 -spec metrics(prometheus) -> binary().
 metrics(prometheus) ->
     rustls_dist_exposition:text(rustls_dist_metrics:families(info())).
+
+%% Takes changed files into use now: options file, certificates, keys, authorities. They are looked at every few seconds anyway; here
+%% nobody waits for two looks that see the same. Gives the files that had changed, none if there were none, or the sentence that
+%% says why they cannot be used; what was in use stays then.
+-spec reload() -> rustls_dist_reload:result().
+reload() ->
+    rustls_dist_reload:now().
 
 %% A verify_fun for the server side: the client's certificate must name the address it connects from, or one of the hosts
 %% that net_kernel:allow/1 lists; without such a list any valid certificate will do. What the user gives as state is

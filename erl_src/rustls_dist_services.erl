@@ -25,5 +25,6 @@ init([]) ->
                                            {rustls_dist_links, []},
                                            {rustls_dist_crl_store, []},
                                            {rustls_dist_config, []},
+                                           {rustls_dist_reload, []},
                                            {rustls_dist_own_certificate, []}]],
     {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, Services}}.

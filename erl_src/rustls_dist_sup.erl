@@ -25,9 +25,10 @@ start_link() ->
         Result -> Result
     end.
 
-%% The table of links is this process' and so outlives the server that looks after it.
+%% The tables of links and of the configuration are this process' and so outlive the servers that look after them.
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
     ok = rustls_dist_links:new_table(),
+    ok = rustls_dist_generation:new_table(),
     Keeper = #{id => rustls_dist_keeper, start => {rustls_dist_keeper, start_link, []}, shutdown => infinity},
     {ok, {#{strategy => one_for_one, intensity => ?INTENSITY, period => 1}, [Keeper]}}.

@@ -8,12 +8,13 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoClientAuth, NoServerSessionStorage};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ServerConfig, SupportedCipherSuite};
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, UnixTime};
 
-use crate::error::ConfigError;
+use crate::error::{ConfigError, HandshakeError};
 use crate::identity::choice::{Chooser, Identities, Shown};
 use crate::identity::{Identity, IdentityFiles};
 use crate::key_exchange::Groups;
+use crate::lease::Lease;
 use crate::provider::{self, Offer, Versions};
 use crate::trust::hostname::CommonNamePolicy;
 use crate::trust::policy::{ChainPolicy, ClientAuth, ExpectedName};
@@ -92,6 +93,19 @@ pub struct ClientSide {
     pub(crate) key_update_at_bytes: u64,
 }
 
+/// What a client's session would hold as long as it lives: trust store and private keys.
+pub(crate) struct Lent {
+    chain: Lease<ChainPolicy>,
+    identities: Lease<Arc<Identities>>,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.chain.end();
+        self.identities.end();
+    }
+}
+
 impl ServerSide {
     /// Reads the files and checks that everything fits together.
     ///
@@ -122,6 +136,28 @@ impl ServerSide {
         }
     }
 
+    /// Judges a chain, leaf first, that a client shows or showed: what a handshake would say of it at the time `now`, where no
+    /// referee has a say.
+    ///
+    /// # Errors
+    /// Those of a handshake.
+    pub fn judge(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<(), HandshakeError> {
+        match (&self.clients, chain) {
+            (Clients::Anonymous, _) | (Clients::Verified { auth: ClientAuth::Optional, .. }, []) => Ok(()),
+            (Clients::Verified { .. }, []) => {
+                Err(HandshakeError::Tls(rustls::Error::NoCertificatesPresented))
+            }
+            (Clients::Verified { trust, depth, auth }, [leaf, others @ ..]) => ClientVerifier {
+                trust: Arc::clone(trust),
+                depth: *depth,
+                auth: *auth,
+                last_word: LastWord::default(),
+                findings: Findings::default(),
+            }
+            .check(leaf, others, now),
+        }
+    }
+
     /// The rustls configuration for one connection, whose verifier leaves what it finds out in `findings`,
     /// and which notes in `shown` what certificate it showed.
     pub(crate) fn for_client(
@@ -143,7 +179,7 @@ impl ServerSide {
         let mut config = ServerConfig::builder_with_details(self.offer.provider.clone(), self.time.clone())
             .with_protocol_versions(&self.offer.versions)?
             .with_client_cert_verifier(verifier)
-            .with_cert_resolver(Arc::new(Chooser { identities: self.identities.clone(), shown }));
+            .with_cert_resolver(Arc::new(Chooser { identities: Lease::new(self.identities.clone()), shown }));
         config.enable_secret_extraction = true;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
@@ -175,13 +211,13 @@ impl ClientSide {
             .with_protocol_versions(&offer.versions)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(ServerVerifier {
-                chain: chain.clone(),
+                chain: Lease::new(chain.clone()),
                 name: ExpectedName::Any,
                 common_name,
                 last_word: LastWord::default(),
                 findings: Findings::default(),
             }));
-        let chooser = Chooser { identities: identities.clone(), shown: Shown::default() };
+        let chooser = Chooser { identities: Lease::new(identities.clone()), shown: Shown::default() };
         let mut template = builder.with_client_cert_resolver(Arc::new(chooser));
         template.enable_secret_extraction = true;
         template.resumption = Resumption::disabled();
@@ -207,19 +243,53 @@ impl ClientSide {
         }
     }
 
+    /// Judges a chain, leaf first, that a server shows or showed: what a handshake would say of it at the time `now`, where no
+    /// referee has a say. A name that is left to a referee is not compared.
+    ///
+    /// # Errors
+    /// Those of a handshake.
+    pub fn judge(
+        &self,
+        name: ExpectedName,
+        chain: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), HandshakeError> {
+        let [leaf, others @ ..] = chain else {
+            return Err(HandshakeError::Tls(rustls::Error::NoCertificatesPresented));
+        };
+        let name = match name {
+            ExpectedName::HostByReferee(_) => ExpectedName::Any,
+            name => name,
+        };
+        ServerVerifier {
+            chain: Lease::new(self.chain.clone()),
+            name,
+            common_name: self.common_name,
+            last_word: LastWord::default(),
+            findings: Findings::default(),
+        }
+        .check(leaf, others, now)
+    }
+
+    /// What one handshake borrows.
+    pub(crate) fn lend(&self) -> Lent {
+        Lent { chain: Lease::new(self.chain.clone()), identities: Lease::new(self.identities.clone()) }
+    }
+
     /// The rustls configuration for one connection, whose server must be called `name`, and whose verifier leaves
-    /// what it finds out in `findings`, and which notes in `shown` what certificate it showed.
+    /// what it finds out in `findings`, and which notes in `shown` what certificate it showed. It is good until `lent` ends.
     pub(crate) fn for_server(
         &self,
         name: ExpectedName,
         last_word: LastWord,
         findings: Findings,
         shown: Shown,
+        lent: &Lent,
     ) -> Arc<ClientConfig> {
         let mut config = self.template.clone();
-        config.client_auth_cert_resolver = Arc::new(Chooser { identities: self.identities.clone(), shown });
+        config.client_auth_cert_resolver = Arc::new(Chooser { identities: lent.identities.clone(), shown });
         config.dangerous().set_certificate_verifier(Arc::new(ServerVerifier {
-            chain: self.chain.clone(),
+            chain: lent.chain.clone(),
             name,
             common_name: self.common_name,
             last_word,

@@ -22,6 +22,7 @@ pub mod group_names;
 pub mod handshake;
 pub mod identity;
 pub mod key_exchange;
+mod lease;
 pub mod packet;
 pub mod pem;
 pub mod provider;

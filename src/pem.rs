@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::certificate;
 use crate::error::{ConfigError, PemFault};
+use crate::provider;
 
 /// The most bytes that are read of a file. The root certificates of a whole Debian are a quarter of it.
 const LIMIT_BYTES: usize = 1024 * 1024;
@@ -47,6 +48,17 @@ pub(crate) fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> 
     }
     text.truncate(filled);
     Ok(text)
+}
+
+/// The SHA-256 digest of a file, which may hold a private key: it tells whether the file has changed.
+///
+/// # Errors
+/// Those of reading a file: [`ConfigError::FileNotFound`], [`ConfigError::FileNotRegular`], [`ConfigError::FileTooLarge`] or
+/// [`ConfigError::FileUnreadable`].
+pub fn digest(path: &Path) -> Result<[u8; 32], ConfigError> {
+    let unsupported =
+        || ConfigError::FileUnreadable { path: path.to_owned(), reason: io::ErrorKind::Unsupported };
+    provider::sha256(&read_file(path)?).ok_or_else(unsupported)
 }
 
 /// Reads all certificates of a PEM file, in the order they have there.

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::{Arc, LazyLock};
 
+use rustls::crypto::hash::HashAlgorithm;
 use rustls::crypto::{CryptoProvider, SupportedKxGroup, WebPkiSupportedAlgorithms};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::SigningKey;
@@ -162,6 +163,19 @@ pub(crate) fn group(number: NamedGroup) -> Option<&'static dyn SupportedKxGroup>
 pub(crate) fn signing_key(key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
     // The copy is wiped by rustls' own providers.
     PROVIDER.key_provider.load_private_key(key.clone_key())
+}
+
+/// The SHA-256 digest of `bytes`; `None` if no cipher suite of the provider has that hash.
+pub(crate) fn sha256(bytes: &[u8]) -> Option<[u8; 32]> {
+    let hash = PROVIDER.cipher_suites.iter().find_map(|suite| match suite {
+        SupportedCipherSuite::Tls13(suite)
+            if suite.common.hash_provider.algorithm() == HashAlgorithm::SHA256 =>
+        {
+            Some(suite.common.hash_provider)
+        }
+        _ => None,
+    })?;
+    hash.hash(bytes).as_ref().try_into().ok()
 }
 
 /// TLS versions in the order of preference.

@@ -13,7 +13,7 @@
 
 -define(KILLS, 50).
 -define(SERVICES, [rustls_dist_attempts, rustls_dist_log_limit, rustls_dist_events, rustls_dist_links, rustls_dist_crl_store,
-                   rustls_dist_config, rustls_dist_own_certificate]).
+                   rustls_dist_config, rustls_dist_reload, rustls_dist_own_certificate]).
 -define(NO_AUTO_CONNECT, ["-kernel", "dist_auto_connect", "never", "-connect_all", "false"]).
 
 all() ->

@@ -76,8 +76,8 @@ own_timeout(SetupTime) ->
     max(1, SetupTime - SetupTime div 20).
 
 %% What a handshake with Target takes: the configuration, and what the certificate must name.
--spec role(rustls_dist_config:role_config(), rustls_dist_lookup:target()) ->
-          {rustls_dist_config:role_config(), any | binary()}.
+-spec role(rustls_dist_roles:role_config(), rustls_dist_lookup:target()) ->
+          {rustls_dist_roles:role_config(), any | binary()}.
 role(Config, Target) ->
     {Config, expected_name(Config, Target)}.
 

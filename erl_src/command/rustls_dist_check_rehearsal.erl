@@ -70,13 +70,13 @@ trusted(Options) ->
     end.
 
 %% The node as server, judged by a client that is configured as it is. Name: what the certificate must say.
--spec as_server(material(), rustls_dist_config:role_config(), any | binary()) -> ok | {error, rustls_dist_handshake:failure()}.
+-spec as_server(material(), rustls_dist_roles:role_config(), any | binary()) -> ok | {error, rustls_dist_handshake:failure()}.
 as_server(Material, Client, Name) ->
     {Result, _} = run(role(server, Material#{verify => verify_none}), {Client, Name}),
     verdict(Result).
 
 %% The node as client, judged by a server that is configured as it is. Material: none, if it has no certificate.
--spec as_client(material() | none, rustls_dist_config:role_config()) -> ok | {error, rustls_dist_handshake:failure()}.
+-spec as_client(material() | none, rustls_dist_roles:role_config()) -> ok | {error, rustls_dist_handshake:failure()}.
 as_client(none, Server) ->
     as_client(#{}, Server);
 as_client(Material, Server) ->
@@ -89,7 +89,7 @@ verdict({error, _} = Error) -> Error.
 %% The options were judged before: they can be used.
 role(Role, Options) ->
     Source = {optfile, "", [{Role, maps:to_list(maps:map(fun term/2, Options))}]},
-    {#{Role := {ok, Config}}, _Notices} = rustls_dist_config:roles([Source]),
+    {#{Role := {ok, Config}}, _Notices} = rustls_dist_roles:of_sources([Source]),
     Config.
 
 %% As the options file has it.

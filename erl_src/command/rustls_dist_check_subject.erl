@@ -18,7 +18,7 @@
                      form := longnames | shortnames,
                      host := none | string(),
                      sources := {ok, [rustls_dist_opts:source()]} | {error, binary()},
-                     roles := #{server | client => rustls_dist_config:role()},
+                     roles := #{server | client => rustls_dist_roles:role()},
                      notices := [rustls_dist_opts:notice()],
                      sides := #{server | client => side()},
                      now_s := integer()}.
@@ -26,7 +26,7 @@
 %% options: as they take effect, with where they come from. role: what the node works with. shown: the chains that it may show,
 %% each leaf first; trusted: its authorities.
 -type side() :: #{options := rustls_dist_opts:options(), origins := #{atom() => rustls_dist_opts:origin()},
-                  role := rustls_dist_config:role_config(),
+                  role := rustls_dist_roles:role_config(),
                   shown := [[rustls_dist_chain:cert()]],
                   trusted := [rustls_dist_chain:cert()]}.
 
@@ -34,9 +34,9 @@
 -spec gather(rustls_dist_command_flags:flags(), none | string()) -> subject().
 gather(Flags, Name) ->
     ok = load_paths(Flags),
-    Sources = rustls_dist_config:sources(fun(Flag) -> rustls_dist_command_flags:argument(Flag, Flags) end),
+    Sources = rustls_dist_roles:sources(fun(Flag) -> rustls_dist_command_flags:argument(Flag, Flags) end),
     {Roles, Notices} = case Sources of
-                           {ok, Given} -> rustls_dist_config:roles(Given);
+                           {ok, Given} -> rustls_dist_roles:of_sources(Given);
                            {error, _} -> {#{}, []}
                        end,
     maps:merge(name(Flags, Name),

@@ -62,7 +62,7 @@ port(#{}) ->
 configured(Node, Flags, Port, #{say := Say, options := Options}) ->
     Known = #{node => Node, say => Say, options => Options, cookie => rustls_dist_ping_way:cookie(Node, Flags),
               as => rustls_dist_ping_way:own_name(Flags)},
-    case rustls_dist_config:sources(fun(Flag) -> rustls_dist_command_flags:argument(Flag, Flags) end) of
+    case rustls_dist_roles:sources(fun(Flag) -> rustls_dist_command_flags:argument(Flag, Flags) end) of
         {ok, Sources} ->
             case client(Sources) of
                 {ok, Config} ->
@@ -78,7 +78,7 @@ report(Say) ->
     fun(Step) -> Say(rustls_dist_ping_text:step(Step)) end.
 
 client(Sources) ->
-    {#{client := Client}, _Notices} = rustls_dist_config:roles(Sources),
+    {#{client := Client}, _Notices} = rustls_dist_roles:of_sources(Sources),
     Client.
 
 misconfigured(#{node := Node, say := Say}, Text) ->

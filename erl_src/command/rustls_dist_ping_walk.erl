@@ -11,7 +11,7 @@
 %% What the way is gone with. names: which form of names the node that asks has; port: known, so that epmd is not asked;
 %% find_port: what is asked instead of epmd, if anything.
 -type way() :: #{node := node(), family := inet | inet6, names := longnames | shortnames,
-                 config := rustls_dist_config:role_config(), timeout_ms := pos_integer(),
+                 config := rustls_dist_roles:role_config(), timeout_ms := pos_integer(),
                  find_port := epmd | fun((string()) -> {ok, inet:port_number()} | {error, unicode:chardata()}),
                  report := fun((step()) -> ok)}.
 
@@ -144,7 +144,7 @@ open_silently(#{family := Family, timeout_ms := TimeoutMs}, Place) ->
     rustls_dist_link_out:connect(Family, Place, TimeoutMs).
 
 %% Another TLS connection, beside the way: nothing is reported.
--spec connect(way(), place(), rustls_dist_config:role_config()) -> {ok, rustls_dist_handshake:tls()} | {error, term()}.
+-spec connect(way(), place(), rustls_dist_roles:role_config()) -> {ok, rustls_dist_handshake:tls()} | {error, term()}.
 connect(#{timeout_ms := TimeoutMs} = Way, Place, Config) ->
     case open_silently(Way, Place) of
         {ok, Socket} ->

@@ -8,7 +8,7 @@
 -define(MAX_COOKIE_BYTES, 1024).
 
 %% Port: given by the user, or none. Report: is told of each step.
--spec new(node(), rustls_dist_command_flags:flags(), inet:port_number() | none, rustls_dist_config:role_config(),
+-spec new(node(), rustls_dist_command_flags:flags(), inet:port_number() | none, rustls_dist_roles:role_config(),
           fun((rustls_dist_ping_walk:step()) -> ok)) -> rustls_dist_ping_walk:way().
 new(Node, Flags, Port, Config, Report) ->
     #{node => Node, family => family(Flags), names => names(Node, Flags), config => Config,

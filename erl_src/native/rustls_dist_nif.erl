@@ -8,7 +8,7 @@
 
 -export([load/0]).
 -export([config_new/2]).
--export([chain_judge/4]).
+-export([chain_judge/4, config_judge/3, config_judge_own/3, file_digest/1]).
 -export([handshake_new/3, handshake_advance/2, handshake_verdict/2]).
 -export([tx_seal/2, tx_seal_large/2, tx_close_notify/1, tx_alert/2, tx_refuse_renegotiation/1, tx_info/1]).
 -export([rx_open/3, rx_established/1, rx_info/1]).
@@ -18,7 +18,7 @@
 -export_type([kind/0, consent/0, config/0, handshake/0, tx/0, rx/0, error_map/0, alert/0, certificate/0, traffic/0, facts/0,
               event/0, packet/0]).
 
--nifs([config_new/2, chain_judge/4,
+-nifs([config_new/2, chain_judge/4, config_judge/3, config_judge_own/3, file_digest/1,
        handshake_new/3, handshake_advance/2, handshake_verdict/2,
        tx_seal/2, tx_seal_large/2, tx_close_notify/1, tx_alert/2, tx_refuse_renegotiation/1, tx_info/1,
        rx_open/3, rx_established/1, rx_info/1,
@@ -60,6 +60,7 @@
                          not_before := integer(), not_after := integer()}.  % Unix time, seconds
 -type facts() :: #{version := 'tlsv1.2' | 'tlsv1.3', cipher := binary(), group := binary() | nil,
                    peer := certificate() | none, peer_der := binary() | none,
+                   peer_chain := [binary()],               % as it was sent
                    own := certificate() | none,            % what was shown
                    names := free | constrained}.           % by the peer's authorities: a common name counts, or not
 %% Kinds of faults of a certificate that are forgiven: src/trust/chain/again.rs.
@@ -99,6 +100,21 @@ config_new(_Role, _Options) ->
 -spec chain_judge(client | server, non_neg_integer(), {binary(), [consent()]} | none, [{binary(), [consent()]}, ...]) ->
           ok | {error, error_map()}.
 chain_judge(_Role, _Depth, _Anchor, _Path) ->
+    erlang:nif_error(not_loaded).
+
+%% The verdict of a configuration, where Erlang has no say, on a chain that a peer showed, leaf first. Name: as for handshake_new/3.
+-spec config_judge(config(), any | binary() | {by_referee, binary()}, [binary()]) -> ok | {error, error_map()}.
+config_judge(_Config, _Name, _Chain) ->
+    erlang:nif_error(not_loaded).
+
+%% The same on each of the chains that the configuration Shown may show.
+-spec config_judge_own(config(), any | binary() | {by_referee, binary()}, Shown :: config()) -> [ok | {error, error_map()}].
+config_judge_own(_Config, _Name, _Shown) ->
+    erlang:nif_error(not_loaded).
+
+%% SHA-256 of a file, which may be a private key: its bytes become no term.
+-spec file_digest(binary()) -> {ok, <<_:256>>} | {error, error_map()}.
+file_digest(_Path) ->
     erlang:nif_error(not_loaded).
 
 %% The beginning of a handshake. Name: what a server's certificate must say.

@@ -11,7 +11,7 @@
 %% The version of the compiler that came with a release.
 -define(COMPILERS, [{"8.2", "25"}, {"8.3", "26"}, {"8.4", "26"}, {"8.5", "27"}, {"8.6", "27"}, {"9", "28"}, {"10", "29"}]).
 
-%% What to tell the user of modules that are refused. It loads all modules that are not loaded: most are needed at once anyway.
+%% What to tell the user of modules that are refused. It loads all modules, so it is for when something is amiss.
 -spec refused() -> none | {some, unicode:chardata()}.
 refused() ->
     Ebin = ebin(),

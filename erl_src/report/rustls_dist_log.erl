@@ -5,7 +5,8 @@
 %% @private
 -module(rustls_dist_log).
 
--export([peer/1, established/1, is_set_up/0, be_visible/0, notice/1, own_certificate/1, configuration/1, failed_setup/3,
+-export([peer/1, established/1, is_set_up/0, be_visible/0, notice/1, own_certificate/1, configuration/1, reloaded/2,
+         not_reloaded/2, failed_setup/3,
          failed_incoming/2, broken_link/2, listener/2, crl_source/4, repeated/3]).
 -export([format/1]).
 
@@ -63,6 +64,27 @@ own_certificate(Text) ->
     be_visible(),
     ?LOG_WARNING(#{event => own_certificate, text => unicode:characters_to_binary(Text)},
                  meta(#{event => own_certificate, stage => certificate})).
+
+%% Changed files were taken into use.
+-spec reloaded(Generation :: pos_integer(), [file:filename_all()]) -> ok.
+reloaded(Generation, Files) ->
+    be_visible(),
+    Text = ["the TLS configuration was read again and is in use as generation ", integer_to_list(Generation), ": ", shown(Files),
+            " changed; links that are up go on as they are"],
+    ?LOG_NOTICE(#{event => configuration_reloaded, text => unicode:characters_to_binary(Text)},
+                meta(#{event => configuration_reloaded, stage => configuration})).
+
+%% Changed files cannot be used.
+-spec not_reloaded([file:filename_all()], unicode:chardata()) -> ok.
+not_reloaded(Files, Why) ->
+    be_visible(),
+    Text = [shown(Files), " changed and cannot be used: ", Why, "; what was in use stays, and the files are read again when they "
+            "change"],
+    ?LOG_WARNING(#{event => configuration_refused, text => unicode:characters_to_binary(Text)},
+                 meta(#{event => configuration_refused, stage => configuration})).
+
+shown(Files) ->
+    lists:join(", ", [rustls_dist_file_name:shown(File) || File <- Files]).
 
 %% Configuration that keeps the node from coming up.
 -spec configuration(unicode:chardata()) -> ok.

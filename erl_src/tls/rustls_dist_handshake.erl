@@ -53,13 +53,13 @@
 
 %% Does the handshake as client. Name: what the server's certificate must say. TimeoutMs: for all of it.
 %% On failure the alert is sent; closing the socket is left to the caller.
--spec connect(inet:socket(), {rustls_dist_config:role_config(), any | binary()}, timeout()) ->
+-spec connect(inet:socket(), {rustls_dist_roles:role_config(), any | binary()}, timeout()) ->
           {ok, tls()} | {error, failure()}.
 connect(Socket, {RoleConfig, Name}, TimeoutMs) ->
     run(Socket, client, RoleConfig, Name, <<>>, TimeoutMs).
 
 %% Does it as server. First: what rustls_dist_first_bytes received.
--spec accept(inet:socket(), rustls_dist_config:role_config(), First :: binary(), timeout()) ->
+-spec accept(inet:socket(), rustls_dist_roles:role_config(), First :: binary(), timeout()) ->
           {ok, tls()} | {error, failure()}.
 accept(Socket, RoleConfig, First, TimeoutMs) ->
     run(Socket, server, RoleConfig, any, First, TimeoutMs).
@@ -79,7 +79,7 @@ run(Socket, Role, #{config := Config, policy := Policy} = RoleConfig, Name, Firs
             ok = rustls_dist_meter:took(handshake, #{direction => direction(Role)}, Elapsed),
             {ok, maps:merge(Tls#{handshake_us => Elapsed, address => Address,
                                  verified => rustls_dist_verified:by(RoleConfig, Name, Shown)},
-                            maps:with([verify, verify_node, hibernate_after], RoleConfig))};
+                            maps:with([verify, verify_node, hibernate_after, generation], RoleConfig))};
         Error ->
             Error
     end.

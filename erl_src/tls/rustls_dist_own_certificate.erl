@@ -8,10 +8,11 @@
 
 -behaviour(gen_server).
 
--export([start_link/0, start_link/1]).
+-export([start_link/0, start_link/1, look_again/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 
--record(state, {period_ms :: pos_integer()}).
+%% told: that certificates are to expire, once for each and each number of days left.
+-record(state, {period_ms :: pos_integer(), told = [] :: [tuple()]}).
 
 -define(PERIOD_MS, 86400000).
 
@@ -31,6 +32,11 @@ start_link() ->
 start_link(PeriodMs) ->
     gen_server:start_link({local, ?MODULE}, ?MODULE, PeriodMs, []).
 
+%% There are new certificates.
+-spec look_again() -> ok.
+look_again() ->
+    gen_server:cast(?MODULE, look).
+
 -spec init(pos_integer()) -> {ok, #state{}}.
 init(PeriodMs) ->
     self() ! {look, ?LOGGER_TRIES},
@@ -41,6 +47,8 @@ handle_call(_Call, _From, State) ->
     {noreply, State}.
 
 -spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
+handle_cast(look, State) ->
+    {noreply, look(State)};
 handle_cast(_Cast, State) ->
     {noreply, State}.
 
@@ -54,9 +62,8 @@ handle_info({look, Tries}, State) when is_integer(Tries), Tries > 0 ->
         end,
     {noreply, State};
 handle_info({look, 0}, #state{period_ms = PeriodMs} = State) ->
-    look(),
     _ = erlang:send_after(PeriodMs, self(), {look, 0}),
-    {noreply, State};
+    {noreply, look(State)};
 handle_info(_Other, State) ->
     {noreply, State}.
 
@@ -75,38 +82,7 @@ first_look_ms() ->
 is_up() ->
     rustls_dist_log:is_set_up() andalso is_alive().
 
-look() ->
-    Roles = [{Role, Config} || Role <- [server, client], {ok, Config} <- [rustls_dist_config:fetch(Role)]],
-    Shown = maps:from_list([{Role, Chains} || {Role, #{own := Chains}} <- Roles]),
-    Host = case lists:any(fun is_judged_by_rule/1, Roles) of
-               true -> dialled_host();
-               false -> not_judged
-           end,
-    Warnings = rustls_dist_own_faults:warnings(Shown, erlang:system_time(second), Host),
-    lists:foreach(fun rustls_dist_log:own_certificate/1, Warnings).
-
-%% Peers are taken to verify as this node does: where nobody verifies, or certificates are known by their fingerprints, it
-%% does not matter what they name.
-is_judged_by_rule({_Role, #{verify := verify_none}}) -> false;
-is_judged_by_rule({_Role, #{policy := #{verify_fun := {Fun, _, _}}}}) -> rustls_dist_ready_made:which(Fun) =/= verify_pinned;
-is_judged_by_rule({_Role, _Config}) -> true.
-
-%% The host part of the node's name; a node that does not listen is dialled by nobody.
-dialled_host() ->
-    %% net_kernel answers when it has started all that it starts.
-    case net_kernel:get_state() of
-        #{started := static} ->
-            {ok, Host} = rustls_dist_hostname:of_node(node()),
-            case is_listening() of
-                true -> Host;
-                false -> none
-            end;
-        _ ->
-            none
-    end.
-
-%% net_kernel does not tell whether it was started with `dist_listen false', but is linked to whoever accepts.
-is_listening() ->
-    {links, Links} = process_info(whereis(net_kernel), links),
-    lists:any(fun(Pid) -> process_info(Pid, initial_call) =:= {initial_call, {rustls_dist_acceptor, init, 3}} end,
-              [Pid || Pid <- Links, is_pid(Pid), node(Pid) =:= node()]).
+look(#state{told = Told} = State) ->
+    New = [Fault || {Kind, _Text} = Fault <- rustls_dist_own_faults:of_roles(rustls_dist_config:check()), not lists:member(Kind, Told)],
+    lists:foreach(fun({_Kind, Text}) -> rustls_dist_log:own_certificate(Text) end, New),
+    State#state{told = [Kind || {{expires, _, _} = Kind, _Text} <- New] ++ Told}.

@@ -34,8 +34,16 @@
                           io_lib_format, io_lib_pretty]).
 
 %% Referees: whether somebody besides webpki has a say in verdicts on certificates.
--spec load(Referees :: boolean()) -> ok.
+%% Gives `refused' when this Erlang does not take a module of ours.
+-spec load(Referees :: boolean()) -> ok | refused.
 load(Referees) ->
     Judging = [Module || Referees, Module <- ?REFEREES ++ ?OTP_FOR_REFEREES],
-    _ = code:ensure_modules_loaded(?LINKS ++ ?OTP_FOR_LINKS ++ ?TROUBLE ++ ?OTP_FOR_TROUBLE ++ Judging),
-    ok.
+    case code:ensure_modules_loaded(?LINKS ++ ?OTP_FOR_LINKS ++ ?TROUBLE ++ ?OTP_FOR_TROUBLE ++ Judging) of
+        ok ->
+            ok;
+        {error, Missing} ->
+            case lists:keymember(badfile, 2, Missing) of
+                true -> refused;
+                false -> ok
+            end
+    end.

@@ -15,7 +15,7 @@
                       what := [certificate | chain | host_name | node_name | revocation]}.
 
 %% Name: the host that was looked for in the certificate, or any. Shown: the peer's certificate.
--spec by(rustls_dist_config:role_config(), any | binary(), Shown :: binary() | none) -> verified().
+-spec by(rustls_dist_roles:role_config(), any | binary(), Shown :: binary() | none) -> verified().
 by(_RoleConfig, _Name, none) ->
     #{by => nothing, what => []};
 by(#{verify := verify_none} = RoleConfig, _Name, _Shown) ->

@@ -15,7 +15,7 @@ use rustls::{AlertDescription, CommonState, ExtractedSecrets, InvalidMessage, Pr
 use rustls_pki_types::ServerName;
 
 use self::incoming::Incoming;
-use crate::config::{ClientSide, ServerSide};
+use crate::config::{ClientSide, Lent, ServerSide};
 use crate::error::HandshakeError;
 use crate::identity::choice::Shown;
 use crate::record::keys::{self, Kernel, KeySchedule};
@@ -43,6 +43,8 @@ pub struct Handshake {
     key_update_at_bytes: u64,
     findings: Findings,
     shown: Shown,
+    /// A client's; it ends with the handshake.
+    _lent: Option<Lent>,
 }
 
 /// A handshake that goes on, or a session.
@@ -89,9 +91,10 @@ impl Handshake {
     ) -> Result<Self, HandshakeError> {
         let server_name = sni(&name);
         let (findings, shown) = (Findings::default(), Shown::default());
-        let config = side.for_server(name, last_word, findings.clone(), shown.clone());
-        let connection = UnbufferedClientConnection::new(config, server_name)?;
-        Ok(Self::new(Connection::Client(Box::new(connection)), side.key_update_at_bytes, findings, shown))
+        let lent = side.lend();
+        let config = side.for_server(name, last_word, findings.clone(), shown.clone(), &lent);
+        let connection = Connection::Client(Box::new(UnbufferedClientConnection::new(config, server_name)?));
+        Ok(Self::new(connection, side.key_update_at_bytes, findings, shown, Some(lent)))
     }
 
     /// Starts as server.
@@ -101,11 +104,17 @@ impl Handshake {
     pub fn server(side: &ServerSide, last_word: LastWord) -> Result<Self, HandshakeError> {
         let (findings, shown) = (Findings::default(), Shown::default());
         let config = side.for_client(last_word, findings.clone(), shown.clone())?;
-        let connection = UnbufferedServerConnection::new(config)?;
-        Ok(Self::new(Connection::Server(Box::new(connection)), side.key_update_at_bytes, findings, shown))
+        let connection = Connection::Server(Box::new(UnbufferedServerConnection::new(config)?));
+        Ok(Self::new(connection, side.key_update_at_bytes, findings, shown, None))
     }
 
-    fn new(connection: Connection, key_update_at_bytes: u64, findings: Findings, shown: Shown) -> Self {
+    fn new(
+        connection: Connection,
+        key_update_at_bytes: u64,
+        findings: Findings,
+        shown: Shown,
+        lent: Option<Lent>,
+    ) -> Self {
         Self {
             connection,
             incoming: Incoming::default(),
@@ -114,6 +123,7 @@ impl Handshake {
             key_update_at_bytes,
             findings,
             shown,
+            _lent: lent,
         }
     }
 

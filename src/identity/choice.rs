@@ -12,6 +12,7 @@ use rustls::{CipherSuite, SignatureAlgorithm, SignatureScheme, SupportedCipherSu
 use crate::certificate;
 use crate::error::ConfigError;
 use crate::identity::Identity;
+use crate::lease::Lease;
 use crate::provider::Offer;
 
 /// A side's certificates and keys, in the order of preference; a client's may be empty.
@@ -72,7 +73,7 @@ impl Candidate {
 /// The identities of a side in one handshake, which remembers what it showed.
 #[derive(Debug)]
 pub(crate) struct Chooser {
-    pub(crate) identities: Arc<Identities>,
+    pub(crate) identities: Lease<Arc<Identities>>,
     pub(crate) shown: Shown,
 }
 
@@ -97,11 +98,12 @@ impl ResolvesServerCert for Chooser {
     /// The first that the client can verify; where there is none the first of all, so that the handshake fails with the
     /// reason of rustls.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let identities = self.identities.get()?;
         let fits = |candidate: &&Candidate| {
             candidate.can_sign(hello.signature_schemes())
-                && self.identities.has_suite(hello.cipher_suites(), candidate.key.key.algorithm())
+                && identities.has_suite(hello.cipher_suites(), candidate.key.key.algorithm())
         };
-        let all = &self.identities.all;
+        let all = &identities.all;
         self.shown.note(all.iter().find(fits).or(all.first()))
     }
 }
@@ -117,11 +119,12 @@ impl ResolvesClientCert for Chooser {
         let is_named = |candidate: &&Candidate| {
             candidate.issuers.iter().any(|issuer| root_hint_subjects.contains(&issuer.as_slice()))
         };
-        let able = || self.identities.all.iter().filter(|candidate| candidate.can_sign(schemes));
+        let identities = self.identities.get()?;
+        let able = || identities.all.iter().filter(|candidate| candidate.can_sign(schemes));
         self.shown.note(able().find(is_named).or_else(|| able().next()))
     }
 
     fn has_certs(&self) -> bool {
-        !self.identities.all.is_empty()
+        self.identities.get().is_some_and(|identities| !identities.all.is_empty())
     }
 }

@@ -12,6 +12,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::certificate::{self, CertificateFacts};
 use crate::error::{ChainFault, HandshakeError};
+use crate::lease::Lease;
 use crate::trust::TrustStore;
 use crate::trust::accepted;
 use crate::trust::chain::{self, ChainVerified, NameScope, PeerRole, rules};
@@ -100,7 +101,7 @@ impl Findings {
 
 /// Judges servers, for a client.
 pub(crate) struct ServerVerifier {
-    pub(crate) chain: ChainPolicy,
+    pub(crate) chain: Lease<ChainPolicy>,
     pub(crate) name: ExpectedName,
     pub(crate) common_name: CommonNamePolicy,
     pub(crate) last_word: LastWord,
@@ -117,13 +118,25 @@ pub(crate) struct ClientVerifier {
 }
 
 impl ServerVerifier {
+    /// The verdict on a chain, without a handshake.
+    pub(crate) fn check(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), HandshakeError> {
+        self.judge(end_entity, intermediates, now).map(|_accepted| ())
+    }
+
     fn judge(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<accepted::Server, HandshakeError> {
-        let (trust, depth) = match self.chain.anchors() {
+        // Nobody asks when the handshake is over.
+        let chain = self.chain.get().ok_or(HandshakeError::Closed)?;
+        let (trust, depth) = match chain.anchors() {
             Ok(anchors) => anchors,
             Err(waived) => return Ok(accepted::Server::Unchecked(waived)),
         };
@@ -171,6 +184,16 @@ impl ServerVerifier {
 }
 
 impl ClientVerifier {
+    /// The verdict on a chain, without a handshake.
+    pub(crate) fn check(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), HandshakeError> {
+        self.judge(end_entity, intermediates, now).map(|_accepted| ())
+    }
+
     fn judge(
         &self,
         end_entity: &CertificateDer<'_>,

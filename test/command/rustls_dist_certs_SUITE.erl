@@ -137,7 +137,7 @@ pairs_read(Writer, Folder, Count) ->
                  keyfile => list_to_binary(filename:join(Folder, "a@localhost/key.pem")),
                  cacertfile => list_to_binary(filename:join(Folder, "ca.pem")), verify => verify_peer},
         ?assertMatch({#{server := {ok, _}}, _},
-                     rustls_dist_config:roles([{optfile, "pair", [{Side, maps:to_list(Role)} || Side <- [server, client]]}])),
+                     rustls_dist_roles:of_sources([{optfile, "pair", [{Side, maps:to_list(Role)} || Side <- [server, client]]}])),
         pairs_read(Writer, Folder, Count + 1)
     end.
 

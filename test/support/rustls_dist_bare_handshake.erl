@@ -21,7 +21,7 @@ run(Socket, Role, #{cert := Cert, key := Key, ca := Ca}, Given, TimeoutMs) ->
     with_config(Socket, Role, Config, Name, TimeoutMs).
 
 %% The same with the configuration as it is. Name: what the server's certificate must say, for a client.
--spec with_config(inet:socket(), client | server, rustls_dist_config:role_config(), any | binary(), timeout()) ->
+-spec with_config(inet:socket(), client | server, rustls_dist_roles:role_config(), any | binary(), timeout()) ->
           {ok, rustls_dist_handshake:tls()} | {error, rustls_dist_handshake:failure()}.
 with_config(Socket, client, Config, Name, TimeoutMs) ->
     rustls_dist_handshake:connect(Socket, {Config, Name}, TimeoutMs);

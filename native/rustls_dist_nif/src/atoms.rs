@@ -53,6 +53,7 @@ rustler::atoms! {
     group,
     peer,
     peer_der,
+    peer_chain,
     own,
     names,
     free,

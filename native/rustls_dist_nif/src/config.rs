@@ -37,7 +37,8 @@ pub enum Side {
 }
 
 impl Side {
-    fn own_chains(&self) -> Vec<&[CertificateDer<'static>]> {
+    /// The chains that it may show, each leaf first.
+    pub fn own_chains(&self) -> Vec<&[CertificateDer<'static>]> {
         match self {
             Self::Client(side) => side.own_chains(),
             Self::Server(side) => side.own_chains(),

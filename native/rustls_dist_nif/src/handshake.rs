@@ -75,7 +75,8 @@ fn handshake_new<'a>(
     Ok(handshake.encode(env))
 }
 
-fn expected_name(name: Term<'_>) -> NifResult<ExpectedName> {
+/// `any`, a host, or `{by_referee, Host}`.
+pub fn expected_name(name: Term<'_>) -> NifResult<ExpectedName> {
     if name.is_atom() {
         return Ok(ExpectedName::Any);
     }
@@ -204,6 +205,7 @@ fn facts_map<'a>(env: Env<'a>, facts: &Facts) -> NifResult<Term<'a>> {
         Some(der) => (terms::certificate_map(env, der)?, into_binary(env, der.to_vec()).encode(env)),
         None => (atoms::none().encode(env), atoms::none().encode(env)),
     };
+    let chain: Vec<_> = facts.peer_chain.iter().map(|der| into_binary(env, der.to_vec())).collect();
     let own = match &facts.own_certificate {
         Some(der) => terms::certificate_map(env, der)?,
         None => atoms::none().encode(env),
@@ -221,6 +223,7 @@ fn facts_map<'a>(env: Env<'a>, facts: &Facts) -> NifResult<Term<'a>> {
             atoms::group().encode(env),
             atoms::peer().encode(env),
             atoms::peer_der().encode(env),
+            atoms::peer_chain().encode(env),
             atoms::own().encode(env),
             atoms::names().encode(env),
         ],
@@ -230,6 +233,7 @@ fn facts_map<'a>(env: Env<'a>, facts: &Facts) -> NifResult<Term<'a>> {
             group.encode(env),
             peer,
             peer_der,
+            chain.encode(env),
             own,
             names.encode(env),
         ],

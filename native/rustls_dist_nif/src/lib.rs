@@ -9,6 +9,7 @@ mod census;
 mod chain;
 mod config;
 mod handshake;
+mod judge;
 mod pool;
 mod provider;
 mod rx;
