@@ -1,4 +1,5 @@
-//! What a handshake costs: mutual TLS, both ends, in memory, by version and by the kind of both ends' keys;
+//! What a handshake costs: mutual TLS, both ends, in memory, by version, by the kind of both ends' keys, and by the group of the
+//! key exchange (keys on P-256 then; the others have the default, with TLS 1.3 X25519MLKEM768);
 //! the authority that signed the certificates has a P-256 key throughout. `plain` is rustls' own buffered
 //! connections with its own verifiers; `rustls_dist` is this crate's handshake with the same certificates,
 //! verified by webpki and OTP's rules on top.
@@ -17,10 +18,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::time_provider::TimeProvider;
 use rustls::{
-    ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection,
+    ClientConfig, ClientConnection, Connection, NamedGroup, RootCertStore, ServerConfig, ServerConnection,
     SupportedProtocolVersion,
 };
 use rustls_dist::config::{ClientSide, ServerSide};
+use rustls_dist::key_exchange::Groups;
+use rustls_dist::provider::default_provider;
 use support::buffered::{incoming, outgoing};
 use support::link::{shake_sides, whole};
 use support::pki::{CA, EC, HOST, NOW_UNIX_S, Pair, RSA, Spec, clock, issue};
@@ -36,7 +39,7 @@ struct Plain {
 
 impl Plain {
     fn new(version: &'static SupportedProtocolVersion, pair: &Pair) -> Self {
-        let provider = Arc::new(rustls_dist::provider::default_provider());
+        let provider = Arc::new(default_provider());
         let time: Arc<dyn TimeProvider> = clock(NOW_UNIX_S);
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(CA.pem().as_bytes()).unwrap()).unwrap();
@@ -113,11 +116,39 @@ fn handshakes(criterion: &mut Criterion) {
     }
 }
 
+/// With ML-KEM and without, and where the client offers it to a server that does not know it: it made the key in vain.
+fn groups(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("mutual TLS 1.3 handshake by group, both ends");
+    group.sample_size(50).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
+    let all = default_provider().kx_groups.iter().map(|group| group.name()).collect::<Vec<_>>();
+    let classical = [NamedGroup::X25519, NamedGroup::secp256r1, NamedGroup::secp384r1];
+    let side = |in_order: &[NamedGroup]| Spec {
+        groups: Groups { in_order: Some(in_order.to_vec()), for_tls12: None },
+        ..Spec::version(rustls::ProtocolVersion::TLSv1_3)
+    };
+    let rows = [
+        ("X25519MLKEM768", side(&all), side(&all)),
+        ("X25519", side(&classical), side(&classical)),
+        ("X25519, X25519MLKEM768 offered", side(&all), side(&classical)),
+        ("P-256", side(&classical[1..]), side(&classical[1..])),
+    ];
+    for (name, client, server) in rows {
+        let (client, server) = (client.client().unwrap(), server.server().unwrap());
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let shaken = shake_sides(&client, &server, whole);
+                (shaken.client.session(), shaken.server.session())
+            });
+        });
+    }
+    group.finish();
+}
+
 // The macro makes a public function without a comment.
 #[allow(missing_docs, reason = "made by the macro")]
 mod benches {
-    use super::handshakes;
+    use super::{groups, handshakes};
 
-    criterion::criterion_group!(all, handshakes);
+    criterion::criterion_group!(all, handshakes, groups);
 }
 criterion_main!(benches::all);

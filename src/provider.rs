@@ -91,10 +91,8 @@ mod chosen {
 /// The provider that runs.
 static PROVIDER: LazyLock<CryptoProvider> = LazyLock::new(|| {
     let provider = chosen::provider();
-    // In FIPS mode the provider leaves out by itself what is not approved.
-    let is_offered =
-        |group: &&&'static dyn SupportedKxGroup| !cfg!(feature = "aws_lc_rs_fips") || group.fips();
-    let kx_groups = chosen::GROUPS[..chosen::PREFERRED_GROUPS].iter().filter(is_offered).copied().collect();
+    let preferred = &chosen::GROUPS[..chosen::PREFERRED_GROUPS];
+    let kx_groups = preferred.iter().copied().filter(|group| is_allowed(*group)).collect();
     CryptoProvider { kx_groups, ..provider }
 });
 
@@ -152,8 +150,12 @@ pub(crate) fn suite(number: CipherSuite) -> Option<SupportedCipherSuite> {
 
 /// The group of a number, if the provider has it.
 pub(crate) fn group(number: NamedGroup) -> Option<&'static dyn SupportedKxGroup> {
-    let is_meant = |group: &&&'static dyn SupportedKxGroup| group.name() == number;
-    chosen::GROUPS.iter().find(is_meant).copied()
+    chosen::GROUPS.iter().copied().find(|group| group.name() == number && is_allowed(*group))
+}
+
+/// Whether a group may be used. In FIPS mode the provider leaves out cipher suites by itself, but of groups those of the default.
+fn is_allowed(group: &dyn SupportedKxGroup) -> bool {
+    !cfg!(feature = "aws_lc_rs_fips") || group.fips()
 }
 
 /// Makes a private key something that signs.

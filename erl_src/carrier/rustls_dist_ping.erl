@@ -14,7 +14,7 @@
 %% @private
 -module(rustls_dist_ping).
 
--export([answer/3, ask/3, own_flags/0, missing/2, challenge/0, digest/2, recv/3]).
+-export([answer/3, ask/3, own_flags/0, missing/2, challenge/0, digest/2, recv/3, within/3]).
 
 -export_type([question/0, answer/0, taken/0]).
 
@@ -113,6 +113,21 @@ ask(Tls, #{as := As, cookie := Cookie}, {PatienceMs, TimeoutMs}) ->
         ok -> first_answer(Tls, Cookie, TimeoutMs, recv(Tls, PatienceMs, TimeoutMs));
         {error, closed} -> {error, {not_answered, cut}};
         {error, _} = Error -> Error
+    end.
+
+%% Does what takes packets from the peer, which may come byte by byte: after TimeoutMs the connection is shut.
+-spec within(rustls_dist_handshake:tls(), timeout(), fun(() -> Result)) -> Result.
+within(#{socket := Socket}, TimeoutMs, Do) ->
+    Watch = spawn(fun() ->
+                          receive
+                              over -> ok
+                          after TimeoutMs ->
+                              gen_tcp:shutdown(Socket, read_write)
+                          end
+                  end),
+    try Do()
+    after
+        Watch ! over
     end.
 
 %% One packet. A connection of ssl that its owner gave up stays for 5 s (OTP 25, tls_sender's death row), silent, unless the peer

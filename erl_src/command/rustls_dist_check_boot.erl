@@ -30,8 +30,8 @@ carrier(#{flags := Flags}) ->
     case rustls_dist_command_flags:argument(proto_dist, Flags) of
         error ->
             [#{severity => error, is => carrier, where => "-proto_dist",
-               what => "the flags name no carrier, so that the node's links are neither encrypted nor authenticated, whatever TLS "
-                       "options say",
+               what => "the flags name no carrier, so that the node's links are neither encrypted nor authenticated, whatever "
+                       "TLS options say",
                remedy => "add -proto_dist rustls"}];
         {ok, Given} ->
             case lists:append(Given) of

@@ -88,15 +88,16 @@ signatures(#{shown := Chains} = Side) ->
        is => weak_signature, where => where(Side),
        what => [subject(Cert), " is signed over SHA-1 or MD5: rustls refuses it, and inet_tls from OTP 26 on"],
        remedy => "have it issued anew, with SHA-256"}
-     || Chain <- Chains, {_, #'OTPCertificate'{signatureAlgorithm = #'SignatureAlgorithm'{algorithm = Algorithm}} = Otp} = Cert <- Chain,
+     || Chain <- Chains,
+        {_, #'OTPCertificate'{signatureAlgorithm = #'SignatureAlgorithm'{algorithm = Algorithm}} = Otp} = Cert <- Chain,
         lists:member(Algorithm, ?WEAK), not public_key:pkix_is_self_signed(Otp)].
 
 %% ssl offers Ed25519 for TLS 1.3 alone (tls_v1:default_signature_algs/1), and inet_tls of OTP 25 and 26 offers TLS 1.2 alone,
 %% unless its options name other versions.
 keys(#{shown := Chains} = Side) ->
     [#{severity => note, is => key_of_few, where => where(Side),
-       what => [subject(Cert), " has an Ed25519 key: nodes with inet_tls that offer TLS 1.2 alone, which is the default of OTP 25 "
-                "and 26, cannot verify it"],
+       what => [subject(Cert), " has an Ed25519 key: nodes with inet_tls that offer TLS 1.2 alone, which is the default of "
+                               "OTP 25 and 26, cannot verify it"],
        remedy => "make an ECDSA key on P-256 where there are such nodes, or give them {versions, ['tlsv1.3', 'tlsv1.2']}"}
      || [{_, Otp} = Cert | _] <- Chains, algorithm(Otp) =:= ?'id-Ed25519'].
 

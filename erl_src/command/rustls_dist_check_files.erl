@@ -77,7 +77,8 @@ passwords(#{sources := {ok, Sources}}) ->
         ++ [#{severity => warning, is => password_readable_by_others, where => rustls_dist_file_name:shown(File),
               what => ["the options file has a password in it and may be read by every user of this machine (", octal(Mode), ")"],
               remedy => ["chmod 600 ", rustls_dist_file_name:shown(File)]}
-            || {optfile, File, Sides} <- Sources, has_password(Sides), {ok, Mode} <- [mode(File)], Mode band ?READ_BY_OTHERS =/= 0];
+            || {optfile, File, Sides} <- Sources, has_password(Sides), {ok, Mode} <- [mode(File)],
+               Mode band ?READ_BY_OTHERS =/= 0];
 passwords(#{sources := {error, _}}) ->
     [].
 

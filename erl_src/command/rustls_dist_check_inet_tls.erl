@@ -49,7 +49,8 @@ not_as_flags(Sources) ->
 %% Where nothing is said, the two do not mean the same.
 defaults(#{sides := Sides}) ->
     [note(inet_tls_verifies_nobody, "verify",
-          ["verify is not given: rustls verifies peers because there is something to verify them by, and the ", atom_to_list(Role),
+          ["verify is not given: rustls verifies peers because there is something to verify them by, and the ",
+           atom_to_list(Role),
            " part of inet_tls verifies nobody"], "write {verify, verify_peer} where nodes run inet_tls")
      || Role <- [server, client], #{Role := #{options := #{verify := verify_peer}, origins := Origins}} <- [Sides],
         maps:get(verify, Origins, default) =:= default,
@@ -73,7 +74,8 @@ addresses(#{host := none}) ->
     [];
 addresses(#{host := Host} = Subject) ->
     [note(inet_tls_wants_dns_name, rustls_dist_check_certificates:where(Side),
-          ["the host ", Host, " is an address: inet_tls up to OTP 25 looks for it among the DNS names of a certificate, where it is not"],
+          ["the host ", Host, " is an address: inet_tls up to OTP 25 looks for it among the DNS names of a certificate, where "
+                              "it is not"],
           ["add DNS:", Host, " to the subjectAltName where nodes run inet_tls of OTP 25"])
      || {server, #{role := #{own := Chains}} = Side} <- rustls_dist_check_subject:sides(Subject),
         rustls_dist_check_subject:is_verified_by_rule(Side), {ok, _} <- [inet:parse_strict_address(Host)],
@@ -115,7 +117,8 @@ this_release(Role, Given) ->
     case application:ensure_all_started(ssl) of
         {ok, _} ->
             [note(inet_tls_refuses, [atom_to_list(Role), " options"],
-                  ["ssl of this release (OTP ", erlang:system_info(otp_release), ") refuses the ", atom_to_list(Role), " part: ", Why],
+                  ["ssl of this release (OTP ", erlang:system_info(otp_release), ") refuses the ", atom_to_list(Role), " part: ",
+                   Why],
                   "change it where nodes run inet_tls") || Why <- asked(Role, Options)];
         {error, _} ->
             []

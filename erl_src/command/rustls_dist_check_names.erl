@@ -111,10 +111,11 @@ verify_node(#{name := Name, sides := Sides}) ->
                   [{Der, _} = Leaf | _] <- Chains,
                   {error, {verify_node, _, _, Names}} <- [rustls_dist_verify_node:check(Policy, Name, Der)]],
     [#{severity => error, is => node_not_named, where => Where,
-       what => io_lib:format("~ts, which the node shows as ~ts, does not say that it is ~ts, as verify_node wants it, but ~ts: nodes "
-                             "with the same options refuse it",
+       what => io_lib:format("~ts, which the node shows as ~ts, does not say that it is ~ts, as verify_node wants it, but "
+                             "~ts: nodes with the same options refuse it",
                              [rustls_dist_check_certificates:subject(Leaf),
-                              lists:join(" and ", [atom_to_list(Shown) || {Of, Shown} <- Missing, Of =:= Same]), Name, said(Names)]),
+                              lists:join(" and ", [atom_to_list(Shown) || {Of, Shown} <- Missing, Of =:= Same]), Name,
+                              said(Names)]),
        remedy => ["issue it with ", wanted(Policy, Name), " in its subjectAltName"]}
      || {Policy, Leaf, Where, Names} = Same <- lists:uniq([Same || {Same, _Shown} <- Missing])].
 

@@ -76,7 +76,8 @@ text(Failure) -> rustls_dist_failure_text:text(#{direction => out, stage => tls}
 remedy(refused_as_client, {tls, #{kind := no_peer_certificate}}) ->
     "give the client part certfile and keyfile, as the server part has them";
 remedy(_Is, {tls, #{kind := Kind}}) when Kind =:= unknown_issuer; Kind =:= issuer_in_other_bytes; Kind =:= self_signed_peer ->
-    "compare cacertfile with the authority that issued certfile; certificates between them belong into certfile, after the node's own";
+    "compare cacertfile with the authority that issued certfile; certificates between them belong into certfile, after the "
+    "node's own";
 remedy(_Is, {tls, #{kind := Kind}}) when Kind =:= no_shared_version; Kind =:= no_shared_cipher; Kind =:= peer_incompatible ->
     "let versions and ciphers of the server and the client part have something in common";
 remedy(_Is, _Failure) ->

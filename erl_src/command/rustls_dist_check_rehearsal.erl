@@ -65,8 +65,11 @@ trusted(Options) ->
             [];
         Trust ->
             Everything = {fun ?MODULE:observe/4, {self(), make_ref()}},
-            #{policy := #{trusted := Trusted}} = role(client, Trust#{verify => verify_peer, verify_fun => Everything}),
-            Trusted
+            case built(client, Trust#{verify => verify_peer, verify_fun => Everything}) of
+                {ok, #{policy := #{trusted := Trusted}}} -> Trusted;
+                %% A side that verifies nobody may name what cannot be used.
+                {error, _} -> []
+            end
     end.
 
 %% The node as server, judged by a client that is configured as it is. Name: what the certificate must say.
@@ -88,9 +91,13 @@ verdict({error, _} = Error) -> Error.
 
 %% The options were judged before: they can be used.
 role(Role, Options) ->
-    Source = {optfile, "", [{Role, maps:to_list(maps:map(fun term/2, Options))}]},
-    {#{Role := {ok, Config}}, _Notices} = rustls_dist_roles:of_sources([Source]),
+    {ok, Config} = built(Role, Options),
     Config.
+
+built(Role, Options) ->
+    Source = {optfile, "", [{Role, maps:to_list(maps:map(fun term/2, Options))}]},
+    {#{Role := Built}, _Notices} = rustls_dist_roles:of_sources([Source]),
+    Built.
 
 %% As the options file has it.
 term(verify_fun, {Fun, State, _Label}) -> {Fun, State};
@@ -103,7 +110,10 @@ run(Server, Client) ->
     {ok, Socket} = gen_tcp:connect(?LOOPBACK, Port, [binary, {active, false}], ?TIMEOUT_MS),
     Dialled = rustls_dist_handshake:connect(Socket, Client, ?TIMEOUT_MS),
     %% The server has the last word in TLS 1.3: it is waited for with the connection open.
-    Accepted = receive {'DOWN', Ref, process, _, {done, Result}} -> Result end,
+    Accepted = receive
+                   {'DOWN', Ref, process, _, {done, Result}} -> Result;
+                   {'DOWN', Ref, process, _, _Crash} -> {error, {socket, closed}}
+               end,
     gen_tcp:close(Socket),
     gen_tcp:close(Listen),
     {Dialled, Accepted}.

@@ -13,8 +13,9 @@
 
 -spec findings(rustls_dist_check_subject:subject()) -> [rustls_dist_command_finding:finding()].
 findings(#{now_s := NowS} = Subject) ->
-    lists:append([of_side(Side, NowS) || {_Role, #{options := #{crl_check := Check}} = Side} <- rustls_dist_check_subject:sides(Subject),
-                                         Check =/= false]).
+    lists:append([of_side(Side, NowS)
+                  || {_Role, #{options := #{crl_check := Check}} = Side} <- rustls_dist_check_subject:sides(Subject),
+                     Check =/= false]).
 
 of_side(#{options := Options} = Side, NowS) ->
     [Finding || #{crlfile := File} <- [Options], {ok, Bytes} <- [rustls_dist_raw_file:read(File, ?MAX_BYTES)],

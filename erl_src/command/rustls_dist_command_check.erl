@@ -13,10 +13,10 @@
 help() ->
     #{summary => "judges a node's TLS options, certificates and files before it starts",
       usage => ["[--optfile FILE] [--vm-args FILE] [--node NAME@HOST] [-- FLAG...]"],
-      about => ["What the node would refuse to start with, what its peers would refuse, and what will soon be so: options, files and "
-                "their modes, certificates with their names, usages and lifetimes, revocation lists. TLS handshakes with itself "
-                "show what peers with the same options say. Notes tell what inet_tls would make of the options, of this release "
-                "and of OTP 26 and later.",
+      about => ["What the node would refuse to start with, what its peers would refuse, and what will soon be so: options, "
+                "files and their modes, certificates with their names, usages and lifetimes, revocation lists. TLS handshakes "
+                "with itself show what peers with the same options say. Notes tell what inet_tls would make of the options, "
+                "of this release and of OTP 26 and later.",
                 rustls_dist_command_flags:about(),
                 "Exit status 1: there are errors or warnings; notes alone leave it 0."],
       options => rustls_dist_command_flags:options()

@@ -14,10 +14,12 @@
 %% All that there is. rustls_dist_check_SUITE has a set-up for each.
 -type name() :: options_file | option | material | no_meaning | overridden | nobody_verified | certificate_optional
               | revocation_list_unusable | cannot_be_dialled | carrier
-              | name_unknown | name_malformed | name_of_other_form | host_elsewhere | host_unknown | host_not_named | node_not_named
+              | name_unknown | name_malformed | name_of_other_form | host_elsewhere | host_unknown | host_not_named
+              | node_not_named
               | usage_missing | expired | not_yet_valid | expires_within_a_day | expires_within_a_week | expires_within_a_month
               | authority_expires | weak_signature | key_of_few
-              | revocation_folder_unusable | revocation_list_unreachable | revocation_list_outdated | revocation_list_outdated_soon
+              | revocation_folder_unusable | revocation_list_unreachable | revocation_list_outdated
+              | revocation_list_outdated_soon
               | refused_as_server | refused_as_client | not_tried_out
               | key_readable_by_others | key_readable_by_group | file_writable_by_others | relative_path | password_in_flags
               | password_readable_by_others

@@ -95,7 +95,8 @@ replaced(File, Text) ->
 variable(File, [Name | Default]) ->
     case {os:getenv(binary_to_list(Name)), Default} of
         {false, [Text]} -> unicode:characters_to_list(Text);
-        {false, []} -> fail("~ts wants ${~ts} replaced, which is not in the environment", [rustls_dist_file_name:shown(File), Name]);
+        {false, []} -> fail("~ts wants ${~ts} replaced, which is not in the environment",
+                            [rustls_dist_file_name:shown(File), Name]);
         {Value, _} -> Value
     end.
 

@@ -17,18 +17,20 @@ help() ->
       about => ["Name lookup, epmd, TCP, TLS, certificate, distribution handshake: a line for each with its time, up to the "
                 "first failure, which is explained. Then what the node is, its certificate, and the TLS versions and suites that "
                 "it takes, which it is asked by some more handshakes.",
-                "The node itself notices nothing: nothing is in its nodes(known), no atom is made, no link comes up. A node with "
-                "rustls_dist answers whether the cookies are the same, proven in both directions, whether its flags and those "
+                "The node itself notices nothing: its nodes(known) stays as it was, no atom is made, no link comes up. A node "
+                "with rustls_dist answers whether the cookies are the same, proven in both directions, whether its flags and those "
                 "of this release fit, and, where the flags given here name the node that would dial (-name, -sname), whether "
                 "that one would be let in by verify_node and net_kernel:allow/1.",
                 "A node with inet_tls cannot be asked that. Up to there all is proven, also that it takes this certificate; "
                 "its cookie is not. --prove-cookie does the distribution handshake with it as a hidden node called "
                 "rustls_dist_ping@HOST, which is then up for an instant, and in nodes(known) for a minute; with a wrong cookie "
                 "it is never up, and the node logs the attempt as it does any other.",
-                "The cookie is that of -setcookie among the flags, or else of ~/.erlang.cookie.",
+                "The cookie is read from --cookie-file, or is that of -setcookie among the flags, or else of ~/.erlang.cookie.",
+                "Exit status 1: a step failed. That a cookie could not be asked for is no failure.",
                 rustls_dist_command_flags:about()],
       options => rustls_dist_command_flags:options()
           ++ [#{name => port, takes => "PORT", help => "the port that the node listens on: epmd is not asked"},
+              #{name => 'cookie-file', takes => "FILE", help => "a file with the cookie, instead of ~/.erlang.cookie"},
               #{name => 'prove-cookie', takes => nothing, help => "goes on to the cookie with a node of inet_tls, see above"},
               #{name => 'no-probe', takes => nothing, help => "leaves out the handshakes that ask for versions and suites"}]}.
 
@@ -38,7 +40,11 @@ run(#{words := [Word], options := Options} = Arguments) ->
         {error, _, _} -> {usage, [rustls_dist_file_name:shown(Word), " is no node's name: it must be NAME@HOST"]};
         {_, {error, Why}, _} -> {usage, Why};
         {_, _, error} -> {usage, "--port wants a number from 1 to 65535"};
-        {{ok, Node}, {ok, Flags}, {ok, Port}} -> configured(Node, Flags, Port, Arguments)
+        {{ok, Node}, {ok, Flags}, {ok, Port}} ->
+            case rustls_dist_ping_way:cookie(Node, Options, Flags) of
+                {ok, Cookie} -> configured(Node, Flags, Port, Arguments#{cookie => Cookie});
+                {error, Why} -> {usage, Why}
+            end
     end;
 run(_Arguments) ->
     {usage, "it takes one node's name"}.
@@ -59,9 +65,11 @@ port(#{port := Word}) ->
 port(#{}) ->
     {ok, none}.
 
-configured(Node, Flags, Port, #{say := Say, options := Options}) ->
-    Known = #{node => Node, say => Say, options => Options, cookie => rustls_dist_ping_way:cookie(Node, Flags),
+configured(Node, Flags, Port, #{say := Say, options := Options, cookie := Cookie}) ->
+    Known = #{node => Node, say => Say, options => Options, cookie => Cookie,
               as => rustls_dist_ping_way:own_name(Flags)},
+    %% Revocation lists are read by way of it.
+    _ = rustls_dist_crl_store:start_link(),
     case rustls_dist_roles:sources(fun(Flag) -> rustls_dist_command_flags:argument(Flag, Flags) end) of
         {ok, Sources} ->
             case client(Sources) of
@@ -102,7 +110,9 @@ pinged(#{node := Node} = Known, Way) ->
 
 %% A peer whose certificate was not accepted is asked for it again, without a verdict, so that it can be looked at.
 shown_unverified(#{sources := Sources}, Way, Place, #{stage := certificate}) ->
-    case client(with(#{verify => verify_none}, Sources)) of
+    {ok, #{options := Options}} = rustls_dist_opts:parse(client, Sources),
+    Own = maps:with([certfile, keyfile, password, certs_keys, versions, ciphers], Options),
+    case client(with(Own#{verify => verify_none}, [])) of
         {ok, Config} ->
             case rustls_dist_ping_walk:connect(Way, Place, Config) of
                 {ok, Tls} ->
@@ -170,11 +180,14 @@ distribution(#{as := As} = Known, #{node := Node} = Way, Tls) ->
 %% A peer that was only slow is asked once more, with time.
 asked(#{cookie := Cookie, as := As, place := Place}, #{config := Config, timeout_ms := TimeoutMs} = Way, Tls) ->
     Question = #{as => As, cookie => Cookie},
-    case rustls_dist_ping:ask(Tls, Question, {?PATIENCE_MS, TimeoutMs}) of
+    Ask = fun(Over, Times) ->
+                  rustls_dist_ping:within(Over, 2 * TimeoutMs, fun() -> rustls_dist_ping:ask(Over, Question, Times) end)
+          end,
+    case Ask(Tls, {?PATIENCE_MS, TimeoutMs}) of
         {error, slow} ->
             case rustls_dist_ping_walk:connect(Way, Place, Config) of
                 {ok, Again} ->
-                    Answer = rustls_dist_ping:ask(Again, Question, {TimeoutMs, 0}),
+                    Answer = Ask(Again, {TimeoutMs, 0}),
                     close(Again),
                     Answer;
                 {error, _} = Error ->
@@ -216,14 +229,15 @@ unasked(Carrier, #{options := #{'prove-cookie' := true}, cookie := Cookie, place
         #{node := Node, config := Config, timeout_ms := TimeoutMs} = Way) ->
     case rustls_dist_ping_walk:connect(Way, Place, Config) of
         {ok, Tls} ->
-            Proof = rustls_dist_ping_guest:prove(Tls, Node, Cookie, TimeoutMs),
+            Prove = fun() -> rustls_dist_ping_guest:prove(Tls, Node, Cookie, TimeoutMs) end,
+            Proof = rustls_dist_ping:within(Tls, 2 * TimeoutMs, Prove),
             close(Tls),
             case Proof of
                 ok -> {ok, #{carrier => Carrier, cookie => proven}, [cookies(proven), "; flags fit"], #{cookie => proven}};
-                {error, Reason} -> {failed, #{carrier => Carrier}, Reason}
+                {error, Reason} -> {failed, #{carrier => Carrier, cookie => not_proven}, Reason}
             end;
         {error, Reason} ->
-            {failed, #{carrier => Carrier}, Reason}
+            {failed, #{carrier => Carrier, cookie => not_proven}, Reason}
     end;
 unasked(Carrier, _Known, _Way) ->
     {not_tried, #{carrier => Carrier, cookie => not_tried},
@@ -261,7 +275,8 @@ refused(_Sources, 'tlsv1.3') ->
 
 %% To a rustls peer a connection without a word of distribution is a failure for its log; a question is none.
 suite(Carrier, #{timeout_ms := TimeoutMs}, {ok, #{facts := #{cipher := Suite}} = Tls}) ->
-    _ = [rustls_dist_ping:ask(Tls, #{as => none, cookie => none}, {TimeoutMs, 0}) || Carrier =:= rustls],
+    Ask = fun() -> rustls_dist_ping:ask(Tls, #{as => none, cookie => none}, {TimeoutMs, 0}) end,
+    _ = [rustls_dist_ping:within(Tls, TimeoutMs, Ask) || Carrier =:= rustls],
     close(Tls),
     {ok, Suite};
 suite(_Carrier, _Way, {error, _}) ->

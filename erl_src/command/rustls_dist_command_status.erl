@@ -15,6 +15,8 @@
 -define(KEPT, ["-proto_dist", "-ssl_dist_opt", "-ssl_dist_optfile", "-epmd_module", "-start_epmd", "-erl_epmd_port",
                "-rustls_dist_port", "-rustls_dist_ports", "-rustls_dist_port_file", "-kernel", "-pa", "-pz"]).
 
+-define(KERNEL_PARAMETERS, ["inet_dist_", "inetrc", "net_setuptime", "net_ticktime", "epmd_module"]).
+
 %% The visitor listens to nobody, and tells nobody what it sees of the cluster.
 -define(VISITOR, ["-hidden", "-dist_listen", "false", "-connect_all", "false"]).
 
@@ -22,17 +24,20 @@
 help() ->
     #{summary => "shows the links and the figures of a running node",
       usage => ["[NAME@HOST] [--optfile FILE] [--vm-args FILE] [-- FLAG...]"],
-      about => ["Connects to the node as a hidden node that does not listen, under a name that the node gives it for the time (or the one "
-                "of --as), and prints what rustls_dist:i() and rustls_dist:metrics() say there. The connection is one of the links that "
-                "are shown. Without NAME@HOST it asks the node that the flags name, or the only one that epmd knows on this machine.",
+      about => ["Connects to the node as a hidden node that does not listen, under a name that the node gives it for the time "
+                "(or the one of --as), and prints what rustls_dist:i() and rustls_dist:metrics() say there. The connection is "
+                "one of the links that are shown. Without NAME@HOST it asks the node that the flags name, or the only one "
+                "that epmd knows on this machine.",
                 rustls_dist_command_flags:about(),
-                "The cookie is read from --cookie-file, or else as by any node, from ~/.erlang.cookie; one that the flags set counts, too. It "
-                "is never on a command line of this command.",
+                "The cookie is read from --cookie-file, or else as by any node, from ~/.erlang.cookie; one that the flags set "
+                "counts, too. It is never on a command line of this command.",
                 "Exit status 1: the node cannot be reached."],
       options => rustls_dist_command_flags:options()
-          ++ [#{name => as, takes => "NAME@HOST", help => "the visitor's name: where verify_node of the node wants one from its certificate"},
+          ++ [#{name => as, takes => "NAME@HOST", help => "the visitor's name: where verify_node of the node wants one from "
+                                                          "its certificate"},
               #{name => 'cookie-file', takes => "FILE", help => "a file with the cookie, instead of ~/.erlang.cookie"},
-              #{name => timeout, takes => "SECONDS", help => io_lib:format("how long it may take, ~b if not given", [?TIMEOUT_S])}]}.
+              #{name => timeout, takes => "SECONDS", help => io_lib:format("how long it may take, ~b if not given",
+                                                                           [?TIMEOUT_S])}]}.
 
 -spec run(rustls_dist_command_verb:arguments()) -> rustls_dist_command_verb:result().
 run(#{words := [_, Word | _]}) ->
@@ -44,7 +49,8 @@ run(#{options := Options} = Arguments) ->
         {_, _, {error, Why}} -> {usage, Why};
         {{ok, Flags}, {ok, TimeoutMs}, {ok, Cookie}} ->
             case target(Arguments, Flags) of
-                {ok, Node} -> visited(Node, Flags, Options, #{node => Node, cookie => given(Cookie, Flags), timeout_ms => TimeoutMs});
+                {ok, Node} -> visited(Node, Flags, Options, #{node => Node, cookie => given(Cookie, Flags),
+                                                              timeout_ms => TimeoutMs});
                 {error, Why} -> {usage, Why}
             end
     end.
@@ -104,19 +110,28 @@ local({error, _}) ->
     {error, "no epmd answers on this machine; name a node, NAME@HOST"}.
 
 visited(Node, Flags, Options, #{timeout_ms := TimeoutMs} = Task) ->
-    Kept = rustls_dist_command_flags:words([Flag || {Name, _} = Flag <- Flags, lists:member(Name, ?KEPT)]),
+    Kept = rustls_dist_command_flags:words([{Name, kept(Name, Words)} || {Name, Words} <- Flags, lists:member(Name, ?KEPT)]),
     Carrier = case rustls_dist_command_flags:argument(proto_dist, Flags) of
                   {ok, _} -> [];
                   error -> ["-proto_dist", "rustls"]
               end,
-    Words = Kept ++ Carrier ++ ?VISITOR ++ visitor(Node, Options),
-    case rustls_dist_command_vm:run(Words, rustls_dist_command_visit, Task, TimeoutMs) of
+    AllFlags = Kept ++ Carrier ++ ?VISITOR ++ visitor(Node, Options),
+    case rustls_dist_command_vm:run(AllFlags, rustls_dist_command_visit, Task, TimeoutMs) of
         {ok, #{} = Found, _Printed} -> shown(Node, Found);
         {ok, no_rustls_dist, _Printed} -> failed(Node, [Node, " can be reached, and has no module rustls_dist"]);
         {ok, {not_connected, Why}, _Printed} -> failed(Node, lists:join("\n", ["there is no connection to " ++ Node | Why]));
         {error, timeout} -> failed(Node, io_lib:format("~ts did not answer within ~b s", [Node, TimeoutMs div 1000]));
         {error, Printed} -> failed(Node, ["the visitor's VM did not come up", told(Printed)])
     end.
+
+%% Of kernel's parameters those of connections: the node's log is the node's.
+kept("-kernel", [Name, Value | Words]) ->
+    case lists:any(fun(Prefix) -> lists:prefix(Prefix, Name) end, ?KERNEL_PARAMETERS) of
+        true -> [Name, Value | kept("-kernel", Words)];
+        false -> kept("-kernel", Words)
+    end;
+kept(_Flag, Words) ->
+    Words.
 
 %% Both ends have names of the same form. `undefined' asks the node for a name; a long one needs a host with a dot, and where this
 %% one has none, the node's will do.
@@ -164,7 +179,8 @@ figures(Metrics) ->
     [[string:pad(Line, Longest + 2), Value, "\n"] || {Line, Value} <- Lines].
 
 labels(Labels) when map_size(Labels) =:= 0 -> "";
-labels(Labels) -> ["{", lists:join(",", [[atom_to_list(Label), "=\"", Value, "\""] || {Label, Value} <- maps:to_list(Labels)]), "}"].
+labels(Labels) -> ["{", lists:join(",", [[atom_to_list(Label), "=\"", Value, "\""] || {Label, Value} <- maps:to_list(Labels)]),
+                   "}"].
 
 figure(#{count := 0}) -> "0";
 figure(#{count := Count, sum := SumS}) -> io_lib:format("~b, ~.1f ms each", [Count, SumS * 1000 / Count]);

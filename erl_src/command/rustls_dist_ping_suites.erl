@@ -1,6 +1,6 @@
 %% Which versions of TLS and which suites a peer takes, of those that there are here. Each question is a whole handshake, over
 %% a connection that is then ended in order. Everything that is left is offered, what the peer chose is taken away, and so on
-%% until nothing is left or the peer refuses: so there are at most one more than there are suites, and one refusal for a
+%% until nothing is left or the peer refuses: so there are at most as many as there are suites, and one refusal for a
 %% version, in the log of the peer, too. They come one after the other, with a pause.
 %%
 %% @private

@@ -6,7 +6,7 @@
 -export([step/1, peer/1, json/3]).
 
 %% What was learned of a peer.
--type peer() :: #{carrier := rustls | inet_tls | plain | cannot_tell, cookie => proven | not_tried,
+-type peer() :: #{carrier := rustls | inet_tls | plain | cannot_tell, cookie => proven | not_proven | not_tried,
                   release => binary(), version => binary(), tls => atom(), der => binary() | none,
                   certificate => rustls_dist_ping_certificate:facts(), takes => rustls_dist_ping_suites:taken()}.
 

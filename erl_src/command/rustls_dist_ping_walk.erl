@@ -13,7 +13,8 @@
 -type way() :: #{node := node(), family := inet | inet6, names := longnames | shortnames,
                  config := rustls_dist_roles:role_config(), timeout_ms := pos_integer(),
                  find_port := epmd | fun((string()) -> {ok, inet:port_number()} | {error, unicode:chardata()}),
-                 report := fun((step()) -> ok)}.
+                 report := fun((step()) -> ok),
+                 ip => inet:ip_address()}.                                      % once it is known
 
 %% ms: what it took; text: for people; more: for programs.
 -type step() :: #{stage := rustls_dist_failure:stage(), result := ok | failed | not_tried, ms := float(),
@@ -26,11 +27,24 @@
 -spec tls(way(), [step()]) -> {ok, rustls_dist_handshake:tls(), place(), [step()]}
                             | {failed, Reason :: term(), place() | none, [step()]}.
 tls(Way, Steps) ->
-    maybe_next(name_lookup, Way, fun() -> lookup(Way) end, Steps,
-               fun(Host, Before) ->
-                       maybe_next(epmd, Way, fun() -> port(Way, Host) end, Before,
-                                  fun(Place, Then) -> connection(Way, Place, Then) end)
+    maybe_next(name_lookup, Way, fun() -> limited(Way, fun() -> lookup(Way) end) end, Steps,
+               fun(#{ip := Ip} = Host, Before) ->
+                       Further = Way#{ip => Ip},
+                       maybe_next(epmd, Further, fun() -> limited(Way, fun() -> port(Way, Host) end) end, Before,
+                                  fun(Place, Then) -> connection(Further, Place, Then) end)
                end).
+
+%% The resolver and OTP's epmd client wait as long as it takes: a link has a timer beside it (dist_util).
+limited(#{timeout_ms := TimeoutMs}, Do) ->
+    {Pid, Ref} = spawn_monitor(fun() -> exit({done, Do()}) end),
+    receive
+        {'DOWN', Ref, process, Pid, {done, Result}} -> Result;
+        {'DOWN', Ref, process, Pid, Reason} -> {error, Reason}
+    after TimeoutMs ->
+        erlang:demonitor(Ref, [flush]),
+        exit(Pid, kill),
+        {error, setup_timer_timeout}
+    end.
 
 connection(Way, Place, Steps) ->
     maybe_next(tcp, Way, fun() -> open(Way, Place) end, Steps,
@@ -53,9 +67,9 @@ placed(Place, {failed, Reason, none, Steps}) -> {failed, Reason, Place, Steps};
 placed(_Place, Result) -> Result.
 
 %% A step that failed, with the sentence that a link's failure would have in the log.
--spec failed(#{node := node(), _ => _}, rustls_dist_failure:stage(), term()) -> step().
-failed(#{node := Node}, Stage, Reason) ->
-    Text = rustls_dist_failure_text:text(#{direction => out, node => Node, stage => Stage}, Reason),
+-spec failed(#{node := node(), ip => inet:ip_address(), _ => _}, rustls_dist_failure:stage(), term()) -> step().
+failed(Way, Stage, Reason) ->
+    Text = rustls_dist_failure_text:text((maps:with([node, ip], Way))#{direction => out, stage => Stage}, Reason),
     #{stage => Stage, result => failed, ms => 0.0, text => Text, more => #{reason => kind(Reason)}}.
 
 %% A name for programs.

@@ -3,7 +3,7 @@
 %% @private
 -module(rustls_dist_ping_way).
 
--export([new/5, cookie/2, own_name/1]).
+-export([new/5, cookie/3, own_name/1]).
 
 -define(MAX_COOKIE_BYTES, 1024).
 
@@ -11,9 +11,24 @@
 -spec new(node(), rustls_dist_command_flags:flags(), inet:port_number() | none, rustls_dist_roles:role_config(),
           fun((rustls_dist_ping_walk:step()) -> ok)) -> rustls_dist_ping_walk:way().
 new(Node, Flags, Port, Config, Report) ->
+    ok = set_up_time(Flags),
     #{node => Node, family => family(Flags), names => names(Node, Flags), config => Config,
       timeout_ms => net_kernel:connecttime(), find_port => find_port(Port, Flags),
       report => Report}.
+
+%% It is as long as the node would wait for each step (kernel's net_setuptime), and sentences say so.
+set_up_time(Flags) ->
+    Parameters = case rustls_dist_command_flags:argument(kernel, Flags) of
+                     {ok, Given} -> Given;
+                     error -> []
+                 end,
+    case [string:to_integer(Seconds) || ["net_setuptime", Seconds | _] <- Parameters, is_list(Seconds)] of
+        [_ | _] = Times ->
+            {Time, _} = lists:last(Times),
+            application:set_env(kernel, net_setuptime, Time);
+        [] ->
+            application:unset_env(kernel, net_setuptime)
+    end.
 
 family(Flags) ->
     case rustls_dist_command_flags:argument(proto_dist, Flags) of
@@ -67,9 +82,18 @@ agreed_port(Name) ->
 found(Name, none) -> {error, ["no port is known for ", Name, ": give --port, or the port flags of rustls_dist_epmd"]};
 found(_Name, Port) -> {ok, Port}.
 
-%% The cookie for a node: of -setcookie Node Cookie or -setcookie Cookie, or else of the file (erts' documentation of erl,
-%% kernel's auth).
--spec cookie(node(), rustls_dist_command_flags:flags()) -> atom() | none.
+%% The cookie for a node: of the file that the user names, or of -setcookie Node Cookie or -setcookie Cookie, or else of the file
+%% where nodes look (erts' documentation of erl, kernel's auth).
+-spec cookie(node(), #{'cookie-file' => file:filename_all(), atom() => term()}, rustls_dist_command_flags:flags()) ->
+          {ok, atom() | none} | {error, unicode:chardata()}.
+cookie(_Node, #{'cookie-file' := File}, _Flags) ->
+    case cookie_of_files([rustls_dist_file_name:local(File)]) of
+        none -> {error, ["the cookie's file ", rustls_dist_file_name:shown(File), " cannot be read, or is empty"]};
+        Cookie -> {ok, Cookie}
+    end;
+cookie(Node, #{}, Flags) ->
+    {ok, cookie(Node, Flags)}.
+
 cookie(Node, Flags) ->
     Given = case rustls_dist_command_flags:argument(setcookie, Flags) of
                 {ok, Found} -> Found;

@@ -3,7 +3,8 @@
 %% @private
 -module(rustls_dist_release).
 
--export([servers_insist/0, clients_verify/0, inet_tls_versions/0, epmd_family/1, purpose_fault/2, takes_common_name/0]).
+-export([servers_insist/0, clients_verify/0, inet_tls_versions/0, epmd_family/1, purpose_fault/2,
+         takes_common_name/0]).
 
 -include_lib("public_key/include/public_key.hrl").
 
@@ -18,7 +19,8 @@ servers_insist() ->
 clients_verify() ->
     since(26).
 
-%% What inet_tls offers where nobody said so: up to OTP 26 TLS 1.2 alone (inet_tls_dist:dist_defaults/1), from 27 on what ssl does.
+%% What inet_tls offers where nobody said so: up to OTP 26 TLS 1.2 alone (inet_tls_dist:dist_defaults/1), from 27 on what ssl
+%% does.
 -spec inet_tls_versions() -> ['tlsv1.2' | 'tlsv1.3', ...].
 inet_tls_versions() ->
     case since(27) of

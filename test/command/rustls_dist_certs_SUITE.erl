@@ -72,7 +72,21 @@ nodes(Config) ->
     [ok = rustls_dist_cluster:join(From, To) || {From, To} <- [{A, B}, {C, A}, {B, C}]],
     {ok, Link} = rustls_dist_cluster:call(A, rustls_dist, info, [rustls_dist_cluster:name(B)]),
     ?assertMatch(#{peer_certificate := #{subject := <<"CN=rb@127.0.0.1">>}}, Link),
-    rustls_dist_pair:stop([A, B, C]).
+    renewed_alive(Cluster, Folder, [A, B, C]).
+
+%% A running node goes on over the renewal; from its next start on it shows the new certificate.
+renewed_alive(Cluster, Folder, [A, B, C]) ->
+    {0, _} = certs(["renew", Folder, "ra@127.0.0.1"]),
+    ?assert(lists:all(fun(Other) -> rustls_dist_cluster:connected(A, Other) end, [B, C])),
+    ok = rustls_dist_cluster:part(A, B),
+    ok = rustls_dist_cluster:join(A, B),
+    rustls_dist_cluster:stop_node(A),
+    Again = start(Cluster, "ra", #{optfile => optfile(Folder, "ra@127.0.0.1")}),
+    ok = rustls_dist_cluster:join(Again, B),
+    {ok, #{peer_certificate := #{serial := Serial}}} = rustls_dist_cluster:call(B, rustls_dist, info, ['ra@127.0.0.1']),
+    Renewed = rustls_dist_certs_authority:certificate(filename:join([Folder, "ra@127.0.0.1", "cert.pem"])),
+    ?assertEqual(rustls_dist_certs_x509:serial(Renewed), binary_to_integer(Serial, 16)),
+    rustls_dist_pair:stop([Again, B, C]).
 
 %% A node that was issued with --rustls does not let in who is revoked, from one moment to the next, and under no other name.
 revoked(Config) ->
@@ -84,7 +98,15 @@ revoked(Config) ->
     ok = rustls_dist_pair:refused(Imposter, A),
     ok = rustls_dist_cluster:join(A, B),
     ok = rustls_dist_cluster:part(A, B),
+    Port = integer_to_list(rustls_dist_cluster:listening_port(B)),
+    Words = ["ping", "vb@127.0.0.1", "--optfile", optfile(Folder, "va@127.0.0.1"), "--no-probe", "--port", Port,
+             "--", "-setcookie", "rustls_dist_test", "-name", "va@127.0.0.1"],
+    Ping = fun() -> rustls_dist_asking:collected(Words) end,
+    ?assertMatch({0, _}, Ping()),
     {0, Said} = certs(["revoke", Folder, "vb@127.0.0.1"]),
+    {1, Pinged} = Ping(),
+    [?assertMatch({_, {match, _}}, {Pinged, re:run(Pinged, Line)})
+     || Line <- ["failed +certificate .*revoked", "subject +CN=vb@127.0.0.1"]],
     ?assertMatch({match, _}, re:run(Said, "revoked vb@127.0.0.1: 1 of its certificates is on .*crl.pem")),
     [openssl("verify -CAfile ~ts/ca.pem -crl_check -CRLfile ~ts/crl.pem ~ts/~ts/cert.pem", [Folder, Folder, Folder, Node], Judged)
      || {Node, Judged} <- [{"vb@127.0.0.1", "certificate revoked"}, {"va@127.0.0.1", ": OK"}]],

@@ -46,7 +46,8 @@ help(Config) ->
     [begin
          {0, Help, ""} = said([Verb, "--help"]),
          ?assertMatch({_, true}, {Help, lists:prefix("rustls-dist " ++ Verb ++ ": " ++ Summary, Help)}),
-         [?assertMatch({Help, {match, _}}, {Help, re:run(Help, "^    " ++ Option ++ " ", [multiline])}) || Option <- ["--json", "--help"]],
+         [?assertMatch({Help, {match, _}}, {Help, re:run(Help, "^    " ++ Option ++ " ", [multiline])}) || Option <- ["--json",
+                                                                                                                      "--help"]],
          ?assertEqual([], [Line || Line <- string:split(Help, "\n", all), string:length(Line) > 100]),
          ?assertEqual({0, Help, ""}, said(["help", Verb]))
      end || [Verb, Summary] <- Found].
@@ -56,10 +57,13 @@ wrong_words(Config) ->
     [begin
          {Status, Printed, Told} = said(Words),
          ?assertMatch({Words, 2, "", {match, _}}, {Words, Status, Printed, re:run(Told, Text)})
-     end || {Words, Text} <- [{[], "rustls-dist VERB"}, {["chekc"], "no verb chekc"}, {["check", "--nothing"], "no option --nothing"},
-                              {["check", "--optfile"], "--optfile wants a value"}, {["check", "--json=1"], "--json takes no value"},
+     end || {Words, Text} <- [{[], "rustls-dist VERB"}, {["chekc"], "no verb chekc"}, {["check", "--nothing"], "no option "
+                                                                                                               "--nothing"},
+                              {["check", "--optfile"], "--optfile wants a value"}, {["check", "--json=1"], "--json takes no "
+                                                                                                           "value"},
                               {["check", "--json", "--json"], "given twice"}, {["check", "-x"], "-x is no option"},
-                              {["check"], "nothing says what is to be checked"}, {["check", "word", "--optfile", "x"], "no word word"},
+                              {["check"], "nothing says what is to be checked"},
+                              {["check", "word", "--optfile", "x"], "no word word"},
                               {["check", "--vm-args", "/nowhere"], "/nowhere cannot be read"},
                               {["status", "nonode"], "NAME@HOST"}, {["status", "a@b", "c@d"], "one node"},
                               {["status", "a@b", "--timeout", "0"], "seconds"}]],
@@ -68,10 +72,11 @@ wrong_words(Config) ->
 %% The command's own code, in this VM: the exit status, what comes to standard output, and to standard error.
 said(Words) ->
     Self = self(),
-    Status = rustls_dist_command:run(Words, fun(Device, Text) ->
-                                                    Self ! {Device, unicode:characters_to_list(rustls_dist_command_text:plain(Text))},
-                                                    ok
-                                            end),
+    Print = fun(Device, Text) ->
+                    Self ! {Device, unicode:characters_to_list(rustls_dist_command_text:plain(Text))},
+                    ok
+            end,
+    Status = rustls_dist_command:run(Words, Print),
     {Status, printed(standard_io), printed(standard_error)}.
 
 printed(Device) ->
@@ -93,7 +98,8 @@ json(_Config) ->
 text(_Config) ->
     Marked = [{bold, "a"}, [" ", {red, [<<"b">>, {green, $c}]}]],
     ?assertEqual("a bc", unicode:characters_to_list(rustls_dist_command_text:plain_or_coloured(Marked, false))),
-    ?assertEqual("\e[1ma\e[0m \e[31mbc\e[0m", unicode:characters_to_list(rustls_dist_command_text:plain_or_coloured(Marked, true))),
+    ?assertEqual("\e[1ma\e[0m \e[31mbc\e[0m", unicode:characters_to_list(rustls_dist_command_text:plain_or_coloured(Marked,
+                                                                                                                    true))),
     ?assertEqual("  one two\n  three\n  /a/path/that/is/long\n",
                  unicode:characters_to_list(rustls_dist_command_text:wrap("one two  three\n/a/path/that/is/long", 2, 10))).
 
@@ -106,7 +112,8 @@ colours(Config) ->
             {comment, "no script(1): terminals were not tried"};
         _ ->
             [begin
-                 {0, Seen} = shell(Config, Environment ++ " SHELL=/bin/sh script -qec '" ++ script() ++ " --help' /dev/null </dev/null"),
+                 {0, Seen} = shell(Config, Environment ++ " SHELL=/bin/sh script -qec '" ++ script() ++ " --help' /dev/null "
+                                                                                                        "</dev/null"),
                  ?assertEqual({Environment, Coloured}, {Environment, string:find(Seen, "\e[1m") =/= nomatch})
              end || {Environment, Coloured} <- [{"TERM=xterm", true}, {"TERM=dumb", false}, {"TERM=xterm NO_COLOR=1", false}]]
     end.
@@ -120,7 +127,8 @@ places(Config) ->
     ok = file:make_symlink(script(), filename:join(Links, "first")),
     ok = file:make_symlink("first", filename:join(Links, "second")),
     [?assertEqual({Line, {0, Version}}, {Line, shell(Config, Line)})
-     || Line <- [Links ++ "/second --version", "cd / && PATH=" ++ Links ++ ":$PATH second --version", "cd " ++ Links ++ " && ./first --version"]],
+     || Line <- [Links ++ "/second --version", "cd / && PATH=" ++ Links ++ ":$PATH second --version",
+                 "cd " ++ Links ++ " && ./first --version"]],
     Lost = filename:join(Dir, "lost"),
     ok = filelib:ensure_dir(filename:join(Lost, "x")),
     {ok, _} = file:copy(script(), filename:join(Lost, "rustls-dist")),
@@ -142,14 +150,19 @@ release(Config) ->
     App = filename:join([Root, "lib", "rustls_dist-" ++ string:trim(Version)]),
     ok = file:make_symlink(app(), App),
     ok = file:write_file(filename:join(Root, "releases/start_erl.data"), [erlang:system_info(version), " 1"]),
-    {ok, _} = file:copy(filename:join([code:root_dir(), "bin", "start_clean.boot"]), filename:join(Root, "releases/1/start_clean.boot")),
+    {ok, _} = file:copy(filename:join([code:root_dir(), "bin", "start_clean.boot"]),
+                        filename:join(Root, "releases/1/start_clean.boot")),
     {ok, _} = file:copy(script(), filename:join(Root, "bin/rustls-dist")),
     ok = file:change_mode(filename:join(Root, "bin/rustls-dist"), 8#755),
     Path = filename:join(Dir, "path"),
     ok = file:make_dir(Path),
-    [ok = file:make_symlink(os:find_executable(Tool), filename:join(Path, Tool)) || Tool <- ["sh", "readlink", "sed", "dirname", "basename"]],
-    [?assertEqual({From, {0, Version}}, {From, shell(Config, "PATH=" ++ Path ++ " " ++ filename:join(Root, From) ++ " --version")})
-     || From <- ["bin/rustls-dist", "lib/rustls_dist-" ++ string:trim(Version) ++ "/priv/rustls-dist"]],
+    [ok = file:make_symlink(os:find_executable(Tool), filename:join(Path, Tool)) || Tool <- ["sh", "readlink", "sed", "dirname",
+                                                                                             "basename"]],
+    Runs = fun(From) -> shell(Config, "PATH=" ++ Path ++ " " ++ filename:join(Root, From) ++ " --version") end,
+    ?assertEqual({0, Version}, Runs("bin/rustls-dist")),
+    %% systools writes no such file.
+    ok = file:delete(filename:join(Root, "releases/start_erl.data")),
+    ?assertEqual({0, Version}, Runs("lib/rustls_dist-" ++ string:trim(Version) ++ "/priv/rustls-dist")),
     {2, Told} = shell(Config, "PATH=" ++ Path ++ " " ++ script() ++ " --version"),
     ?assertMatch({match, _}, re:run(Told, "no erl on the PATH")).
 
@@ -179,7 +192,8 @@ environment(Config) ->
 
 %% The exit status, and what is printed.
 run(Environment, Line) ->
-    Port = open_port({spawn_executable, "/bin/sh"}, [{args, ["-c", Line]}, {env, Environment}, exit_status, stderr_to_stdout, binary]),
+    Port = open_port({spawn_executable, "/bin/sh"}, [{args, ["-c", Line]}, {env, Environment}, exit_status, stderr_to_stdout,
+                                                     binary]),
     collect(Port, <<>>).
 
 collect(Port, Output) ->

@@ -89,7 +89,11 @@ cookies(Config) ->
     _ = rustls_dist_cluster:await_log(Node, "in the distribution handshake: the cookies differ"),
     %% The home of the asker has none.
     {0, Open} = rustls_dist_asking:run(asker(Config), ["ping", name(Node), "--optfile", optfile(Config), "--no-probe"]),
-    said(Open, ["^open +distribution .*the cookies were not compared: here is no -setcookie"]).
+    said(Open, ["^open +distribution .*the cookies were not compared: here is no -setcookie"]),
+    File = filename:join(rustls_dist_cluster:dir(proplists:get_value(cluster, Config)), "cookie"),
+    ok = file:write_file(File, ?COOKIE ++ "\n"),
+    {0, Read} = ping(Config, Node, ["--no-probe", "--cookie-file", File]),
+    said(Read, ["^ok +distribution .*the cookies are the same"]).
 
 %% Only who asks for it is proven the cookie of another carrier; with the wrong one no link is up for a moment.
 cookies_of_inet_tls(Config) ->
@@ -170,6 +174,16 @@ would_be_let_in(Config) ->
 
 %% What is behind the port may be no node at all.
 no_tls(Config) ->
+    {ok, Silent} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
+    {ok, SilentPort} = inet:port(Silent),
+    Second = ["--", "-kernel", "net_setuptime", "1"],
+    failed(Config, "deaf@127.0.0.1", ["--port", integer_to_list(SilentPort) | Second], "TLS",
+           "net_setuptime \\(1 s\\) passed and the peer said nothing. It may speak distribution without TLS"),
+    Deaf = rustls_dist_cluster:start_undistributed(proplists:get_value(cluster, Config),
+                                                   #{env => [{"ERL_EPMD_PORT", integer_to_list(SilentPort)}]}),
+    failed([{asker, Deaf} | Config], "deaf@127.0.0.1", Second, "epmd",
+           "net_setuptime \\(1 s\\) passed and epmd on 127.0.0.1 did not answer"),
+    rustls_dist_cluster:stop_node(Deaf),
     {ok, Listen} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}, binary, {active, false}]),
     {ok, Port} = inet:port(Listen),
     Server = spawn_link(fun() -> greets(Listen) end),
@@ -197,7 +211,8 @@ json(Config) ->
 
 usage(Config) ->
     [?assertMatch({2, _}, rustls_dist_asking:run(asker(Config), ["ping" | Words]))
-     || Words <- [[], ["a"], ["@b"], ["a@b", "c@d"], ["a@b", "--port", "x"], ["a@b", "--port", "0"], ["a@b", "--nothing"]]],
+     || Words <- [[], ["a"], ["@b"], ["a@b", "c@d"], ["a@b", "--port", "x"], ["a@b", "--port", "0"], ["a@b", "--nothing"],
+                  ["a@b", "--optfile", optfile(Config), "--cookie-file", "/no/such/file"]]],
     {0, Help} = rustls_dist_asking:run(asker(Config), ["ping", "--help"]),
     said(Help, ["nodes\\(known\\)", "--prove-cookie"]),
     {1, Text} = rustls_dist_asking:run(asker(Config), ["ping", "a@b", "--optfile", "/no/such/file"]),

@@ -64,7 +64,8 @@ epmds_only_node(Config) ->
     {ok, Closed} = gen_tcp:listen(0, []),
     {ok, Port} = inet:port(Closed),
     ok = gen_tcp:close(Closed),
-    {2, Told} = run([{"ERL_EPMD_PORT", integer_to_list(Port)}, {"HOME", rustls_dist_cluster:dir(Cluster)}], script() ++ " status"),
+    {2, Told} = run([{"ERL_EPMD_PORT", integer_to_list(Port)}, {"HOME", rustls_dist_cluster:dir(Cluster)}],
+                    script() ++ " status"),
     ?assertMatch({match, _}, re:run(Told, "no epmd answers")).
 
 %% Each with its reason.
@@ -81,15 +82,23 @@ fails(Config) ->
                               {["a@127.0.0.1", "--", "-proto_dist", "rustls", "-ssl_dist_opt", "client_dept", "1"],
                                "did not come up.*client_dept"}]].
 
-%% Whoever looks at the processes of the machine does not see it, whether it comes from a file or from vm.args.
+%% Whoever looks at the processes of the machine does not see it. Of kernel's parameters the visitor takes what is about
+%% connections.
 hides_cookies(Config) ->
     #{dir := Dir, optfile := Optfile} = proplists:get_value(world, Config),
     VmArgs = filename:join(Dir, "cookie.args"),
-    ok = file:write_file(VmArgs, ["-proto_dist rustls -ssl_dist_optfile ", Optfile, " -name a@127.0.0.1 -setcookie a_secret_cookie\n"]),
+    ok = file:write_file(VmArgs, ["-proto_dist rustls -ssl_dist_optfile ", Optfile, " -name a@127.0.0.1\n",
+                                  "-setcookie a_secret_cookie\n",
+                                  "-kernel logger_level all inet_dist_use_interface {127,0,0,1}\n"]),
     Line = script() ++ " status --vm-args " ++ VmArgs,
-    Port = open_port({spawn_executable, "/bin/sh"}, [{args, ["-c", Line]}, {env, environment(Config)}, exit_status, stderr_to_stdout]),
+    Port = open_port({spawn_executable, "/bin/sh"}, [{args, ["-c", Line]}, {env, environment(Config)}, exit_status,
+                                                     stderr_to_stdout]),
     {Seen, Output} = watched(Port, [], []),
-    ?assertMatch({_, [_ | _]}, {Output, [Arguments || Arguments <- Seen, string:find(Arguments, "rustls_dist_command_visit") =/= nomatch]}),
+    ?assertMatch({_, [_ | _]}, {Output, [Arguments || Arguments <- Seen, string:find(Arguments,
+                                                                                     "rustls_dist_command_visit") =/= nomatch]}),
+    Visitors = [Arguments || Arguments <- Seen, string:find(Arguments, "rustls_dist_command_visit") =/= nomatch],
+    ?assertMatch([_ | _], [Arguments || Arguments <- Visitors, string:find(Arguments, "inet_dist_use_interface") =/= nomatch]),
+    ?assertEqual([], [Arguments || Arguments <- Visitors, string:find(Arguments, "logger_level") =/= nomatch]),
     ?assertEqual([], [Arguments || Arguments <- Seen, string:find(Arguments, "a_secret_cookie") =/= nomatch]).
 
 watched(Port, Seen, Output) ->
@@ -109,7 +118,8 @@ under_a_name(Config) ->
     Node = rustls_dist_cluster:start(Cluster, strict, #{optfile => Strict}),
     {1, Refused} = run(environment(Config), lists:flatten([script(), " status strict@127.0.0.1 --optfile ", Optfile])),
     ?assertMatch({match, _}, re:run(Refused, "no connection")),
-    {0, Text} = run(environment(Config), lists:flatten([script(), " status strict@127.0.0.1 --as visitor@127.0.0.1 --optfile ", Optfile])),
+    {0, Text} = run(environment(Config), lists:flatten([script(), " status strict@127.0.0.1 --as visitor@127.0.0.1 --optfile ",
+                                                        Optfile])),
     ?assertMatch({match, _}, re:run(Text, "^visitor@127.0.0.1 +in", [multiline])),
     rustls_dist_pair:stop([Node]).
 
@@ -130,7 +140,8 @@ environment(Config) ->
 
 %% The exit status, and what is printed.
 run(Environment, Line) ->
-    Port = open_port({spawn_executable, "/bin/sh"}, [{args, ["-c", Line]}, {env, Environment}, exit_status, stderr_to_stdout, binary]),
+    Port = open_port({spawn_executable, "/bin/sh"}, [{args, ["-c", Line]}, {env, Environment}, exit_status, stderr_to_stdout,
+                                                     binary]),
     collect(Port, <<>>).
 
 collect(Port, Output) ->

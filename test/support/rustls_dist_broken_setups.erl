@@ -43,7 +43,8 @@ boot() ->
                        of_cert(World, "wrong_key", Node#{key => Other})
                end},
      #{finding => no_meaning, make => fun(World) -> with(World, "no_meaning", server, [{reuse_sessions, true}]) end},
-     #{finding => overridden, make => fun(World) -> good(World) ++ ["--", "-proto_dist", "rustls", "-ssl_dist_opt", "client_depth", "3",
+     #{finding => overridden, make => fun(World) -> good(World) ++ ["--", "-proto_dist", "rustls", "-ssl_dist_opt",
+                                                                    "client_depth", "3",
                                                                   "client_depth", "4"] end},
      #{finding => nobody_verified,
        make => fun(#{node := #{cert := Cert, key := Key}} = World) ->
@@ -71,7 +72,8 @@ names() ->
     [#{finding => name_unknown, make => fun(World) -> ["--optfile", conf(World, "nameless", sides(World))] end},
      #{finding => name_malformed, make => fun(World) -> named(World, "a@") end},
      #{finding => name_of_other_form,
-       make => fun(World) -> ["--optfile", conf(World, "form", sides(World)), "--", "-proto_dist", "rustls", "-sname", "a@node.example.org"]
+       make => fun(World) -> ["--optfile", conf(World, "form", sides(World)), "--", "-proto_dist", "rustls", "-sname",
+                              "a@node.example.org"]
                end},
      #{finding => host_elsewhere, make => fun(World) -> named(World, "a@192.0.2.1") end},
      #{finding => host_unknown, make => fun(World) -> named(World, "a@nowhere.invalid") end},
@@ -135,7 +137,8 @@ peers() ->
        make => fun(World) ->
                        [Server, {client, Options}] = sides(World),
                        ["--optfile", conf(World, "anonymous", [Server, {client, [Option || {Key, _} = Option <- Options,
-                                                                                          Key =/= certfile, Key =/= keyfile]}]) | ?NODE]
+                                                                                          Key =/= certfile,
+                                                                                          Key =/= keyfile]}]) | ?NODE]
                end},
      #{finding => not_tried_out,
        make => fun(World) -> with(World, "absent", both, [{verify_fun, {fun a_module_that_is_not_here:verify/3, []}}]) end}].
@@ -143,10 +146,12 @@ peers() ->
 files() ->
     [#{finding => key_readable_by_others, shown => "A key that everybody on the machine may read",
        make => fun(World) -> of_cert(World, "open", mode(key, 8#644, cert(World, "open", #{}))) end},
-     #{finding => key_readable_by_group, make => fun(World) -> of_cert(World, "group", mode(key, 8#640, cert(World, "group", #{}))) end},
+     #{finding => key_readable_by_group, make => fun(World) -> of_cert(World, "group",
+                                                                       mode(key, 8#640, cert(World, "group", #{}))) end},
      #{finding => file_writable_by_others,
        make => fun(World) -> of_cert(World, "writable", mode(cert, 8#666, cert(World, "writable", #{}))) end},
-     #{finding => relative_path, make => fun(World) -> with(World, "relative", both, [{crlfile, "lists.crl"}, {crl_check, best_effort}]) end},
+     #{finding => relative_path, make => fun(World) -> with(World, "relative", both,
+                                                            [{crlfile, "lists.crl"}, {crl_check, best_effort}]) end},
      #{finding => password_in_flags,
        make => fun(World) -> good(World) ++ ["--", "-proto_dist", "rustls", "-ssl_dist_opt", "server_password", "secret"] end},
      #{finding => password_readable_by_others,
@@ -159,7 +164,8 @@ files() ->
 inet_tls() ->
     [#{finding => inet_tls_lacks, make => fun(World) -> with(World, "ours", both, [{verify_node, host}]) end},
      #{finding => inet_tls_not_as_flag,
-       make => fun(World) -> good(World) ++ ["--", "-proto_dist", "rustls", "-ssl_dist_opt", "client_key_update_at", "1000000"] end},
+       make => fun(World) -> good(World) ++ ["--", "-proto_dist", "rustls", "-ssl_dist_opt", "client_key_update_at",
+                                             "1000000"] end},
      #{finding => inet_tls_verifies_nobody, make => fun(World) -> without(World, "unsaid", verify) end},
      #{finding => inet_tls_other_versions, make => fun(World) -> without(World, "no_versions", versions) end},
      #{finding => inet_tls_reads_latin1,
@@ -241,7 +247,8 @@ with(World, Name, Side, More) ->
     ["--optfile", conf(World, Name, added(Side, More, sides(World))) | ?NODE].
 
 replacing(World, Name, Side, {Key, _} = Option) ->
-    Sides = [{S, case S of Side -> [Option | lists:keydelete(Key, 1, Options)]; _ -> Options end} || {S, Options} <- sides(World)],
+    Sides = [{S, case S of Side -> [Option | lists:keydelete(Key, 1, Options)]; _ -> Options end} || {S,
+                                                                                                      Options} <- sides(World)],
     ["--optfile", conf(World, Name, Sides) | ?NODE].
 
 without(World, Name, Key) ->
@@ -257,8 +264,10 @@ named(World, Node) ->
 listed(#{dir := Dir, ca := #{cert := Cert, key := Key}} = World, Name, Seconds) ->
     Base = filename:join(Dir, Name),
     ok = file:write_file(Base ++ ".database", ""),
-    ok = file:write_file(Base ++ ".cnf", ["[ca]\ndefault_ca = this\n[this]\ndefault_md = sha256\ndatabase = ", Base, ".database\n"]),
-    rustls_dist_certs:openssl("ca -config ~ts.cnf -gencrl -cert ~ts -keyfile ~ts -out ~ts.crl -crl_lastupdate ~ts -crl_nextupdate ~ts",
+    ok = file:write_file(Base ++ ".cnf", ["[ca]\ndefault_ca = this\n[this]\ndefault_md = sha256\ndatabase = ", Base,
+                                          ".database\n"]),
+    rustls_dist_certs:openssl("ca -config ~ts.cnf -gencrl -cert ~ts -keyfile ~ts -out ~ts.crl -crl_lastupdate ~ts "
+                              "-crl_nextupdate ~ts",
                               [Base, Cert, Key, Base, time(Seconds - 86400), time(Seconds)]),
     ok = file:change_mode(Base ++ ".crl", 8#644),
     with(World, Name, both, [{crl_check, true}, {crlfile, Base ++ ".crl"}]).
@@ -303,8 +312,10 @@ settled_text(Text, #{dir := Dir}) ->
     lists:foldl(fun({Pattern, Replacement}, Settled) ->
                         re:replace(Settled, Pattern, Replacement, [global, unicode, {return, list}])
                 end, unicode:characters_to_list(Text),
-                [{["\\Q", Dir, "\\E"], "/etc/erlang/tls"}, {"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T])[0-9:]{8}", "2027-01-31\\g{1}12:00:00"},
+                [{["\\Q", Dir, "\\E"], "/etc/erlang/tls"}, {"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T])[0-9:]{8}",
+                                                            "2027-01-31\\g{1}12:00:00"},
                  {"(serial number )[0-9A-F]+", "\\g{1}01A2B3C4D5E6F70809"},
                  {"(nowhere\\.invalid) \\([^)]*\\)", "\\g{1} (non-existing domain)"}
                  %% The first of these days has begun.
-                 | [{"in " ++ Less ++ " days", "in " ++ Days ++ " days"} || {Less, Days} <- [{"2", "3"}, {"9", "10"}, {"19", "20"}]]]).
+                 | [{"in " ++ Less ++ " days", "in " ++ Days ++ " days"} || {Less, Days} <- [{"2", "3"}, {"9", "10"},
+                                                                                             {"19", "20"}]]]).

@@ -1,5 +1,5 @@
-%% The pieces of doc/command.md and doc/operations.md that the command itself says: its help, what it finds, and what it prints for
-%% set-ups that are broken. They stand between marks, and `make operations' writes them.
+%% The pieces of doc/command.md and doc/operations.md that the command itself says: its help, what it finds, and what it prints
+%% for set-ups that are broken. They stand between marks, and `make operations' writes them.
 -module(rustls_dist_command_pages).
 
 -export([pieces/1, write/0]).
