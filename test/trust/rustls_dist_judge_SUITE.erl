@@ -72,7 +72,9 @@ issuers_in_a_circle(_Config) ->
      end || Above <- [[A, B], [B, A], [A, B, A, B], [B, A, B, A]]].
 
 config(#{der := Root}) ->
-    {ok, Config, _Own, _Trusted} = rustls_dist_nif:config_new(client, #{verify => verify_peer, cacerts => [Root]}),
+    {ok, Config, _Own, _Trusted} = rustls_dist_nif:config_new(client, #{verify => verify_peer, cacerts => [Root], depth => 10,
+                                                                    versions => ['tlsv1.3'], judged_by => webpki,
+                                                                    common_name_fallback => false}),
     Config.
 
 %% webpki stops at the date. An ordinary member that signs certificates itself is found all the same, unless the function
