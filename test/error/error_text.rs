@@ -7,7 +7,8 @@ use std::time::Duration;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, ContentType, InvalidMessage, PeerIncompatible};
 use rustls_dist::error::{
-    ConfigError, Error, HandshakeError, KINDS, RecordError, UnsupportedKey, alert_name,
+    Algorithm, ChainFault, ConfigError, Error, HandshakeError, KINDS, Oddity, RecordError, UnsupportedKey,
+    alert_name,
 };
 
 fn path() -> PathBuf {
@@ -255,5 +256,145 @@ fn faults_without_a_sentence_are_told_in_words() {
         let text = HandshakeError::from(fault).to_string();
         assert!(text.contains(words) && !text.contains(['{', '"']), "{text}");
         assert!(!text.contains("ServerName"), "{text}");
+    }
+}
+
+/// One of each sentence that a failed or broken link can end with, but for the words that rustls has for what has no sentence here.
+fn of_links() -> Vec<Error> {
+    let mut errors: Vec<Error> = of_peers_chains().into_iter().map(Error::from).collect();
+    errors.extend(of_verdicts().map(|verdict| HandshakeError::from(rustls::Error::from(verdict)).into()));
+    errors.extend(of_faults().map(|fault| HandshakeError::ChainRefused(fault).into()));
+    errors.extend(of_rustls().map(|error| HandshakeError::from(error).into()));
+    errors.extend(about_handshakes().map(Error::from));
+    errors.extend(about_records().map(Error::from));
+    errors
+}
+
+fn of_peers_chains() -> [HandshakeError; 8] {
+    let (subject, serial) = ("CN=node".to_owned(), "01ab".to_owned());
+    let (begin, end, now) = (1_600_000_000, 1_700_000_000, 1_800_000_000);
+    [
+        HandshakeError::CertificateExpired {
+            subject: subject.clone(),
+            serial: serial.clone(),
+            not_after_unix_s: end,
+            now_unix_s: now,
+        },
+        HandshakeError::CertificateNotYetValid {
+            subject: subject.clone(),
+            serial,
+            not_before_unix_s: end,
+            now_unix_s: begin,
+        },
+        HandshakeError::SelfSignedPeer,
+        HandshakeError::AuthorityMayNotSign { subject: subject.clone() },
+        HandshakeError::TrustAnchorNotValid { subject, not_before_unix_s: begin, not_after_unix_s: end },
+        HandshakeError::CommonNameConstrained { expected: "a".into() },
+        HandshakeError::RefusedByReferee {
+            alert: AlertDescription::CertificateRevoked,
+            reason: "what verify_fun or the check of revocation said".into(),
+        },
+        HandshakeError::Closed,
+    ]
+}
+
+fn of_verdicts() -> [CertificateError; 13] {
+    let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+    [
+        CertificateError::BadEncoding,
+        CertificateError::Expired,
+        CertificateError::NotValidYet,
+        CertificateError::ExpiredRevocationListContext {
+            time: at(1_800_000_000),
+            next_update: at(1_700_000_000),
+        },
+        CertificateError::Revoked,
+        CertificateError::UnhandledCriticalExtension,
+        CertificateError::UnknownIssuer,
+        CertificateError::UnknownRevocationStatus,
+        CertificateError::BadSignature,
+        CertificateError::InvalidPurpose,
+        CertificateError::ApplicationVerificationFailure,
+        CertificateError::InvalidOcspResponse,
+        CertificateError::NotValidForName,
+    ]
+}
+
+fn of_faults() -> [ChainFault; 18] {
+    [
+        ChainFault::PeerIsAuthority,
+        ChainFault::NotAnAuthority,
+        ChainFault::PathLengthExceeded,
+        ChainFault::NameNotPermitted,
+        ChainFault::UnsupportedVersion,
+        ChainFault::SignatureAlgorithm(Algorithm::Sha1),
+        ChainFault::AuthorityKey(Algorithm::Dsa),
+        ChainFault::PeerKey(Algorithm::Dsa),
+        ChainFault::WeakKey { bits: 1024 },
+        ChainFault::Odd(Oddity::UniqueIdentifier),
+        ChainFault::Odd(Oddity::ExtensionTwice),
+        ChainFault::Odd(Oddity::ExtensionMalformed),
+        ChainFault::Odd(Oddity::BeforeEpoch),
+        ChainFault::Odd(Oddity::Time),
+        ChainFault::IssuerInOtherBytes,
+        ChainFault::TooManyIntermediates,
+        ChainFault::TooMuchWork,
+        ChainFault::SignatureAlgorithm(Algorithm::KeyOfAnotherKind),
+    ]
+}
+
+fn of_rustls() -> [rustls::Error; 17] {
+    use rustls::{CertRevocationListError, ContentType, HandshakeType, InconsistentKeys, PeerMisbehaved};
+    [
+        PeerIncompatible::NoCipherSuitesInCommon.into(),
+        PeerIncompatible::NoKxGroupsInCommon.into(),
+        PeerIncompatible::NoSignatureSchemesInCommon.into(),
+        PeerIncompatible::Tls12NotOffered.into(),
+        PeerIncompatible::ExtendedMasterSecretExtensionRequired.into(),
+        PeerIncompatible::UncompressedEcPointsRequired.into(),
+        rustls::Error::NoCertificatesPresented,
+        rustls::Error::InvalidCertRevocationList(CertRevocationListError::BadSignature),
+        rustls::Error::InappropriateMessage { expect_types: vec![], got_type: ContentType::Heartbeat },
+        rustls::Error::InappropriateHandshakeMessage {
+            expect_types: vec![],
+            got_type: HandshakeType::Finished,
+        },
+        InvalidMessage::MissingData("ServerName").into(),
+        PeerMisbehaved::IllegalMiddleboxChangeCipherSpec.into(),
+        rustls::Error::PeerSentOversizedRecord,
+        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch),
+        rustls::Error::FailedToGetCurrentTime,
+        rustls::Error::FailedToGetRandomBytes,
+        rustls::Error::NoApplicationProtocol,
+    ]
+}
+
+/// The lines of a table of doc/operations.md, which `make operations` writes.
+fn listed(mark: &str) -> Vec<String> {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/operations.md")).unwrap();
+    let (_, from) = page.split_once(&format!("<!-- {mark}: made by make operations -->")).unwrap();
+    let (table, _) = from.split_once(&format!("<!-- end of {mark} -->")).unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `") && line.contains("` | ")).skip(1);
+    rows.flat_map(|row| row.split(" | ").nth(1).unwrap_or_default().split("<br>"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The list of incidents shows the sentences as they are, and no others; rustls_dist_incidents_SUITE compares the reasons.
+#[test]
+#[cfg(not(feature = "aws_lc_rs"))]
+fn the_list_of_incidents_has_these_sentences() {
+    let listed = (listed("incidents-tls"), listed("incidents-files"));
+    let of_links: Vec<_> = of_links().iter().map(Error::to_string).collect();
+    let of_files: Vec<_> = about_files()
+        .into_iter()
+        .chain(about_options().map(Error::from))
+        .map(|error| error.to_string())
+        .collect();
+    for (said, listed) in [(of_links, listed.0), (of_files, listed.1)] {
+        let missing: Vec<_> = said.iter().filter(|text| !listed.contains(text)).collect();
+        assert!(missing.is_empty(), "not in the list: {missing:#?}");
+        let stale: Vec<_> = listed.iter().filter(|line| !said.contains(line)).collect();
+        assert!(stale.is_empty(), "nobody says: {stale:#?}");
     }
 }

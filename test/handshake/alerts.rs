@@ -27,6 +27,7 @@ const BOTH: [ProtocolVersion; 2] = [ProtocolVersion::TLSv1_3, ProtocolVersion::T
 /// Numbers of extensions (RFC 8446 section 4.2).
 const SIGNATURE_ALGORITHMS: u16 = 13;
 const SUPPORTED_GROUPS: u16 = 10;
+const PRE_SHARED_KEY: u16 = 41;
 const SUPPORTED_VERSIONS: u16 = 43;
 const KEY_SHARE: u16 = 51;
 
@@ -139,28 +140,69 @@ fn mutilated_client_hellos() {
     }
 }
 
+/// A client of ours that waits for a server's hello, and the hello, in a record of its own.
+fn awaited_server_hello(version: ProtocolVersion) -> (Box<Handshake>, Vec<u8>) {
+    let step = our_client(version).advance(&[]).unwrap_or_else(|failure| panic!("{failure:?}"));
+    let Progress::Continue(client) = step.progress else { panic!("done already") };
+    let flight = our_server(version).advance(&step.send).unwrap_or_else(|failure| panic!("{failure:?}")).send;
+    let end = 5 + usize::from(u16::from_be_bytes([flight[3], flight[4]]));
+    let hello = match version {
+        ProtocolVersion::TLSv1_3 => flight[..end].to_vec(),
+        // All of the flight is in one record; the hello alone is put into one.
+        _ => {
+            let length = 4 + usize::from(u16::from_be_bytes([flight[7], flight[8]]));
+            let message = &flight[5..5 + length];
+            [&[22, 3, 3][..], &u16::try_from(length).unwrap().to_be_bytes(), message].concat()
+        }
+    };
+    (client, hello)
+}
+
 /// An extension that the client did not offer.
 #[test]
 fn unoffered_extension() {
     for version in BOTH {
-        let client = our_client(version);
-        let step = client.advance(&[]).unwrap_or_else(|failure| panic!("{failure:?}"));
-        let Progress::Continue(client) = step.progress else { panic!("done already") };
-        let flight =
-            our_server(version).advance(&step.send).unwrap_or_else(|failure| panic!("{failure:?}")).send;
-        let end = 5 + usize::from(u16::from_be_bytes([flight[3], flight[4]]));
-        let hello = match version {
-            ProtocolVersion::TLSv1_3 => flight[..end].to_vec(),
-            // All of the flight is in one record; the hello alone is put into one.
-            _ => {
-                let length = 4 + usize::from(u16::from_be_bytes([flight[7], flight[8]]));
-                let message = &flight[5..5 + length];
-                [&[22, 3, 3][..], &u16::try_from(length).unwrap().to_be_bytes(), message].concat()
-            }
-        };
+        let (client, hello) = awaited_server_hello(version);
         let failure = failure(client, &with_extensions(&hello, |list| list.push((0x3a3a, Vec::new()))));
         assert_eq!(failure.alert, Some(AlertDescription::UnsupportedExtension), "{failure:?}");
         assert_eq!(failure.alert, in_the_clear(&failure.send));
+    }
+}
+
+/// A server that says that it resumes a session, which nobody asked of it: it would need no certificate then (CVE-2026-89422 of
+/// ssl).
+#[test]
+fn unoffered_resumption() {
+    let (client, hello) = awaited_server_hello(ProtocolVersion::TLSv1_3);
+    let failure = failure(client, &with_extensions(&hello, |list| list.push((PRE_SHARED_KEY, vec![0, 0]))));
+    assert!(failure.alert.is_some(), "{failure:?}");
+    assert_eq!(failure.alert, in_the_clear(&failure.send));
+}
+
+/// A server that takes a suite which was not offered, such as one without certificates (CVE-2026-55953 of ssl).
+#[test]
+fn unoffered_suite() {
+    for version in BOTH {
+        for suite in [[0x00, 0x18], [0xc0, 0x18], [0x00, 0x2f]] {
+            let (client, mut hello) = awaited_server_hello(version);
+            let at = 9 + 35 + usize::from(hello[9 + 34]);
+            hello[at..at + 2].copy_from_slice(&suite);
+            let failure = failure(client, &hello);
+            assert!(failure.alert.is_some(), "{failure:?}");
+            assert_eq!(failure.alert, in_the_clear(&failure.send));
+        }
+    }
+}
+
+/// Data in the clear before there is anything to seal it with: it is not kept for later (CVE-2026-54891 of ssl).
+#[test]
+fn data_before_the_handshake_is_over() {
+    for version in BOTH {
+        let (client, hello) = awaited_server_hello(version);
+        let data: &[u8] = &[23, 3, 3, 0, 4, 1, 2, 3, 4];
+        assert!(client.advance(data).is_err(), "{version:?}");
+        let (client, _) = awaited_server_hello(version);
+        assert!(client.advance(&[&hello, data].concat()).is_err(), "{version:?}");
     }
 }
 

@@ -11,12 +11,12 @@ pieces(World) ->
      {"doc/command.md", "findings", rustls_dist_broken_setups:table(World)},
      {"doc/operations.md", "set-ups", rustls_dist_broken_setups:markdown(World)}].
 
-%% For `make operations', in the checkout's folder.
+%% For `make operations', in the checkout's folder; with the incident list.
 -spec write() -> ok.
 write() ->
     Dir = string:trim(os:cmd("mktemp -d /tmp/rustls_dist.XXXXXX")),
     try
-        lists:foreach(fun write/1, pieces(rustls_dist_broken_setups:world(Dir)))
+        lists:foreach(fun write/1, pieces(rustls_dist_broken_setups:world(Dir)) ++ rustls_dist_incidents:pieces())
     after
         file:del_dir_r(Dir)
     end.

@@ -6,15 +6,15 @@
 -include_lib("public_key/include/public_key.hrl").
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
--export([unreadable_names/1, garbage/1, many_certificates/1, hidden_behind_expiry/1, hidden_behind_no_anchor/1,
+-export([unreadable_names/1, garbage/1, many_certificates/1, issuers_in_a_circle/1, hidden_behind_expiry/1, hidden_behind_no_anchor/1,
          weak_signature_hidden/1, revoked_vouches_for_itself/1, pinned_as_sent/1, owner_gone/1]).
 
 -define(BAD_CERTIFICATE, 42).
 -define(CERTIFICATE_UNKNOWN, 46).
 
 all() ->
-    [unreadable_names, garbage, many_certificates, hidden_behind_expiry, hidden_behind_no_anchor, weak_signature_hidden,
-     revoked_vouches_for_itself, pinned_as_sent, owner_gone].
+    [unreadable_names, garbage, many_certificates, issuers_in_a_circle, hidden_behind_expiry, hidden_behind_no_anchor,
+     weak_signature_hidden, revoked_vouches_for_itself, pinned_as_sent, owner_gone].
 
 init_per_suite(Config) ->
     ok = rustls_dist_nif:load(),
@@ -56,6 +56,26 @@ many_certificates(_Config) ->
     Peer = rustls_dist_x509:leaf("peer", Root),
     {refused, ?BAD_CERTIFICATE, Text} = judge([Root], lists:duplicate(33, Peer), as_otp(), ok),
     ?assertMatch({match, _}, re:run(Text, "more than 32 certificates")).
+
+%% Two authorities that issued each other, in every order: the search for a path ends (ssl's did not: CVE-2026-58227). So it does in
+%% Rust, for those who have no function.
+issuers_in_a_circle(_Config) ->
+    Root = rustls_dist_x509:root("root"),
+    #{key := Key} = First = rustls_dist_x509:root("a"),
+    B = rustls_dist_x509:authority("b", First),
+    A = rustls_dist_x509:authority("a", B, #{key => Key}),
+    Peer = rustls_dist_x509:leaf("peer", A),
+    [begin
+         ?assertMatch({refused, _, _}, judge([Root], [Peer | Above], as_otp(), error_map(unknown_issuer))),
+         ?assertMatch({error, #{kind := unknown_issuer}},
+                      rustls_dist_nif:config_judge(config(Root), any, [Der || #{der := Der} <- [Peer | Above]]))
+     end || Above <- [[A, B], [B, A], [A, B, A, B], [B, A, B, A]]].
+
+config(#{der := Root}) ->
+    {ok, Config, _Own, _Trusted} = rustls_dist_nif:config_new(client, #{verify => verify_peer, cacerts => [Root], depth => 10,
+                                                                    versions => ['tlsv1.3'], judged_by => webpki,
+                                                                    common_name_fallback => false}),
+    Config.
 
 %% webpki stops at the date. An ordinary member that signs certificates itself is found all the same, unless the function
 %% accepts that by name as well.

@@ -1,0 +1,72 @@
+%% The incident list of doc/operations.md is complete: a row for each reason that can be counted and for each event that can be
+%% logged, with the lines as the code says them; and no sentence of rustls_dist_failure_text is left out.
+-module(rustls_dist_incidents_SUITE).
+
+-include_lib("stdlib/include/assert.hrl").
+
+-export([all/0, suite/0, init_per_suite/1, end_per_suite/1]).
+-export([every_reason/1, every_event/1, every_sentence/1, page/1]).
+
+suite() ->
+    [{timetrap, {minutes, 1}}].
+
+all() ->
+    [every_reason, every_event, every_sentence, page].
+
+init_per_suite(Config) ->
+    ok = rustls_dist_nif:load(),
+    Config.
+
+end_per_suite(_Config) ->
+    ok.
+
+%% A reason of rustls_dist_reason:all() is in a row, and the samples of a row are of its reasons.
+every_reason(_Config) ->
+    Rows = rustls_dist_incidents:reasons() ++ rustls_dist_incidents:alerts(),
+    Listed = [Reason || {Reasons, _, _, _} <- Rows ++ rustls_dist_incidents:tls() ++ rustls_dist_incidents:files(), Reason <- Reasons],
+    ?assertEqual([], rustls_dist_reason:all() -- Listed),
+    ?assertEqual([], lists:usort(Listed) -- rustls_dist_reason:all()),
+    [?assert(lists:member(tag(Sample), Reasons), {Sample, Reasons}) || {Reasons, Samples, _, _} <- Rows, Sample <- Samples].
+
+tag({listener, What, _LeftOut}) -> rustls_dist_reason:tag(What);
+tag({_Setup, Reason}) -> rustls_dist_reason:tag(Reason).
+
+%% The atoms that stand as `event' in the reports of rustls_dist_log.
+every_event(_Config) ->
+    Logged = lists:usort(events(forms(rustls_dist_log))),
+    ?assertEqual([], [link_failed, own_certificate, configuration_refused] -- Logged),
+    ?assertEqual(Logged, lists:usort([Event || {Events, _, _, _} <- rustls_dist_incidents:events(), Event <- Events])).
+
+events({map_field_assoc, _, {atom, _, event}, {atom, _, Event}}) -> [Event];
+events(Form) when is_tuple(Form) -> events(tuple_to_list(Form));
+events([Form | Forms]) -> events(Form) ++ events(Forms);
+events(_Other) -> [].
+
+%% Each clause that makes a sentence of a failure is reached by a sample: a new one without a sample leaves a line that was not
+%% executed.
+every_sentence(_Config) ->
+    {ok, _} = cover:start(),
+    try
+        {ok, Module} = cover:compile_beam(rustls_dist_failure_text),
+        Tls = #{kind => bad_record, text => <<"a record failed authentication">>, alert => {20, bad_record_mac}},
+        [?assert(iolist_size(unicode:characters_to_binary(Module:text(Setup, Reason))) > 0)
+         || {Setup, Reason} <- [{#{direction => in}, {tls, Tls}}, {#{direction => in}, {tls, Tls#{alert := none}}}
+                                | rustls_dist_incidents:samples()]],
+        {ok, Lines} = cover:analyse(Module, coverage, line),
+        ?assertEqual([], [Line || {{_, Line}, {0, _}} <- Lines, Line > 0])
+    after
+        cover:stop()
+    end.
+
+%% What stands in the page is what the code says.
+page(_Config) ->
+    {ok, Page} = file:read_file(rustls_dist_documents:path("operations.md")),
+    [begin
+         Made = unicode:characters_to_binary(["<!-- ", Mark, ": made by make operations -->\n", Text, "<!-- end of ", Mark, " -->"]),
+         ?assertMatch({Mark, Made, {_, _}}, {Mark, Made, binary:match(Page, Made)})
+     end || {"doc/operations.md", Mark, Text} <- rustls_dist_incidents:pieces()].
+
+forms(Module) ->
+    {Module, Beam, _File} = code:get_object_code(Module),
+    {ok, {Module, [{abstract_code, {raw_abstract_v1, Forms}}]}} = beam_lib:chunks(Beam, [abstract_code]),
+    Forms.
