@@ -13,21 +13,22 @@
 %% State: what the file system tells, cheaply; Digest: SHA-256 of the contents, taken when the state has changed.
 -record(stamp, {state :: term(), digest :: binary() | {error, atom()}, taken_s :: integer()}).
 
--type stamps() :: #{file:filename_all() => #stamp{}}.
+-type stamps() :: #{Name :: binary() => #stamp{}}.
 
 %% A file may be written twice in the second that its time is told in.
 -define(SETTLED_S, 2).
 
-%% The options file, as the flag names it.
--spec options_file() -> [file:filename_all()].
+%% The options file, as the flag names it. Names are the bytes of the operating system throughout.
+-spec options_file() -> [binary()].
 options_file() ->
-    [rustls_dist_file_name:word(Word) || {ok, [[Word]]} <- [init:get_argument(ssl_dist_optfile)]].
+    [Bytes || {ok, [[Word]]} <- [init:get_argument(ssl_dist_optfile)],
+              {ok, Bytes} <- [rustls_dist_file_name:of_word(rustls_dist_file_name:word(Word))]].
 
 %% The files that the options name, the options file first.
--spec files([rustls_dist_opts:source()]) -> [file:filename_all()].
+-spec files([rustls_dist_opts:source()]) -> [binary()].
 files(Sources) ->
     Named = [File || Role <- [server, client], {ok, #{options := Options}} <- [rustls_dist_opts:parse(Role, Sources)],
-                     File <- named(Options)],
+                     Name <- named(Options), {ok, File} <- [rustls_dist_file_name:bytes(Name)]],
     options_file() ++ lists:usort(Named).
 
 named(Options) ->
@@ -35,7 +36,7 @@ named(Options) ->
     [File || Pair <- Pairs, Key <- [certfile, keyfile], #{Key := File} <- [Pair]] ++ [File || #{cacertfile := File} <- [Options]].
 
 %% The state of these files, with what is known of them. It takes its time: digests are of whole files.
--spec stamps([file:filename_all()], stamps()) -> stamps().
+-spec stamps([binary()], stamps()) -> stamps().
 stamps(Files, Known) ->
     maps:from_list([{File, stamp(File, maps:get(File, Known, none))} || File <- Files]).
 
@@ -57,13 +58,13 @@ state(File) ->
     end.
 
 digest(File) ->
-    case rustls_dist_nif:file_digest(unicode:characters_to_binary(File)) of
+    case rustls_dist_nif:file_digest(File) of
         {ok, Digest} -> Digest;
         {error, #{kind := Kind}} -> {error, Kind}
     end.
 
 %% The files whose contents differ.
--spec changed(stamps(), stamps()) -> [file:filename_all()].
+-spec changed(stamps(), stamps()) -> [binary()].
 changed(Before, Now) ->
     [File || {File, #stamp{digest = Digest}} <- maps:to_list(Now),
              case Before of

@@ -17,7 +17,7 @@
 -export_type([result/0]).
 
 %% The files that were taken into use, none if nothing has changed; or the sentence that says what is wrong with them.
--type result() :: {ok, [file:filename_all()]} | {error, binary()}.
+-type result() :: {ok, [Name :: binary()]} | {error, binary()}.
 
 %% worker: looks and reads; callers: wait for what it finds; queue: came when it had begun already.
 -record(state, {worker = none :: {pid(), reference(), reference()} | none,

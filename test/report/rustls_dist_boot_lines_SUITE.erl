@@ -8,7 +8,7 @@
 -export([all/0, suite/0, init_per_suite/1, end_per_suite/1]).
 -export([used_up_port_range/1, no_epmd/1, odd_epmd/1, same_fault_on_both_sides/1, different_faults/1, without_listening/1,
          without_listening_at_run_time/1,
-         own_certificates/1, own_certificate_of_node/1, nobody_dials/1, good_certificate_is_silent/1, again_every_day/1,
+         own_certificates/1, own_certificate_of_node/1, nobody_dials/1, good_certificate_is_silent/1, again_every_day/1, told_beforehand/1,
          not_of_tools/1, pinned_and_unverified/1]).
 
 suite() ->
@@ -17,7 +17,7 @@ suite() ->
 all() ->
     [used_up_port_range, no_epmd, odd_epmd, same_fault_on_both_sides, different_faults, without_listening,
      without_listening_at_run_time,
-     own_certificates, own_certificate_of_node, nobody_dials, good_certificate_is_silent, again_every_day,
+     own_certificates, own_certificate_of_node, nobody_dials, good_certificate_is_silent, again_every_day, told_beforehand,
      not_of_tools, pinned_and_unverified].
 
 init_per_suite(Config) ->
@@ -215,16 +215,29 @@ good_certificate_is_silent(Config) ->
     ?assertEqual([], own_lines(rustls_dist_cluster:log(Node))),
     ok = rustls_dist_cluster:stop_node(Node).
 
-%% The first look, at boot, and each period again.
+%% The first look, at boot, and each period again, where peers refuse the node.
 again_every_day(Config) ->
     #{dir := Dir, ca := Ca} = maps:from_list(Config),
-    Node = start(Config, rustls_dist_certs:options(rustls_dist_certs:dated_cert(Dir, Ca, "daily", {-9, 3}, #{})), #{}),
-    _ = rustls_dist_cluster:await_log(Node, "daily.* expires on"),
-    {state, 86400000} = rustls_dist_cluster:call(Node, sys, get_state, [rustls_dist_own_certificate]),
+    Node = start(Config, rustls_dist_certs:options(rustls_dist_certs:dated_cert(Dir, Ca, "daily", {-9, -1}, #{})), #{}),
+    _ = rustls_dist_cluster:await_log(Node, "daily.* expired on"),
+    {state, 86400000, []} = rustls_dist_cluster:call(Node, sys, get_state, [rustls_dist_own_certificate]),
     ok = rustls_dist_reports:collect(Node),
     ok = rustls_dist_cluster:call(Node, rustls_dist_reports, own_certificates_every, [50]),
     rustls_dist_cluster:poll(fun() -> length([1 || #{event := own_certificate} <- rustls_dist_reports:all(Node)]) >= 3 end),
     ok = rustls_dist_cluster:stop_node(Node).
+
+%% That a certificate will expire is told once for 30, for 7 and for 1 day.
+told_beforehand(Config) ->
+    #{dir := Dir, ca := Ca} = maps:from_list(Config),
+    [begin
+         Name = "in" ++ integer_to_list(Days),
+         Node = start(Config, rustls_dist_certs:options(rustls_dist_certs:dated_cert(Dir, Ca, Name, {-9, Days}, #{})), #{}),
+         _ = rustls_dist_cluster:await_log(Node, Name ++ ".* expires on"),
+         [ok = rustls_dist_cluster:call(Node, rustls_dist_own_certificate, look_again, []) || _ <- lists:seq(1, 5)],
+         {state, _, [{expires, _, Told}]} = rustls_dist_cluster:call(Node, sys, get_state, [rustls_dist_own_certificate]),
+         ?assertEqual(1, length(own_lines(rustls_dist_cluster:log(Node)))),
+         ok = rustls_dist_cluster:stop_node(Node)
+     end || {Days, Told} <- [{3, 7}, {20, 30}]].
 
 %% A tool that starts distribution for a moment says nothing of its certificate; one that stays does.
 not_of_tools(Config) ->
