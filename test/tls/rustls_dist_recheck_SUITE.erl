@@ -59,7 +59,7 @@ end_per_suite(Config) ->
     rustls_dist_cluster:release(proplists:get_value(keeper, Config)).
 
 init_per_testcase(_Case, Config) ->
-    [ok = rustls_dist_reports:collect(node(Config, Name)) || Name <- [guest, plain, strict, pinned]],
+    [ok = rustls_dist_reports:collect(node(Config, Name)) || Name <- [guest, brief, plain, strict, pinned]],
     Config.
 
 %% In both roles, and with a function and without. Who does not judge again keeps the link.
@@ -74,6 +74,8 @@ expired(Config) ->
     closed(Plain, Brief, "expired"),
     closed(Strict, Brief, "expired"),
     ?assert(rustls_dist_cluster:connected(Guest, Brief)),
+    ?assertMatch([{_, #{facts := Facts}}] when not is_map_key(peer_chain, Facts),
+                 rustls_dist_cluster:call(Guest, rustls_dist_links, known, [])),
     ok = rustls_dist_cluster:part(Guest, Brief).
 
 revoked(Config) ->
@@ -163,13 +165,14 @@ decided(A) ->
                                          rustls_dist_cluster:call(A, sys, get_state, [rustls_dist_recheck]),
                                      Judging =:= none andalso [true] =:= [Second > Before || Second <- maps:values(Last)]
                              end).
-%% The judge says why, both lose the link, its peer in order, and the next attempt fails as well.
+%% The judge says why, both lose the link, its peer in order and without a complaint, and the next attempt fails as well.
 closed(Judge, Peer, Why) ->
     rustls_dist_cluster:poll(fun() -> not rustls_dist_cluster:connected(Judge, Peer) end),
     rustls_dist_cluster:poll(fun() -> not rustls_dist_cluster:connected(Peer, Judge) end),
     [#{line := Line, reason := {rechecked, _}, direction := established, stage := certificate}] =
         [Report || #{event := link_failed, direction := established} = Report <- rustls_dist_reports:all(Judge)],
     ct:pal("~ts", [Line]),
+    ?assertEqual([], [Report || #{event := link_failed} = Report <- rustls_dist_reports:all(Peer)]),
     ?assertMatch({match, _}, re:run(Line, "^rustls_dist: link to .* broke at certificate verification: "
                                           "its certificate no longer passes \\(recheck\\): .*(" ++ Why ++ ")"), Line),
     ?assertEqual(false, rustls_dist_cluster:call(Peer, net_kernel, connect_node, [rustls_dist_cluster:name(Judge)])),
