@@ -161,6 +161,7 @@ own_certificates(_Config) ->
                 [{#{not_after => Now - 1}, Both, "host.example", [["expired on 2027-01-15", "renew it"]]},
                  {#{not_before => Now + 1}, Both, none, [["not valid before 2027-01-15", "clock"]]},
                  {#{not_after => Now + 30 * Day - 1}, Both, not_judged, [["expires on", "in 29 days"]]},
+                 {#{not_after => Now + 7 * Day - 1}, Both, not_judged, [["expires on", "in 6 days"]]},
                  {#{}, [server], "other.example", [["does not name this node's host other.example",
                                                     "it names Host.example, 10.0.0.1", "DNS:other.example"]]},
                  {#{}, Both, "10.0.0.2", [["does not name this node's host 10.0.0.2", "IP:10.0.0.2"]]},
@@ -171,6 +172,13 @@ own_certificates(_Config) ->
                  {#{usages => [digital_signature, client_auth]}, [client], none, []},
                  {#{usages => [server_auth]}, [server], "host.example", [["key usage digitalSignature"]]},
                  {#{not_after => Now - 1}, [client], none, [["expired"]]}]],
+    %% What is told beforehand is told at 30, 7 and 1 days, and not on each day between.
+    Ahead = fun(Left) ->
+                    [Kind || {Kind, _Text} <- rustls_dist_own_faults:faults(#{server => [[Good#{not_after := Now + Left}]]}, Now, none)]
+            end,
+    [?assertEqual({Left, [{expires, <<"0A">>, Days}]}, {Left, Ahead(Left)})
+     || {Left, Days} <- [{30 * Day - 1, 30}, {7 * Day, 30}, {7 * Day - 1, 7}, {Day, 7}, {Day - 1, 1}, {0, 1}]],
+    ?assertEqual([[], [expired]], [Ahead(30 * Day), Ahead(-1)]),
     %% An authority that is sent along; the leaf's host and usages are not asked of it.
     Authority = Good#{subject := <<"CN=between">>, serial := <<"0B">>, not_after := Now - 1, dns_names := [], usages := []},
     [Text] = rustls_dist_own_faults:warnings(#{server => [[Good, Authority]], client => [[Good, Authority]]}, Now,
@@ -215,15 +223,20 @@ good_certificate_is_silent(Config) ->
     ?assertEqual([], own_lines(rustls_dist_cluster:log(Node))),
     ok = rustls_dist_cluster:stop_node(Node).
 
-%% The first look, at boot, and each period again, where peers refuse the node.
+%% The first look, at boot, and each period again; what is still to come is not repeated before there is less time left.
 again_every_day(Config) ->
     #{dir := Dir, ca := Ca} = maps:from_list(Config),
-    Node = start(Config, rustls_dist_certs:options(rustls_dist_certs:dated_cert(Dir, Ca, "daily", {-9, -1}, #{})), #{}),
-    _ = rustls_dist_cluster:await_log(Node, "daily.* expired on"),
-    {state, 86400000, []} = rustls_dist_cluster:call(Node, sys, get_state, [rustls_dist_own_certificate]),
+    Elsewhere = #{san => "DNS:elsewhere.example"},
+    Node = start(Config, rustls_dist_certs:options(rustls_dist_certs:dated_cert(Dir, Ca, "daily", {-9, 3}, Elsewhere)), #{}),
+    _ = rustls_dist_cluster:await_log(Node, "daily.* expires on"),
+    {state, 86400000, [{expires, _Serial, 7}]} = rustls_dist_cluster:call(Node, sys, get_state, [rustls_dist_own_certificate]),
     ok = rustls_dist_reports:collect(Node),
     ok = rustls_dist_cluster:call(Node, rustls_dist_reports, own_certificates_every, [50]),
-    rustls_dist_cluster:poll(fun() -> length([1 || #{event := own_certificate} <- rustls_dist_reports:all(Node)]) >= 3 end),
+    Said = fun(Part) -> [Line || #{event := own_certificate, line := Line} <- rustls_dist_reports:all(Node),
+                                 string:find(Line, Part) =/= nomatch]
+           end,
+    rustls_dist_cluster:poll(fun() -> length(Said("does not name this node's host")) >= 3 end),
+    ?assertMatch([_], Said("expires on")),
     ok = rustls_dist_cluster:stop_node(Node).
 
 %% That a certificate will expire is told once for 30, for 7 and for 1 day.

@@ -2,7 +2,7 @@
 -module(rustls_dist_certs).
 
 -export([ca/2, ca/3, cert/4, self_signed/3, v1/3, options/1, options/2]).
--export([dated_cert/5, concat/2, openssl/2]).
+-export([dated_cert/5, short_cert/5, concat/2, openssl/2]).
 
 -export_type([ca/0, cert/0]).
 
@@ -75,7 +75,15 @@ options(#{cert := Cert, key := Key, ca := Ca}, Extra) ->
 %% Options as for cert/4. (openssl 3.0 sets the start in `openssl ca' only; with cert/4 and negative days the end lies
 %% before the start.)
 -spec dated_cert(file:filename(), ca(), string(), {From :: integer(), Until :: integer()}, map()) -> cert().
-dated_cert(Dir, #{cert := CaCert, key := CaKey} = Ca, Name, {From, Until}, Options) ->
+dated_cert(Dir, Ca, Name, {From, Until}, Options) ->
+    timed_cert(Dir, Ca, Name, {midnight(From), midnight(Until)}, Options).
+
+%% The same, valid for so many seconds.
+-spec short_cert(file:filename(), ca(), string(), pos_integer(), map()) -> cert().
+short_cert(Dir, Ca, Name, Seconds, Options) ->
+    timed_cert(Dir, Ca, Name, {midnight(-1), utc(erlang:system_time(second) + Seconds)}, Options).
+
+timed_cert(Dir, #{cert := CaCert, key := CaKey} = Ca, Name, {From, Until}, Options) ->
     #{cert := Cert} = Files = cert(Dir, Ca, Name, Options),
     Base = filename:join(Dir, Name),
     ok = file:write_file(Base ++ ".database", ""),
@@ -84,13 +92,16 @@ dated_cert(Dir, #{cert := CaCert, key := CaKey} = Ca, Name, {From, Until}, Optio
                           "database = ", Base, ".database\nnew_certs_dir = ", Dir, "\n",
                           "[any]\ncommonName = supplied\n"]),
     openssl("ca -batch -notext -config ~ts.cnf -in ~ts.csr -cert ~ts -keyfile ~ts -out ~ts -extfile ~ts.ext "
-            "-startdate ~ts -enddate ~ts", [Base, Cert, CaCert, CaKey, Cert, Cert, midnight(From), midnight(Until)]),
+            "-startdate ~ts -enddate ~ts", [Base, Cert, CaCert, CaKey, Cert, Cert, From, Until]),
     Files.
 
 midnight(DaysFromToday) ->
     Seconds = erlang:system_time(second) + DaysFromToday * 86400,
-    {{Year, Month, Day}, _Time} = calendar:system_time_to_universal_time(Seconds, second),
-    io_lib:format("~4..0w~2..0w~2..0w000000Z", [Year, Month, Day]).
+    utc(Seconds - Seconds rem 86400).
+
+utc(UnixSeconds) ->
+    {{Year, Month, Day}, {Hour, Minute, Second}} = calendar:system_time_to_universal_time(UnixSeconds, second),
+    io_lib:format("~4..0w~2..0w~2..0w~2..0w~2..0w~2..0wZ", [Year, Month, Day, Hour, Minute, Second]).
 
 %% Writes the contents of Files, one after the other, into File, and gives its path.
 -spec concat(file:filename(), [file:filename()]) -> file:filename().
@@ -129,9 +140,7 @@ validity(Days) ->
     end.
 
 openssl_time(DaysFromNow) ->
-    Seconds = erlang:system_time(second) + DaysFromNow * 86400,
-    {{Year, Month, Day}, {Hour, Minute, Second}} = calendar:system_time_to_universal_time(Seconds, second),
-    io_lib:format("~4..0w~2..0w~2..0w~2..0w~2..0w~2..0wZ", [Year, Month, Day, Hour, Minute, Second]).
+    utc(erlang:system_time(second) + DaysFromNow * 86400).
 
 serial() ->
     binary:encode_hex(<<1, (crypto:strong_rand_bytes(8))/binary>>).

@@ -3,6 +3,7 @@
 
 -export([record/3, record/4, calls/1]).
 -export([as_otp/3, trust_all/3, whitelist/3, refuse_peer/3, extensions/3, by_peer_answer/3]).
+-export([as_file_says/3]).
 -export([crash/3, throw/3, rubbish/3, unknown_fault/3, kill/3, leave/3, hang/3]).
 
 -include_lib("public_key/include/public_key.hrl").
@@ -29,6 +30,15 @@ calls(File) ->
 as_otp(_Cert, {bad_cert, _} = Fault, _State) -> {fail, Fault};
 as_otp(_Cert, {extension, _}, State) -> {unknown, State};
 as_otp(_Cert, _Valid, State) -> {valid, State}.
+
+%% Changes its mind with the contents of a file.
+as_file_says(_Cert, valid_peer, File) ->
+    case file:read_file(File) of
+        {ok, <<"good">>} -> {valid, File};
+        {ok, <<"bad">>} -> {fail, not_today}
+    end;
+as_file_says(Cert, Event, File) ->
+    as_otp(Cert, Event, File).
 
 trust_all(_Cert, {extension, #'Extension'{critical = false}}, State) -> {unknown, State};
 trust_all(_Cert, _Event, State) -> {valid_peer, State}.

@@ -7,14 +7,14 @@
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
 -export([unreadable_names/1, garbage/1, many_certificates/1, issuers_in_a_circle/1, hidden_behind_expiry/1, hidden_behind_no_anchor/1,
-         weak_signature_hidden/1, revoked_vouches_for_itself/1, pinned_as_sent/1, owner_gone/1]).
+         weak_signature_hidden/1, revoked_vouches_for_itself/1, pinned_as_sent/1, owner_gone/1, not_decided/1]).
 
 -define(BAD_CERTIFICATE, 42).
 -define(CERTIFICATE_UNKNOWN, 46).
 
 all() ->
     [unreadable_names, garbage, many_certificates, issuers_in_a_circle, hidden_behind_expiry, hidden_behind_no_anchor,
-     weak_signature_hidden, revoked_vouches_for_itself, pinned_as_sent, owner_gone].
+     weak_signature_hidden, revoked_vouches_for_itself, pinned_as_sent, owner_gone, not_decided].
 
 init_per_suite(Config) ->
     ok = rustls_dist_nif:load(),
@@ -130,7 +130,7 @@ revoked_vouches_for_itself(_Config) ->
             end,
     ?assertEqual(ok, Judge([OfRoot, OfMiddle], [Leaf, Middle])),
     ?assertMatch({refused, _, _}, Judge([Revoking, OfMiddle], [Leaf, Middle])),
-    ?assertMatch({refused, _, _}, Judge([Faked, OfMiddle], [Evil, Fake, Middle])).
+    ?assertMatch({undecided, _, _}, Judge([Faked, OfMiddle], [Evil, Fake, Middle])).
 
 %% The fingerprint is of what was sent: an extension that spells out the default `critical FALSE' comes back otherwise from
 %% decoding and encoding.
@@ -155,6 +155,23 @@ owner_gone(_Config) ->
     Ref = monitor(process, Judge),
     exit(Owner, kill),
     receive {'DOWN', Ref, process, Judge, killed} -> ok after 5000 -> ct:fail(still_judging) end.
+
+%% Of a peer whose link is up: what is not the chain's fault is no refusal, unlike in a handshake.
+not_decided(_Config) ->
+    Root = rustls_dist_x509:root("root"),
+    #{der := Der} = rustls_dist_x509:leaf("peer", Root),
+    Fun = fun(Answer) -> policy([Root], {fun(_Cert, _Event, _State) -> Answer() end, none, "fun"}) end,
+    Lists = (policy([Root], none))#{crl => #{check => true, sources => [{rustls_dist_no_such_source, none}]}},
+    [begin
+         {undecided, Text} = rustls_dist_verdict:again(Policy, [Der], ok, 1000),
+         ?assertMatch({match, _}, re:run(Text, Why), Text),
+         ?assertMatch({_Alert, Refused} when is_binary(Refused), rustls_dist_verdict:reach(Policy, [Der], ok, 1000))
+     end || {Policy, Why} <- [{Fun(fun() -> receive never -> ok end end), "did not return within 1 s"},
+                              {Fun(fun() -> exit(gone) end), "failed with exit:gone"},
+                              {Fun(fun() -> exit(self(), kill) end), "ended its process"},
+                              {Fun(fun() -> rubbish end), "returned rubbish"},
+                              {Lists, "the source of revocation lists rustls_dist_no_such_source failed"}]],
+    ?assertMatch({refused, _}, rustls_dist_verdict:again(Fun(fun() -> {fail, no} end), [Der], ok, 1000)).
 
 %% -----------------------------------------------------------------------------------------------------------
 
