@@ -13,7 +13,7 @@
 %% State: what the file system tells, cheaply; Digest: SHA-256 of the contents, taken when the state has changed.
 -record(stamp, {state :: term(), digest :: binary() | {error, atom()}, taken_s :: integer()}).
 
--opaque stamps() :: #{file:filename_all() => #stamp{}}.
+-type stamps() :: #{file:filename_all() => #stamp{}}.
 
 %% A file may be written twice in the second that its time is told in.
 -define(SETTLED_S, 2).

@@ -117,11 +117,12 @@ revocation() ->
                end},
      #{finding => revocation_list_unreachable,
        make => fun(World) ->
-                       Extensions = ["basicConstraints=CA:FALSE", "crlDistributionPoints=URI:http://127.0.0.1:1/ca.crl"],
-                       Cert = cert(World, "points", #{extensions => Extensions}),
-                       ["--optfile", conf(World, "points", added(both, [{crl_check, best_effort},
-                                                                        {crl_cache, {ssl_crl_cache, {internal, [{http, 2000}]}}}],
-                                                                 sides(World, Cert))) | ?NODE]
+                       Authority = "127.0.0.1:" ++ nobodys_port(),
+                       Cert = cert(World, "points", #{extensions => ["basicConstraints=CA:FALSE", "crlDistributionPoints=URI:http://"
+                                                                     ++ Authority ++ "/ca.crl"]}),
+                       Cache = {ssl_crl_cache, {internal, [{http, 2000}, {allowed_hosts, [Authority]}]}},
+                       Asking = added(both, [{crl_check, best_effort}, {crl_cache, Cache}], sides(World, Cert)),
+                       ["--optfile", conf(World, "points", Asking) | ?NODE]
                end},
      #{finding => revocation_list_outdated, shown => "A revocation list that was not renewed",
        make => fun(World) -> listed(World, "outdated", -3600) end},
@@ -207,6 +208,13 @@ findings(Words) ->
         rustls_dist_command_arguments:parse(maps:get(options, rustls_dist_command_check:help()), Words),
     {ok, Flags} = rustls_dist_command_flags:of_node(Arguments#{say => fun(_Text) -> ok end}),
     rustls_dist_command_check:findings(Flags, maps:get(node, Options, none)).
+
+%% Nobody listens there.
+nobodys_port() ->
+    {ok, Listen} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
+    {ok, Port} = inet:port(Listen),
+    ok = gen_tcp:close(Listen),
+    integer_to_list(Port).
 
 cert(#{dir := Dir, ca := Ca}, Name, Options) ->
     modes(rustls_dist_certs:cert(Dir, Ca, Name, Options)).
@@ -314,6 +322,7 @@ settled_text(Text, #{dir := Dir}) ->
                 end, unicode:characters_to_list(Text),
                 [{["\\Q", Dir, "\\E"], "/etc/erlang/tls"}, {"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T])[0-9:]{8}",
                                                             "2027-01-31\\g{1}12:00:00"},
+                 {"127\\.0\\.0\\.1:[0-9]+", "127.0.0.1:8080"},
                  {"(serial number )[0-9A-F]+", "\\g{1}01A2B3C4D5E6F70809"},
                  {"(nowhere\\.invalid) \\([^)]*\\)", "\\g{1} (non-existing domain)"}
                  %% The first of these days has begun.
