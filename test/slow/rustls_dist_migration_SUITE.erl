@@ -50,7 +50,7 @@ moved(Config, Nodes, Name, Proto) ->
     ok = rustls_dist_cluster:stop_node(maps:get(Name, Nodes)),
     Node = node(Config, Name, Proto),
     {0, Pinged} = command(Config, ["ping", atom_to_list(name(Node)), "--optfile", Optfile]),
-    ?assertMatch({{match, _}, _}, {re:run(Pinged, [Proto]), Pinged}),
+    ?assertMatch({{match, _}, _}, {re:run(Pinged, "^peer +" ++ Proto, [multiline]), Pinged}),
     Now = Nodes#{Name := Node},
     ok = joined(Now),
     Now.
