@@ -23,7 +23,8 @@ end_per_suite(_Config) ->
 %% A reason of rustls_dist_reason:all() is in a row, and the samples of a row are of its reasons.
 every_reason(_Config) ->
     Rows = rustls_dist_incidents:reasons() ++ rustls_dist_incidents:alerts(),
-    Listed = [Reason || {Reasons, _, _, _} <- Rows ++ rustls_dist_rust_incidents:tls() ++ rustls_dist_rust_incidents:files(), Reason <- Reasons],
+    Listed = [Reason || {Reasons, _, _, _} <- Rows ++ rustls_dist_rust_incidents:tls() ++ rustls_dist_rust_incidents:files(),
+                        Reason <- Reasons],
     ?assertEqual([], rustls_dist_reason:all() -- Listed),
     ?assertEqual([], lists:usort(Listed) -- rustls_dist_reason:all()),
     [?assert(lists:member(tag(Sample), Reasons), {Sample, Reasons}) || {Reasons, Samples, _, _} <- Rows, Sample <- Samples].
@@ -62,11 +63,13 @@ every_sentence(_Config) ->
 page(_Config) ->
     {ok, Page} = file:read_file(rustls_dist_documents:path("operations.md")),
     [begin
-         Made = unicode:characters_to_binary(["<!-- ", Mark, ": made by make operations -->\n", Text, "<!-- end of ", Mark, " -->"]),
+         Made = unicode:characters_to_binary(["<!-- ", Mark, ": made by make operations -->\n", Text, "<!-- end of ", Mark,
+                                              " -->"]),
          ?assertMatch({Mark, Made, {_, _}}, {Mark, Made, binary:match(Page, Made)})
      end || {"doc/operations.md", Mark, Text} <- rustls_dist_incidents:pieces()].
 
-%% The tests that the pages for operators name are there: `name.rs': `function', ..., and name_SUITE:case or name_SUITE: `case', ...
+%% The tests that the pages for operators name are there: `name.rs': `function', ..., and name_SUITE:case, or name_SUITE:
+%% `case', ...
 cited_tests(_Config) ->
     Cited = [{Source, Names} || Page <- ["operations.md", "security.md", "from_inet_tls.md"], {Source, Names} <- cited(Page)],
     ?assert(length([Name || {_Source, Names} <- Cited, Name <- Names]) > 40),
@@ -74,7 +77,8 @@ cited_tests(_Config) ->
 
 cited(Page) ->
     {ok, Text} = file:read_file(rustls_dist_documents:path(Page)),
-    {match, Found} = re:run(Text, "`?(?:rustls_dist_)?([a-z_]+(?:\\.rs|_SUITE))`?(?::([a-z_0-9]+)`|: ((?:`[a-z_0-9]+`(?:, )?)+))?",
+    {match, Found} = re:run(Text,
+                            "`?(?:rustls_dist_)?([a-z_]+(?:\\.rs|_SUITE))`?(?::([a-z_0-9]+)`|: ((?:`[a-z_0-9]+`(?:, )?)+))?",
                             [global, {capture, all_but_first, list}]),
     [{Source, string:lexemes(lists:append(Names), "`, ")} || [Source | Names] <- Found].
 
@@ -89,7 +93,8 @@ are_tests(Source, Names) ->
              || File <- filelib:wildcard(unicode:characters_to_list(["**/", Pattern]), Root)],
     (Names =:= [] andalso (filename:extension(Source) =:= ".rs" orelse Texts =/= []))
         orelse lists:all(fun(Name) ->
-                                 lists:any(fun(Text) -> re:run(Text, Begin(Name), [multiline, {capture, none}]) =:= match end, Texts)
+                                 lists:any(fun(Text) -> re:run(Text, Begin(Name), [multiline, {capture, none}]) =:= match end,
+                                           Texts)
                          end, Names) andalso Texts =/= [].
 
 forms(Module) ->

@@ -1,5 +1,5 @@
-%% The steps of doc/from_inet_tls.md: three nodes of inet_tls become nodes of rustls, one at a time, with the same options file, and
-%% go back. At every step each node is linked to each other.
+%% The steps of doc/from_inet_tls.md: three nodes of inet_tls become nodes of rustls, one at a time, with the same options
+%% file, and go back. At every step each node is linked to each other.
 -module(rustls_dist_migration_SUITE).
 
 -include_lib("stdlib/include/assert.hrl").
@@ -39,7 +39,8 @@ there_and_back(Config) ->
     ok = joined(Old),
     %% 2. and 3. One node after the other.
     New = lists:foldl(fun(Name, Nodes) -> moved(Config, Nodes, Name, "rustls") end, Old, Names),
-    [?assertMatch({ok, _}, rustls_dist_cluster:call(maps:get(a, New), rustls_dist, info, [name(maps:get(Name, New))])) || Name <- [b, c]],
+    [?assertMatch({ok, _}, rustls_dist_cluster:call(maps:get(a, New), rustls_dist, info, [name(maps:get(Name, New))]))
+     || Name <- [b, c]],
     %% Going back.
     Back = lists:foldl(fun(Name, Nodes) -> moved(Config, Nodes, Name, "inet_tls") end, New, Names),
     rustls_dist_pair:stop(maps:values(Back)).

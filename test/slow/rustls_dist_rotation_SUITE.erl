@@ -1,5 +1,5 @@
-%% The steps of "Rotation" in doc/operations.md: files as cert-manager (a Secret's volume), Vault Agent and step lay and renew them, and
-%% a node that takes them into use by itself.
+%% The steps of "Rotation" in doc/operations.md: files as cert-manager (a Secret's volume), Vault Agent and step lay and renew
+%% them, and a node that takes them into use by itself.
 -module(rustls_dist_rotation_SUITE).
 
 -include_lib("stdlib/include/assert.hrl").
@@ -31,7 +31,8 @@ start() ->
 %% Another certificate of the same key.
 renewed(Dir, #{cert := Ca, key := CaKey}, #{cert := Cert, key := Key}) ->
     Renewed = filename:join(Dir, "renewed.pem"),
-    ok = rustls_dist_certs:openssl("x509 -req -in ~ts.csr -CA ~ts -CAkey ~ts -set_serial 0x7e57 -days 90 -out ~ts -extfile ~ts.ext",
+    ok = rustls_dist_certs:openssl("x509 -req -in ~ts.csr -CA ~ts -CAkey ~ts -set_serial 0x7e57 -days 90 -out ~ts -extfile "
+                                   "~ts.ext",
                                    [Cert, Ca, CaKey, Renewed, Cert]),
     #{cert => Renewed, key => Key}.
 
@@ -49,8 +50,8 @@ init_per_testcase(Case, Config) ->
 end_per_testcase(_Case, _Config) ->
     ok.
 
-%% kubelet writes a new folder, switches `..data' to it by renaming a link, and removes the old folder; the files that pods name are
-%% links into `..data', and stay.
+%% kubelet writes a new folder, switches `..data' to it by renaming a link, and removes the old folder; the files that pods
+%% name are links into `..data', and stay.
 cert_manager(Config) ->
     Names = {"tls.crt", "tls.key", "ca.crt"},
     Folder = proplists:get_value(folder, Config),
@@ -66,12 +67,13 @@ kubelet(Config, Version, Which, {Cert, Key, Ca}) ->
     ok = file:make_dir(filename:join(Folder, Version)),
     #{cert := CertFile, key := KeyFile} = maps:get(Which, world(Config)),
     #{ca := #{cert := CaFile}} = world(Config),
-    [{ok, _} = file:copy(From, filename:join([Folder, Version, To])) || {From, To} <- [{CertFile, Cert}, {KeyFile, Key}, {CaFile, Ca}]],
+    [{ok, _} = file:copy(From, filename:join([Folder, Version, To]))
+     || {From, To} <- [{CertFile, Cert}, {KeyFile, Key}, {CaFile, Ca}]],
     ok = file:make_symlink(Version, filename:join(Folder, "..data_tmp")),
     file:rename(filename:join(Folder, "..data_tmp"), filename:join(Folder, "..data")).
 
-%% Vault Agent renders one template after the other, each into a temporary file that it renames. In between, for as long as the node
-%% may look twice, certificate and key do not belong together: told once, and taken when they do.
+%% Vault Agent renders one template after the other, each into a temporary file that it renames. In between, for as long as the
+%% node may look twice, certificate and key do not belong together: told once, and taken when they do.
 vault_agent(Config) ->
     {Cert, Key, _} = Names = {"node.pem", "node.key", "ca.pem"},
     ok = lay(Config, first, Names),
@@ -122,7 +124,8 @@ start(Config, {Cert, Key, Ca}) ->
     #{cluster := Cluster} = world(Config),
     Folder = proplists:get_value(folder, Config),
     [CertFile, KeyFile, CaFile] = [filename:join(Folder, Name) || Name <- [Cert, Key, Ca]],
-    A = rustls_dist_pair:start(Cluster, optfile, rustls_dist_certs:options(#{cert => CertFile, key => KeyFile, ca => CaFile}), #{}),
+    A = rustls_dist_pair:start(Cluster, optfile, rustls_dist_certs:options(#{cert => CertFile, key => KeyFile, ca => CaFile}),
+                               #{}),
     ok = rustls_dist_reports:collect(A),
     ?assertEqual(serial(Config, first), shown(A)),
     A.

@@ -1,4 +1,5 @@
-%% The incident list of doc/operations.md: each line that the log may have, as the code says it of samples, with its cause and what
+%% The incident list of doc/operations.md: each line that the log may have, as the code says it of samples, with its cause and
+%% what
 %% to do. `make operations' writes it, rustls_dist_incidents_SUITE proves that nothing is missing.
 -module(rustls_dist_incidents).
 
@@ -16,11 +17,11 @@
 %% For the page: each piece with its mark.
 -spec pieces() -> [{Page :: string(), Mark :: string(), Text :: unicode:chardata()}].
 pieces() ->
-    [{"doc/operations.md", Mark, table(Title, Rows)}
-     || {Mark, Title, Rows} <- [{"incidents-links", "reason", [shown(Row, fun text/1) || Row <- reasons() ++ alerts()]},
-                                {"incidents-tls", "reason", [shown(Row, fun(Line) -> Line end) || Row <- rustls_dist_rust_incidents:tls()]},
-                                {"incidents-files", "reason", [shown(Row, fun(Line) -> Line end) || Row <- rustls_dist_rust_incidents:files()]},
-                                {"incidents-events", "event", [shown(Row, fun logged/1) || Row <- events()]}]].
+    [{"doc/operations.md", Mark, table(Title, [shown(Row, Say) || Row <- Rows])}
+     || {Mark, Title, Rows, Say} <- [{"incidents-links", "reason", reasons() ++ alerts(), fun text/1},
+                                     {"incidents-tls", "reason", rustls_dist_rust_incidents:tls(), fun as_it_is/1},
+                                     {"incidents-files", "reason", rustls_dist_rust_incidents:files(), fun as_it_is/1},
+                                     {"incidents-events", "event", events(), fun logged/1}]].
 
 table(Title, Rows) ->
     ["| `", Title, "` | the line says | cause | what to do |\n|---|---|---|---|\n",
@@ -29,6 +30,8 @@ table(Title, Rows) ->
 
 shown({Names, Samples, Cause, Remedy}, Say) ->
     {Names, [Say(Sample) || Sample <- Samples], Cause, Remedy}.
+
+as_it_is(Line) -> Line.
 
 text({listener, What, LeftOut}) -> rustls_dist_failure:listener_text(What, LeftOut);
 text({Setup, Reason}) -> rustls_dist_failure_text:text(Setup, Reason).
@@ -74,11 +77,13 @@ looking_up() ->
 
 connecting() ->
     [{[connection_refused], dialling(tcp, [{connect, econnrefused}]),
-      "epmd knows the node, and nothing listens on its port", "wait for it to start, or restart it; a firewall may answer for it"},
+      "epmd knows the node, and nothing listens on its port",
+      "wait for it to start, or restart it; a firewall may answer for it"},
      {[timeout], dialling(tcp, [{connect, timeout}, setup_timer_timeout]) ++ dialling(name_lookup, [setup_timer_timeout])
                      ++ dialling(epmd, [setup_timer_timeout]) ++ dialling(tls, [{timeout, true}, setup_timer_timeout]),
       "packets are dropped on the way, or a host is overloaded", "firewalls; load; `net_setuptime`"},
-     {[no_connection], dialling(tcp, [{connect, ehostunreach}, {connect, {my_socket, failed}}]), "the network", "routing, firewalls"},
+     {[no_connection], dialling(tcp, [{connect, ehostunreach}, {connect, {my_socket, failed}}]), "the network",
+      "routing, firewalls"},
      {[not_on_network], dialled(tcp, [{check_ip, ?IP}, {check_ip, {unknown, unknown, []}}]),
       "`check_ip` is set, and the peer's address is on none of this host's networks",
       "a peer that belongs there: take `check_ip` away, or give the host an interface in its network"},
@@ -115,7 +120,8 @@ joining() ->
      {[verify_node], dialled(distribution_handshake, [{verify_node, name, "b@db2.example.com", no_certificate},
                                                       {verify_node, name, "b@db2.example.com", ["DNS:db1.example.com"]},
                                                       {verify_node, host, "b@db2.example.com", []}]),
-      "the peer's certificate is not for the name that it states", "a certificate for that name; if there is one, find out who it was"},
+      "the peer's certificate is not for the name that it states",
+      "a certificate for that name; if there is one, find out who it was"},
      {[missing_flags], dialled(distribution_handshake, [{check_dflags_failed, ["FRAGMENTS", "UTF8_ATOMS"]}]),
       "releases that are too far apart", "releases of OTP that know each other"},
      {[wrong_node], dialling(distribution_handshake, [{recv_challenge_failed, no_node, "c@db2.example.com"}]),
@@ -129,7 +135,8 @@ joining() ->
      {[bad_packet], dialled(distribution_handshake, [{bad_packet, What, <<"Nab">>}
                                                      || What <- [name, name_of_old_release, challenge, challenge_reply,
                                                                  challenge_ack, status, long, unknown]])
-                        ++ dialling(distribution_handshake, [{recv_status_failed, unknown, "odd"}, {recv_status_failed, {ok, "sok"}}]),
+                        ++ dialling(distribution_handshake, [{recv_status_failed, unknown, "odd"}, {recv_status_failed, {ok,
+                              "sok"}}]),
       "the peer does not speak distribution as it should: another program, OTP 22 or older, an attack", "see who it is"},
      {[undecodable], dialled(certificate, [{failed_over_input, {public_key, pkix_decode_cert, 2}, badmatch}]),
       "malformed input that OTP's own code stumbled over", "see who the peer is; report it, if it is a node"},
@@ -143,9 +150,11 @@ alerts() ->
      {[certificate_expired], [Sent(certificate_expired, 45)], "this node's certificate, or a clock", "renew it; NTP"},
      {[certificate_revoked], [Sent(certificate_revoked, 44)], "a revocation list names this node's certificate",
       "a new key and certificate, if the node still belongs to the cluster"},
-     {[certificate_required], [Sent(certificate_required, 116)], "this node shows no certificate", "`certfile`, `keyfile` of the client side"},
+     {[certificate_required], [Sent(certificate_required, 116)], "this node shows no certificate",
+      "`certfile`, `keyfile` of the client side"},
      {[bad_certificate], [Sent(bad_certificate, 42)], "most often the host name", "`rustls-dist check`; its log"},
-     {[unsupported_certificate], [Sent(unsupported_certificate, 43)], "usages, or the kind of key", "`rustls-dist check`; its log"},
+     {[unsupported_certificate], [Sent(unsupported_certificate, 43)], "usages, or the kind of key",
+      "`rustls-dist check`; its log"},
      {[certificate_unknown], [Sent(certificate_unknown, 46)], "its own rules: `verify_fun`, revocation", "its log"},
      {[bad_record_mac], [Sent(bad_record_mac, 20)], "bytes were damaged or forged on the way", "the network; its log"},
      {[handshake_failure], [Sent(handshake_failure, 40)], "no suite or group in common, or no certificate",
@@ -154,22 +163,23 @@ alerts() ->
      {silent_alerts(), [Sent(internal_error, 80)], "the alert's name says what there is to say", "its log"}].
 
 silent_alerts() ->
-    [close_notify, unexpected_message, decryption_failed, record_overflow, decompression_failure, illegal_parameter, access_denied,
-     decode_error, decrypt_error, export_restriction, insufficient_security, internal_error, inappropriate_fallback, user_canceled,
-     no_renegotiation, missing_extension, unsupported_extension, certificate_unobtainable, unrecognized_name,
-     bad_certificate_status_response, bad_certificate_hash_value, unknown_psk_identity, no_application_protocol, ech_required,
-     unknown_alert].
+    [close_notify, unexpected_message, decryption_failed, record_overflow, decompression_failure, illegal_parameter,
+     access_denied, decode_error, decrypt_error, export_restriction, insufficient_security, internal_error,
+     inappropriate_fallback, user_canceled, no_renegotiation, missing_extension, unsupported_extension,
+     certificate_unobtainable, unrecognized_name, bad_certificate_status_response, bad_certificate_hash_value,
+     unknown_psk_identity, no_application_protocol, ech_required, unknown_alert].
 
 %% What is logged besides failed links, by the event in the metadata.
 -spec events() -> [row(fun(() -> term()) | {text, unicode:chardata()})].
 events() ->
     Files = ["/etc/erlang/tls/node.pem"],
-    [{[link_failed], [{text, "link to b@db2.example.com (192.0.2.7 port 4370) failed at certificate verification: one of the sentences above"},
-                      {text, "link from a peer that calls itself b@db2.example.com (192.0.2.7 port 53124) failed in the distribution handshake: ..."},
+    [{[link_failed], [{text, "link to b@db2.example.com (192.0.2.7 port 4370) failed at certificate verification: one of the "
+           "sentences above"},
+                      {text, "link from a peer that calls itself b@db2.example.com (192.0.2.7 port 53124) failed in the "
+                             "distribution handshake: ..."},
                       {text, "link to b@db2.example.com (192.0.2.7 port 4370) broke in TLS: ..."}],
       "as the tables above say", "as there"},
-     {[link_withdrawn], [fun() -> rustls_dist_log:failed_setup((setup(in, distribution_handshake))#{states => "b@db2.example.com"}, none,
-                                                               {recv_status_failed, {error, closed}}) end],
+     {[link_withdrawn], [fun withdrawn/0],
       "two nodes dialled each other at once, and one attempt won (level debug)", "none"},
      {[link_failures_repeated], [fun() -> rustls_dist_log:repeated({out, 'b@db2.example.com', tcp}, 412, 10000) end,
                                  fun() -> rustls_dist_log:repeated({in, ?IP, tls}, 30, 10000) end,
@@ -177,32 +187,41 @@ events() ->
                                  fun() -> rustls_dist_log:repeated(others, 2048, 10000) end,
                                  fun() -> rustls_dist_log:repeated({crl_source, my_lists}, 9, 10000) end],
       "the first five of a kind in 10 s are logged, the rest is counted", "as the entries before say"},
-     {[connections_without_a_word], [fun() -> rustls_dist_log:repeated({probe, Ip}, 12, 10000) end || Ip <- [?IP, unknown, others]],
+     {[connections_without_a_word], [fun() -> rustls_dist_log:repeated({probe, Ip}, 12, 10000) end || Ip <- [?IP, unknown,
+           others]],
       "a health check, a port scan (level info)", "none, or move the health check"},
      {[listener], [fun() -> rustls_dist_log:listener({accept_error, emfile}, 0) end,
-                   fun() -> rustls_dist_log:listener({too_many_handshakes, 4096}, 3) end], "see `accept_error`, `too_many_handshakes` above", "as there"},
-     {[configuration_error], [{text, Text} || Text <- boot_lines()], "the node does not start; its last words", "`rustls-dist check` says all of them at once"},
+                   fun() -> rustls_dist_log:listener({too_many_handshakes, 4096}, 3) end],
+                   "see `accept_error`, `too_many_handshakes` above", "as there"},
+     {[configuration_error], [{text, Text} || Text <- boot_lines()], "the node does not start; its last words",
+      "`rustls-dist check` says all of them at once"},
      {[configuration_notice], [fun() -> rustls_dist_log:notice(rustls_dist_opts:format_notice(Notice)) end || Notice <- notices()]
-                                  ++ [{text, "the revocation lists of http://ca.example.com/ca.crl are not available: ...; with crl_check "
-                                             "true or peer, certificates that only these lists tell about are refused"},
-                                      {text, "the files of the TLS configuration could not be looked at; what was in use stays, and they are "
-                                             "looked at again every few seconds"}],
+                                  ++ [{text, "the revocation lists of http://ca.example.com/ca.crl are not available: ...; with "
+                                         "crl_check true or peer, certificates that only these lists tell about are refused"},
+                                      {text, "the files of the TLS configuration could not be looked at; what was in use stays, "
+                                             "and they are looked at again every few seconds"}],
       "the node runs, and something is not as it may have been meant", "as the sentence says"},
      {[own_certificate], [fun() -> rustls_dist_log:own_certificate(Text) end || {_, Text} <- own_faults()],
-      "peers refuse this node, or soon will; told at the start, after a reload, and 30, 7 and 1 days before the end", "renew or reissue the certificate"},
+      "peers refuse this node, or soon will; told at the start, after a reload, and 30, 7 and 1 days before the end",
+      "renew or reissue the certificate"},
      {[configuration_reloaded], [fun() -> rustls_dist_log:reloaded(2, Files) end], "files changed and are in use", "none"},
      {[configuration_refused], [fun() -> rustls_dist_log:not_reloaded(Files, "one of the sentences above") end],
-      "files changed and cannot be used; told once for each change", "correct them; `rustls_dist:reload()` says at once whether it helped"},
+      "files changed and cannot be used; told once for each change",
+      "correct them; `rustls_dist:reload()` says at once whether it helped"},
      {[crl_source], [fun() -> rustls_dist_log:crl_source(my_lists, warning, #{reason => nxdomain}, #{}) end],
       "what a `crl_cache` module of one's own logs", "as it says"}].
 
+withdrawn() ->
+    Setup = (setup(in, distribution_handshake))#{states => "b@db2.example.com"},
+    rustls_dist_log:failed_setup(Setup, none, {recv_status_failed, {error, closed}}).
+
 boot_lines() ->
-    ["the client option depht from the options file /etc/erlang/tls.conf is not a TLS option that this version of rustls_dist knows: "
-     "write depth in {client, [...]} if that is what was meant",
-     "all ports from 4370 to 4372, which kernel's inet_dist_listen_min and inet_dist_listen_max leave to this node, are in use on this "
-     "host: widen the range, or end what listens there",
-     "this node cannot be made known as a: epmd on 127.0.0.1 port 4369 did not answer; start it with: epmd -daemon, or do without it "
-     "(-start_epmd false -epmd_module rustls_dist_epmd)"].
+    ["the client option depht from the options file /etc/erlang/tls.conf is not a TLS option that this version of rustls_dist "
+     "knows: write depth in {client, [...]} if that is what was meant",
+     "all ports from 4370 to 4372, which kernel's inet_dist_listen_min and inet_dist_listen_max leave to this node, are in use "
+     "on this host: widen the range, or end what listens there",
+     "this node cannot be made known as a: epmd on 127.0.0.1 port 4369 did not answer; start it with: epmd -daemon, or do "
+     "without it (-start_epmd false -epmd_module rustls_dist_epmd)"].
 
 notices() ->
     File = {optfile, "/etc/erlang/tls.conf"},
