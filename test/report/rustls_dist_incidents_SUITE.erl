@@ -5,13 +5,13 @@
 -include_lib("stdlib/include/assert.hrl").
 
 -export([all/0, suite/0, init_per_suite/1, end_per_suite/1]).
--export([every_reason/1, every_event/1, every_sentence/1, page/1, cited_tests/1]).
+-export([every_reason/1, every_event/1, every_sentence/1, every_literal/1, page/1, cited_tests/1]).
 
 suite() ->
     [{timetrap, {minutes, 1}}].
 
 all() ->
-    [every_reason, every_event, every_sentence, page, cited_tests].
+    [every_reason, every_event, every_sentence, every_literal, page, cited_tests].
 
 init_per_suite(Config) ->
     ok = rustls_dist_nif:load(),
@@ -58,6 +58,23 @@ every_sentence(_Config) ->
     after
         cover:stop()
     end.
+
+%% Other modules make sentences, too. What is longer than a few words in their code stands in the page.
+every_literal(_Config) ->
+    {ok, Page} = file:read_file(rustls_dist_documents:path("operations.md")),
+    Modules = [rustls_dist_verify, rustls_dist_verdict, rustls_dist_pin, rustls_dist_peer_certificate, rustls_dist_own_faults,
+               rustls_dist_failure, rustls_dist_log],
+    Pieces = [{Module, Piece} || Module <- Modules, Literal <- literals(forms(Module)),
+                                 Piece <- re:split(Literal, "~[0-9.]*[a-zA-Z]+", [{return, list}]), length(Piece) > 12],
+    ?assert(length(Pieces) > 30),
+    ?assertEqual([], [Missing || {_Module, Piece} = Missing <- Pieces, string:find(Page, Piece) =:= nomatch]).
+
+%% logger's macros have the file's name.
+literals({string, _, Text}) -> [Text || filename:extension(Text) =/= ".erl"];
+literals({attribute, _, _, _}) -> [];
+literals(Form) when is_tuple(Form) -> literals(tuple_to_list(Form));
+literals([Form | Forms]) -> literals(Form) ++ literals(Forms);
+literals(_Other) -> [].
 
 %% What stands in the page is what the code says.
 page(_Config) ->

@@ -3,7 +3,7 @@
 %% to do. `make operations' writes it, rustls_dist_incidents_SUITE proves that nothing is missing.
 -module(rustls_dist_incidents).
 
--export([pieces/0, reasons/0, alerts/0, events/0, samples/0]).
+-export([pieces/0, reasons/0, alerts/0, rules/0, events/0, samples/0]).
 
 %% logger's callback
 -export([log/2]).
@@ -20,6 +20,7 @@ pieces() ->
     [{"doc/operations.md", Mark, table(Title, [shown(Row, Say) || Row <- Rows])}
      || {Mark, Title, Rows, Say} <- [{"incidents-links", "reason", reasons() ++ alerts(), fun text/1},
                                      {"incidents-tls", "reason", rustls_dist_rust_incidents:tls(), fun as_it_is/1},
+                                     {"incidents-rules", "fault", rules(), fun as_it_is/1},
                                      {"incidents-files", "reason", rustls_dist_rust_incidents:files(), fun as_it_is/1},
                                      {"incidents-events", "event", events(), fun logged/1}]].
 
@@ -29,7 +30,9 @@ table(Title, Rows) ->
        " | ", Remedy, " |\n"] || {Names, Lines, Cause, Remedy} <- Rows]].
 
 shown({Names, Samples, Cause, Remedy}, Say) ->
-    {Names, [Say(Sample) || Sample <- Samples], Cause, Remedy}.
+    Lines = [unicode:characters_to_binary(Say(Sample)) || Sample <- Samples],
+    {Names, [Line || {Position, Line} <- lists:enumerate(Lines), not lists:member(Line, lists:sublist(Lines, Position - 1))],
+     Cause, Remedy}.
 
 as_it_is(Line) -> Line.
 
@@ -169,16 +172,67 @@ silent_alerts() ->
      certificate_unobtainable, unrecognized_name, bad_certificate_status_response, bad_certificate_hash_value,
      unknown_psk_identity, no_application_protocol, ech_required, unknown_alert].
 
+%% What a verify_fun, the check of revocation and verify_pinned make of a chain: the sentences behind `refused_by_referee'. Their
+%% wording is compared with the literals of the modules that make them.
+-spec rules() -> [row(string())].
+rules() ->
+    [{[unknown_ca, selfsigned_peer, missing_basic_constraint, max_path_length_reached, hostname_check_failed, cert_expired],
+      ["certificate CN=node: the chain reaches no certificate of cacertfile",
+       "certificate CN=node: the certificate is self-signed",
+       "certificate CN=node: a certificate above it is not that of an authority (basicConstraints)",
+       "certificate CN=node: the chain is longer than depth allows",
+       "certificate CN=node: the certificate does not name the host that was dialled",
+       "certificate CN=node: its serial number is 01AB, and it has expired or is not valid yet",
+       "certificate without a common name: refused: invalid_signature"],
+      "as the rows of TLS above: OTP's own walk found it, and the function did not accept it", "as there"},
+     {[revoked], ["certificate CN=node: a certificate of the chain is revoked (keyCompromise)"], "a revocation list names it",
+      "none, if it was meant; else a new certificate"},
+     {[revocation_status_undetermined],
+      ["certificate CN=node: whether a certificate of the chain is revoked cannot be told: there is no list of its issuer that "
+       "is "
+       "not out of date", "certificate CN=node: whether a certificate of the chain is revoked cannot be told: a list of its "
+              "issuer "
+       "cannot be decoded", "certificate CN=node: whether a certificate of the chain is revoked cannot be told: no list of its "
+       "issuer can be used ([invalid_signature])",
+       "the source of revocation lists my_lists failed in lookup/3: timeout"],
+      "no list, or one that is too old, damaged, or not to be had",
+      "provide or renew the list; see the notice in the log that says why"},
+     {[not_pinned], ["certificate CN=node: its fingerprint AB:CD is not among the pinned ones (verify_pinned)"],
+      "another certificate than was pinned", "pin it, if it belongs to the cluster"},
+     {[pinned_fingerprints],
+      ["certificate CN=node: the pinned fingerprints cannot be used (verify_pinned): their file begins with a byte-order mark of "
+       "UTF-16; save it as plain text",
+       "certificate CN=node: the pinned fingerprints cannot be used (verify_pinned): \"AB\" is no "
+       "SHA-256 fingerprint; write 64 hexadecimal digits",
+       "certificate CN=node: the pinned fingerprints cannot be used (verify_pinned): /etc/erlang/pins is larger than 1048576 "
+       "bytes",
+       "certificate CN=node: the pinned fingerprints cannot be used (verify_pinned): /etc/erlang/pins cannot be read: no such "
+       "file "
+       "or directory"], "the file of pins", "as the sentence says"},
+     {[too_many_certificates, undecodable], ["the peer sent more than 32 certificates",
+                                             "public_key cannot judge the chain (badarg)",
+                                             "the peer sent a certificate that cannot be decoded, or names that are no text"],
+      "a fault, or an attack", "see who it is"},
+     {[verify_fun], ["verify_fun {m, f, s} returned ok for valid_peer", "verify_fun {m, f, s} failed with error:undef for valid",
+                     "verify_fun {m, f, s} ended its process with killed",
+                     "verify_fun {m, f, s} did not return within net_setuptime",
+                     "verify_fun {m, f, s}, or a source of revocation lists, did not return within net_setuptime",
+                     "the verification did not return within net_setuptime",
+                     "...; that is forgiven, but it hides what else may be wrong"],
+      "the user's function", "mend it; it must answer within `net_setuptime`"}].
+
 %% What is logged besides failed links, by the event in the metadata.
 -spec events() -> [row(fun(() -> term()) | {text, unicode:chardata()})].
 events() ->
     Files = ["/etc/erlang/tls/node.pem"],
-    [{[link_failed], [{text, "link to b@db2.example.com (192.0.2.7 port 4370) failed at certificate verification: one of the "
-           "sentences above"},
-                      {text, "link from a peer that calls itself b@db2.example.com (192.0.2.7 port 53124) failed in the "
-                             "distribution handshake: ..."},
-                      {text, "link to b@db2.example.com (192.0.2.7 port 4370) broke in TLS: ..."}],
-      "as the tables above say", "as there"},
+    [{[link_failed], [{text, ["link to b@db2.example.com", Where, ": ..."]}
+                      || Where <- [" failed (own configuration)", " failed at name lookup", " (192.0.2.7) failed at epmd",
+                                   " (192.0.2.7 port 4370) failed at TCP", " (192.0.2.7 port 4370) failed in the TLS handshake",
+                                   " (192.0.2.7 port 4370) failed at certificate verification",
+                                   " (192.0.2.7 port 4370) failed in the distribution handshake",
+                                   " (192.0.2.7 port 4370) broke in TLS"]]
+                     ++ [{text, "link from a peer that calls itself b@db2.example.com (192.0.2.7 port 53124) failed in ..."}],
+      "the sentence behind it, in the tables above, says it", "as there"},
      {[link_withdrawn], [fun withdrawn/0],
       "two nodes dialled each other at once, and one attempt won (level debug)", "none"},
      {[link_failures_repeated], [fun() -> rustls_dist_log:repeated({out, 'b@db2.example.com', tcp}, 412, 10000) end,
@@ -235,9 +289,12 @@ own_faults() ->
     Leaf = #{subject => <<"CN=node">>, serial => <<"01ab">>, dns_names => [<<"db1.example.com">>], ip_addresses => [],
              common_names => [], usages => [digital_signature, server_auth, client_auth],
              not_before => Now - 86400, not_after => Now + 100 * 86400},
-    lists:append([rustls_dist_own_faults:faults(#{server => [[maps:merge(Leaf, Change)]]}, Now, "db1.example.com")
-                  || Change <- [#{not_after => Now - 86400}, #{not_before => Now + 86400}, #{not_after => Now + 5 * 86400},
-                                #{dns_names => [<<"db2.example.com">>]}, #{dns_names => []}, #{usages => []}]]).
+    lists:append([rustls_dist_own_faults:faults(#{Role => [[maps:merge(Leaf, Change)]]}, Now, "db1.example.com")
+                  || Role <- [server], Change <- [#{not_after => Now - 86400}, #{not_before => Now + 86400},
+                                                  #{not_after => Now + 5 * 86400},
+                                #{dns_names => [<<"db2.example.com">>]}, #{dns_names => []}]]
+                 ++ [rustls_dist_own_faults:faults(#{Role => [[Leaf#{usages := []}]]}, Now, "db1.example.com")
+                     || Role <- [server, client]]).
 
 %% What is logged when Log is called, through logger, as a handler has it.
 logged({text, Text}) ->
