@@ -161,7 +161,7 @@ operations: all
 	@mkdir -p _build/matrix
 	@erlc -pa _build/default/lib/rustls_dist/ebin -o _build/matrix test/support/rustls_dist_certs.erl \
 	    test/support/rustls_dist_broken_setups.erl test/support/rustls_dist_incidents.erl \
-	    test/support/rustls_dist_command_pages.erl
+	    test/support/rustls_dist_rust_incidents.erl test/support/rustls_dist_command_pages.erl
 	@erl -noshell -pa _build/matrix _build/default/lib/rustls_dist/ebin -kernel logger_level none \
 	    -s rustls_dist_command_pages write -s init stop
 

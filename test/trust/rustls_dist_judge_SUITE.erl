@@ -6,8 +6,9 @@
 -include_lib("public_key/include/public_key.hrl").
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
--export([unreadable_names/1, garbage/1, many_certificates/1, issuers_in_a_circle/1, hidden_behind_expiry/1, hidden_behind_no_anchor/1,
-         weak_signature_hidden/1, revoked_vouches_for_itself/1, pinned_as_sent/1, owner_gone/1, not_decided/1]).
+-export([unreadable_names/1, garbage/1, many_certificates/1, issuers_in_a_circle/1, hidden_behind_expiry/1,
+         hidden_behind_no_anchor/1, weak_signature_hidden/1, revoked_vouches_for_itself/1, pinned_as_sent/1, owner_gone/1,
+         not_decided/1]).
 
 -define(BAD_CERTIFICATE, 42).
 -define(CERTIFICATE_UNKNOWN, 46).
@@ -57,8 +58,8 @@ many_certificates(_Config) ->
     {refused, ?BAD_CERTIFICATE, Text} = judge([Root], lists:duplicate(33, Peer), as_otp(), ok),
     ?assertMatch({match, _}, re:run(Text, "more than 32 certificates")).
 
-%% Two authorities that issued each other, in every order: the search for a path ends (ssl's did not: CVE-2026-58227). So it does in
-%% Rust, for those who have no function.
+%% Two authorities that issued each other, in every order: the search for a path ends (ssl's did not: CVE-2026-58227). So it
+%% does in Rust, for those who have no function.
 issuers_in_a_circle(_Config) ->
     Root = rustls_dist_x509:root("root"),
     #{key := Key} = First = rustls_dist_x509:root("a"),
