@@ -28,7 +28,7 @@ endif
 FIND_HEADER := erl -noinput -boot start_clean -eval 'Dir = code:lib_dir(public_key), \
     is_list(Dir) andalso filelib:is_regular(Dir ++ "/include/public_key.hrl") andalso io:put_chars("found"), halt().'
 
-.PHONY: all nif package demo test test-slow test-otp27 test-otp29 examples check bench bench-quick bench-charts \
+.PHONY: all nif package demo test test-slow test-aws-lc-rs test-otp27 test-otp29 examples check bench bench-quick bench-charts \
         bench-programs bench-bundle bench-rust callgrind fuzz matrix options operations architecture clean
 
 # Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
@@ -80,6 +80,12 @@ test-slow:
 	@.ci/install-packages test
 	@$(MAKE) --no-print-directory all
 	@.ci/test slow
+
+# The fast suites and the Rust tests with AWS-LC, beside what the other targets built and tested.
+test-aws-lc-rs:
+	@.ci/install-packages test
+	@$(MAKE) --no-print-directory all
+	@.ci/test-provider aws_lc_rs
 
 test-otp27 test-otp29: test-otp%:
 	@.ci/install-packages otp

@@ -112,7 +112,7 @@ must_say() { # text log
 # and what `type_in` writes comes to it as if typed. Needs script(1).
 terminal() { # seconds log command, as one word for the shell
     mkfifo "$dir/keys"
-    SHELL=/bin/bash timeout --kill-after=5 "$1" script -qfec "$3" /dev/null <"$dir/keys" >"$dir/$2.log" 2>&1 &
+    SHELL=$(command -v bash) timeout --kill-after=5 "$1" script -qfec "$3" /dev/null <"$dir/keys" >"$dir/$2.log" 2>&1 &
     pids+=($!)
     exec 3>"$dir/keys"
 }

@@ -30,8 +30,15 @@ run(#{options := Options} = Arguments) ->
         {{error, Why}, _} -> {usage, Why};
         {{ok, []}, _} -> {usage, "nothing says what is to be checked: give --optfile, --vm-args or flags behind --"};
         {{ok, _}, #{node := Name}} when is_binary(Name) -> {usage, "--node wants a name in UTF-8"};
-        {{ok, Flags}, _} -> concluded(findings(Flags, maps:get(node, Options, none)))
+        {{ok, Flags}, _} -> judged_by(concluded(findings(Flags, maps:get(node, Options, none))), rustls_dist_library:build())
     end.
+
+%% What keys and suites can be used depends on the crypto provider.
+judged_by({Outcome, Text, Json}, #{version := Version, provider := Provider, otp := Release} = Build) ->
+    {Outcome, [Text, io_lib:format("judged by rustls_dist ~ts with ~ts, on OTP ~ts~n", [Version, Provider, Release])],
+     Json#{judged_by => Build}};
+judged_by(Concluded, none) ->
+    Concluded.
 
 %% All that is to be said of a node with these flags, errors first.
 -spec findings(rustls_dist_command_flags:flags(), none | string()) -> [rustls_dist_command_finding:finding()].

@@ -1,4 +1,5 @@
-%% The links of this node as a table for people, a line for each, at most 100 columns wide; and below it what the listener saw.
+%% The links of this node as a table for people, a line for each, at most 100 columns wide; and below it what the listener saw,
+%% and which library runs.
 %%
 %% @private
 -module(rustls_dist_table).
@@ -14,7 +15,7 @@
 text(Links, Now) ->
     Sorted = lists:sort(fun(#{node := A}, #{node := B}) -> A =< B end, Links),
     Rows = [[Title || {Title, _Width, _Side} <- ?COLUMNS] | [row(Info, Now) || Info <- Sorted]],
-    [[line(Row) || Row <- Rows], "\n", listener()].
+    [[line(Row) || Row <- Rows], "\n", listener(), library(rustls_dist_library:build())].
 
 line(Cells) ->
     Padded = [cell(Text, Width, Side) || {Text, {_Title, Width, Side}} <- lists:zip(Cells, ?COLUMNS)],
@@ -78,3 +79,8 @@ sum(Family) ->
 
 failed(Direction) ->
     lists:sum([Count || {#{direction := Of}, Count} <- rustls_dist_meter:read(failures), Of =:= Direction]).
+
+library(#{version := Version, provider := Provider, otp := Release}) ->
+    io_lib:format("rustls_dist ~ts with ~ts, on OTP ~ts~n", [Version, Provider, Release]);
+library(none) ->
+    [].

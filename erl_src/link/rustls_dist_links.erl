@@ -22,6 +22,7 @@
                   version := 'tlsv1.2' | 'tlsv1.3',
                   cipher := binary(),
                   group := binary() | nil,
+                  provider := rustls_dist_nif:provider(),
                   role := client | server,
                   handshake_us := non_neg_integer(),
                   generation := pos_integer(),          % of the configuration that it was made with
@@ -222,6 +223,7 @@ describe(#{facts := #{own := Own, peer := Peer, peer_der := Der} = Facts, role :
     #{key_updates := Received} = rustls_dist_nif:rx_info(Rx),
     (maps:with([version, cipher, group], Facts))
         #{node => Node,
+          provider => rustls_dist_nif:provider(),
           direction => direction(Tls),
           since => Since,
           address => Address,

@@ -12,23 +12,24 @@
 -export([handshake_new/3, handshake_advance/2, handshake_verdict/2]).
 -export([tx_seal/2, tx_seal_large/2, tx_close_notify/1, tx_alert/2, tx_refuse_renegotiation/1, tx_info/1]).
 -export([rx_open/3, rx_established/1, rx_info/1]).
--export([provider/0]).
+-export([provider/0, version/0]).
 -export([error_kinds/0, resources/0, selftest_panic/0, selftest_pool_panic/0]).
 
 -export_type([kind/0, consent/0, config/0, handshake/0, tx/0, rx/0, error_map/0, alert/0, certificate/0, traffic/0, facts/0,
-              event/0, packet/0]).
+              event/0, packet/0, provider/0]).
 
 -nifs([config_new/2, chain_judge/4, config_judge/3, config_judge_own/3, file_digest/1,
        handshake_new/3, handshake_advance/2, handshake_verdict/2,
        tx_seal/2, tx_seal_large/2, tx_close_notify/1, tx_alert/2, tx_refuse_renegotiation/1, tx_info/1,
        rx_open/3, rx_established/1, rx_info/1,
-       provider/0, error_kinds/0, resources/0, selftest_panic/0, selftest_pool_panic/0]).
+       provider/0, version/0, error_kinds/0, resources/0, selftest_panic/0, selftest_pool_panic/0]).
 
 -opaque config() :: reference().
 -opaque handshake() :: reference().
 -opaque tx() :: reference().
 -opaque rx() :: reference().
 
+-type provider() :: ring | aws_lc_rs.
 -type alert() :: {Code :: byte(), Name :: atom()}.
 %% Every kind of error: the list of src/error/kind.rs. What matches on another one, Dialyzer says of it that it never matches.
 -type kind() :: file_not_found | file_unreadable | file_not_regular | file_too_large | not_pem | no_certificate
@@ -179,8 +180,13 @@ rx_info(_Rx) ->
     erlang:nif_error(not_loaded).
 
 %% The crypto provider that the library was built with.
--spec provider() -> ring | aws_lc_rs.
+-spec provider() -> provider().
 provider() ->
+    erlang:nif_error(not_loaded).
+
+%% The library's version, which is the application's.
+-spec version() -> binary().
+version() ->
     erlang:nif_error(not_loaded).
 
 %% The list in Rust.

@@ -6,4 +6,8 @@ fn main() {
     if target_os == "linux" || target_os == "freebsd" {
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     }
+    // The VM has the functions of erl_nif.h, which Apple's linker misses at once unless it is told to leave them to dyld.
+    if target_os == "macos" {
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-undefined,dynamic_lookup");
+    }
 }

@@ -6,13 +6,13 @@
 -include_lib("stdlib/include/assert.hrl").
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
--export([by_default/1, inet_tls/1, inet_tls_of_otp27/1, openssl_knows_it/1, openssl_does_not/1, openssl_asks_again/1,
-         in_the_file/1, on_the_command_line/1, tls12/1]).
+-export([by_default/1, inet_tls/1, inet_tls_of_otp27/1, inet_tls_of_otp29/1, openssl_knows_it/1, openssl_does_not/1,
+         openssl_asks_again/1, in_the_file/1, on_the_command_line/1, tls12/1]).
 
 -define(HYBRID, <<"x25519mlkem768">>).
 
 all() ->
-    [by_default, inet_tls, inet_tls_of_otp27, openssl_knows_it, openssl_does_not, openssl_asks_again,
+    [by_default, inet_tls, inet_tls_of_otp27, inet_tls_of_otp29, openssl_knows_it, openssl_does_not, openssl_asks_again,
      in_the_file, on_the_command_line, tls12].
 
 init_per_suite(Config) ->
@@ -35,18 +35,25 @@ by_default(Config) ->
 
 %% inet_tls of OTP 25 to 27 does not know it; the share of X25519 is in the hello, too.
 inet_tls(Config) ->
-    with_inet_tls(Config, #{}).
+    Inet = start_inet_tls(Config, #{}),
+    Groups = rustls_dist_cluster:call(Inet, ssl, groups, []),
+    joins(Config, Inet, case lists:member(x25519mlkem768, Groups) of true -> ?HYBRID; false -> <<"x25519">> end).
 
 inet_tls_of_otp27(Config) ->
-    case rustls_dist_other_otp:available(27) of
-        true -> with_inet_tls(Config, rustls_dist_other_otp:prepare(cluster(Config), 27));
+    with_inet_tls_of(27, <<"x25519">>, Config).
+
+%% It knows it, and offers its share alone.
+inet_tls_of_otp29(Config) ->
+    with_inet_tls_of(29, ?HYBRID, Config).
+
+with_inet_tls_of(Release, Group, Config) ->
+    case rustls_dist_other_otp:available(Release) of
+        true -> joins(Config, start_inet_tls(Config, rustls_dist_other_otp:prepare(cluster(Config), Release)), Group);
         Skip -> Skip
     end.
 
-with_inet_tls(Config, Options) ->
-    Inet = start(Config, #{versions => ['tlsv1.3']}, Options#{proto => "inet_tls"}),
-    Groups = rustls_dist_cluster:call(Inet, ssl, groups, []),
-    joins(Config, Inet, case lists:member(x25519mlkem768, Groups) of true -> ?HYBRID; false -> <<"x25519">> end).
+start_inet_tls(Config, Options) ->
+    start(Config, #{versions => ['tlsv1.3']}, Options#{proto => "inet_tls"}).
 
 %% Pinned, so that nothing else can come of it.
 openssl_knows_it(Config) ->

@@ -7,12 +7,13 @@
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
 -export([dials/1, nobody_dials/1, said_once/1, not_listening/1, starts_again/1, log_is_limited/1, other_peers/1,
-         half_a_certificate/1]).
+         half_a_certificate/1, escript/1]).
 
 -define(TIMEOUT_MS, 15000).
 
 all() ->
-    [dials, nobody_dials, said_once, not_listening, starts_again, log_is_limited, other_peers, half_a_certificate].
+    [dials, nobody_dials, said_once, not_listening, starts_again, log_is_limited, other_peers, half_a_certificate,
+     escript].
 
 %% Two nodes to dial: one asks for certificates, the other encrypts only. And one of each carrier without any option.
 init_per_suite(Config) ->
@@ -42,6 +43,22 @@ end_per_suite(Config) ->
     ok = rustls_dist_cluster:stop(get(cluster, Config)),
     rustls_dist_cluster:release(?config(keeper, Config)),
     lists:foreach(fun application:stop/1, lists:reverse(?config(applications, Config))).
+
+%% An escript finds what OTP's own folders hold: so does that of a release whose `erl' is OTP's, as Debian's is with OTP 29.
+%% With the release's folder in ERL_LIBS it finds the carrier, too.
+escript(Config) ->
+    #{cluster := #{epmd_port := EpmdPort} = Cluster, cert := Cert} = world(Config),
+    Dir = rustls_dist_cluster:dir(Cluster),
+    File = filename:join(Dir, "tool"),
+    ok = file:write_file(File, "#!/usr/bin/env escript\nmain([Node]) -> io:format(\"~p\", [net_adm:ping(list_to_atom(Node))]).\n"),
+    [{server, _}, Client] = rustls_dist_certs:options(Cert),
+    Optfile = rustls_dist_cluster:optfile(Cluster, "tool", [Client]),
+    Command = lists:concat(["cd ", Dir, " && ERL_EPMD_PORT=", EpmdPort, " ERL_FLAGS='-proto_dist rustls -ssl_dist_optfile ", Optfile,
+                            " -name tool@127.0.0.1 -dist_listen false -setcookie rustls_dist_test -kernel logger_level none'",
+                            " escript tool ", rustls_dist_cluster:name(get(strict, Config)), " 2>&1"]),
+    Libs = filename:dirname(filename:dirname(rustls_dist_cluster:ebin())),
+    ?assertEqual("pong", os:cmd("export ERL_LIBS=" ++ Libs ++ "; " ++ Command)),
+    ?assertEqual(nomatch, string:find(os:cmd("unset ERL_LIBS; " ++ Command), "pong")).
 
 %% The client part alone, in a file or on the command line; a server part that has no certificate; nothing at all.
 dials(Config) ->

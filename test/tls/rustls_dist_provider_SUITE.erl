@@ -26,7 +26,10 @@ its_name(_Config) ->
                    "ring" -> ring;
                    "aws_lc_rs" ++ _ -> aws_lc_rs
                end,
-    ?assertEqual(Expected, rustls_dist_nif:provider()).
+    {ok, [{application, rustls_dist, App}]} = file:consult(filename:join(rustls_dist_cluster:ebin(), "rustls_dist.app")),
+    ?assertEqual(#{provider => Expected, version => list_to_binary(proplists:get_value(vsn, App)),
+                   otp => list_to_binary(erlang:system_info(otp_release))},
+                 rustls_dist_library:build()).
 
 keys(Config) ->
     Dir = proplists:get_value(dir, Config),
