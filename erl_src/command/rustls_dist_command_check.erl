@@ -30,7 +30,7 @@ run(#{options := Options} = Arguments) ->
         {{error, Why}, _} -> {usage, Why};
         {{ok, []}, _} -> {usage, "nothing says what is to be checked: give --optfile, --vm-args or flags behind --"};
         {{ok, _}, #{node := Name}} when is_binary(Name) -> {usage, "--node wants a name in UTF-8"};
-        {{ok, Flags}, _} -> judged_by(concluded(findings(Flags, maps:get(node, Options, none))), rustls_dist_library:build())
+        {{ok, Flags}, _} -> judged_by(concluded(findings(Flags, maps:get(node, Options, none))), rustls_dist_build:facts())
     end.
 
 %% What keys and suites can be used depends on the crypto provider.

@@ -22,7 +22,7 @@ families(Links) ->
     links(Links) ++ handshakes() ++ connections() ++ traffic() ++ certificates(Links) ++
         [cells(rustls_dist_reloads_total, <<"Changed certificates, keys, lists or options that were taken into use or refused.">>,
                rustls_dist_meter:read(reloads)),
-         {rustls_dist_build_info, gauge, <<"Which library runs: always 1.">>, build(rustls_dist_library:build())}].
+         {rustls_dist_build_info, gauge, <<"Which library runs: always 1.">>, build(rustls_dist_build:facts())}].
 
 build(#{version := Version, provider := Provider, otp := Release}) ->
     [{[{version, Version}, {provider, atom_to_binary(Provider)}, {otp, Release}], 1}];

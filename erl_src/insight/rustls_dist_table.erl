@@ -15,7 +15,7 @@
 text(Links, Now) ->
     Sorted = lists:sort(fun(#{node := A}, #{node := B}) -> A =< B end, Links),
     Rows = [[Title || {Title, _Width, _Side} <- ?COLUMNS] | [row(Info, Now) || Info <- Sorted]],
-    [[line(Row) || Row <- Rows], "\n", listener(), library(rustls_dist_library:build())].
+    [[line(Row) || Row <- Rows], "\n", listener(), library(rustls_dist_build:facts())].
 
 line(Cells) ->
     Padded = [cell(Text, Width, Side) || {Text, {_Title, Width, Side}} <- lists:zip(Cells, ?COLUMNS)],

@@ -243,7 +243,7 @@ table(Config) ->
     ?assertMatch([_, "out", _, "1.3", "AES-256", _, "ca", _, _, "89d", "1"], string:lexemes(Link, " ")),
     ?assertEqual(hd(string:lexemes(Link, " ")), atom_to_list(name(B))),
     ?assertNotEqual(nomatch, string:find(Text, "connections accepted ")),
-    #{version := Version, provider := Provider, otp := Release} = call(B, rustls_dist_library, build, []),
+    #{version := Version, provider := Provider, otp := Release} = call(B, rustls_dist_build, facts, []),
     ?assertNotEqual(nomatch, string:find(Text, lists:concat(["\nrustls_dist ", binary_to_list(Version), " with ", Provider, ", on OTP ",
                                                             binary_to_list(Release), "\n"]))).
 
@@ -303,7 +303,7 @@ text_for_prometheus(Config) ->
     #{peer_certificate := #{not_after := NotAfter}} = info(A, B),
     Expiry = io_lib:format("rustls_dist_peer_certificate_expiry_timestamp_seconds{node=\"~ts\"} ~w\n", [name(B), NotAfter]),
     ?assertMatch({_, _}, binary:match(Text, iolist_to_binary(Expiry))),
-    #{version := Version, provider := Provider, otp := Release} = call(A, rustls_dist_library, build, []),
+    #{version := Version, provider := Provider, otp := Release} = call(A, rustls_dist_build, facts, []),
     Build = io_lib:format("rustls_dist_build_info{version=\"~ts\",provider=\"~ts\",otp=\"~ts\"} 1\n", [Version, Provider, Release]),
     ?assertMatch({_, _}, binary:match(Text, iolist_to_binary(Build))),
     ?assertEqual(Provider, maps:get(provider, info(A, B))),

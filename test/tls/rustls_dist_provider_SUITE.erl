@@ -29,7 +29,7 @@ its_name(_Config) ->
     {ok, [{application, rustls_dist, App}]} = file:consult(filename:join(rustls_dist_cluster:ebin(), "rustls_dist.app")),
     ?assertEqual(#{provider => Expected, version => list_to_binary(proplists:get_value(vsn, App)),
                    otp => list_to_binary(erlang:system_info(otp_release))},
-                 rustls_dist_library:build()).
+                 rustls_dist_build:facts()).
 
 keys(Config) ->
     Dir = proplists:get_value(dir, Config),
