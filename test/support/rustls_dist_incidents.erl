@@ -113,7 +113,10 @@ shaking_hands() ->
       "the peer, its host or the network went away", "its log; what stands between the hosts"}].
 
 joining() ->
-    [{[bad_cookie], dialled(distribution_handshake, [{recv_challenge_reply_failed, bad_cookie}])
+    [{[rechecked], [{#{direction => established, stage => certificate, node => 'b@db2.example.com', address => {?IP, 4370}},
+                     {rechecked, "certificate CN=node: a certificate of the chain is revoked (keyCompromise)"}}],
+      "`recheck` is set, and the peer of a link that is up does not pass any more", "as the sentence says; the link is closed"},
+     {[bad_cookie], dialled(distribution_handshake, [{recv_challenge_reply_failed, bad_cookie}])
                         ++ dialling(distribution_handshake, [{recv_challenge_ack_failed, bad_cookie}]),
       "other cookies", "the same `-setcookie` or `~/.erlang.cookie`"},
      {[not_allowed], dialling(distribution_handshake, [{recv_status_failed, not_allowed}])
@@ -225,7 +228,10 @@ rules() ->
 -spec events() -> [row(fun(() -> term()) | {text, unicode:chardata()})].
 events() ->
     Files = ["/etc/erlang/tls/node.pem"],
-    [{[link_failed], [{text, ["link to b@db2.example.com", Where, ": ..."]}
+    [{[recheck_undecided], [fun() -> rustls_dist_log:not_rechecked(#{node => 'b@db2.example.com', address => {?IP, 4370}},
+                                     "the source of revocation lists my_lists failed in lookup/3: timeout") end],
+      "`recheck` is set, and whether the peer still passes cannot be told", "as the sentence says"},
+     {[link_failed], [{text, ["link to b@db2.example.com", Where, ": ..."]}
                       || Where <- [" failed (own configuration)", " failed at name lookup", " (192.0.2.7) failed at epmd",
                                    " (192.0.2.7 port 4370) failed at TCP", " (192.0.2.7 port 4370) failed in the TLS handshake",
                                    " (192.0.2.7 port 4370) failed at certificate verification",

@@ -6,16 +6,16 @@
 -include_lib("public_key/include/public_key.hrl").
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
--export([unreadable_names/1, garbage/1, many_certificates/1, issuers_in_a_circle/1, hidden_behind_expiry/1,
-         hidden_behind_no_anchor/1, weak_signature_hidden/1, revoked_vouches_for_itself/1, pinned_as_sent/1, owner_gone/1,
-         not_decided/1]).
+-export([unreadable_names/1, garbage/1, many_certificates/1, issuers_in_a_circle/1, members_issue_nothing/1,
+         hidden_behind_expiry/1, hidden_behind_no_anchor/1, weak_signature_hidden/1, revoked_vouches_for_itself/1,
+         pinned_as_sent/1, owner_gone/1, not_decided/1]).
 
 -define(BAD_CERTIFICATE, 42).
 -define(CERTIFICATE_UNKNOWN, 46).
 
 all() ->
-    [unreadable_names, garbage, many_certificates, issuers_in_a_circle, hidden_behind_expiry, hidden_behind_no_anchor,
-     weak_signature_hidden, revoked_vouches_for_itself, pinned_as_sent, owner_gone, not_decided].
+    [unreadable_names, garbage, many_certificates, issuers_in_a_circle, members_issue_nothing, hidden_behind_expiry,
+     hidden_behind_no_anchor, weak_signature_hidden, revoked_vouches_for_itself, pinned_as_sent, owner_gone, not_decided].
 
 init_per_suite(Config) ->
     ok = rustls_dist_nif:load(),
@@ -71,6 +71,15 @@ issuers_in_a_circle(_Config) ->
          ?assertMatch({error, #{kind := unknown_issuer}},
                       rustls_dist_nif:config_judge(config(Root), any, [Der || #{der := Der} <- [Peer | Above]]))
      end || Above <- [[A, B], [B, A], [A, B, A, B], [B, A, B, A]]].
+
+%% A member's certificate issues no other one, also without keyUsage (public_key took that: CVE-2026-42789).
+members_issue_nothing(_Config) ->
+    Root = rustls_dist_x509:root("root"),
+    [begin
+         Member = rustls_dist_x509:leaf("member", Root, #{extensions => Extensions}),
+         Chain = [Der || #{der := Der} <- [rustls_dist_x509:leaf("evil", Member), Member]],
+         ?assertMatch({error, #{kind := not_an_authority}}, rustls_dist_nif:config_judge(config(Root), any, Chain))
+     end || Extensions <- [without([]), without([?'id-ce-keyUsage']), without([?'id-ce-keyUsage', ?'id-ce-basicConstraints'])]].
 
 config(#{der := Root}) ->
     {ok, Config, _Own, _Trusted} = rustls_dist_nif:config_new(client, #{verify => verify_peer, cacerts => [Root], depth => 10,
