@@ -5,14 +5,14 @@
 -include_lib("stdlib/include/assert.hrl").
 
 -export([all/0, suite/0, init_per_suite/1, end_per_suite/1]).
--export([help/1, wrong_words/1, json/1, text/1, colours/1, places/1, release/1, flags_of_nodes/1]).
+-export([help/1, wrong_words/1, json/1, text/1, colours/1, places/1, release/1, flags_of_nodes/1, judged_by/1]).
 -export([status/1]).
 
 suite() ->
     [{timetrap, {minutes, 2}}].
 
 all() ->
-    [help, wrong_words, json, text, colours, places, release, flags_of_nodes, status].
+    [help, wrong_words, json, text, colours, places, release, flags_of_nodes, status, judged_by].
 
 init_per_suite(Config) ->
     {Keeper, World} = rustls_dist_cluster:keep(fun start/0),
@@ -68,6 +68,18 @@ wrong_words(Config) ->
                               {["status", "nonode"], "NAME@HOST"}, {["status", "a@b", "c@d"], "one node"},
                               {["status", "a@b", "--timeout", "0"], "seconds"}]],
     ?assertEqual({2, ""}, shell(Config, script() ++ " chekc 2>/dev/null")).
+
+%% Which crypto provider judged stands below the findings, and in the JSON.
+judged_by(Config) ->
+    #{optfile := Optfile} = proplists:get_value(world, Config),
+    Check = ["check", "--optfile", Optfile, "--node", "a@127.0.0.1"],
+    {_, Text, ""} = said(Check),
+    #{version := Version, provider := Provider, otp := Release} = rustls_dist_build:facts(),
+    ?assertEqual(lists:concat(["judged by rustls_dist ", binary_to_list(Version), " with ", Provider, ", on OTP ",
+                               binary_to_list(Release)]),
+                 lists:last(string:lexemes(Text, "\n"))),
+    {_, Json, ""} = said(Check ++ ["--json"]),
+    ?assertNotEqual(nomatch, string:find(Json, lists:concat(["\"provider\":\"", Provider, "\""]))).
 
 %% The command's own code, in this VM: the exit status, what comes to standard output, and to standard error.
 said(Words) ->

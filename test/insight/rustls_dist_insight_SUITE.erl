@@ -244,8 +244,8 @@ table(Config) ->
     ?assertEqual(hd(string:lexemes(Link, " ")), atom_to_list(name(B))),
     ?assertNotEqual(nomatch, string:find(Text, "connections accepted ")),
     #{version := Version, provider := Provider, otp := Release} = call(B, rustls_dist_build, facts, []),
-    ?assertNotEqual(nomatch, string:find(Text, lists:concat(["\nrustls_dist ", binary_to_list(Version), " with ", Provider, ", on OTP ",
-                                                            binary_to_list(Release), "\n"]))).
+    Library = lists:concat(["\nrustls_dist ", binary_to_list(Version), " with ", Provider, ", on OTP ", binary_to_list(Release), "\n"]),
+    ?assertNotEqual(nomatch, string:find(Text, Library)).
 
 %% The longest names that a link can have, and figures of every size.
 hostile_names(_Config) ->
@@ -304,7 +304,8 @@ text_for_prometheus(Config) ->
     Expiry = io_lib:format("rustls_dist_peer_certificate_expiry_timestamp_seconds{node=\"~ts\"} ~w\n", [name(B), NotAfter]),
     ?assertMatch({_, _}, binary:match(Text, iolist_to_binary(Expiry))),
     #{version := Version, provider := Provider, otp := Release} = call(A, rustls_dist_build, facts, []),
-    Build = io_lib:format("rustls_dist_build_info{version=\"~ts\",provider=\"~ts\",otp=\"~ts\"} 1\n", [Version, Provider, Release]),
+    Build = io_lib:format("rustls_dist_build_info{version=\"~ts\",provider=\"~ts\",otp=\"~ts\"} 1\n",
+                          [Version, Provider, Release]),
     ?assertMatch({_, _}, binary:match(Text, iolist_to_binary(Build))),
     ?assertEqual(Provider, maps:get(provider, info(A, B))),
     %% The list has the same.
