@@ -59,20 +59,9 @@ state(File) ->
 
 %% A file's name need not be text.
 digest(File) ->
-<<<<<<< HEAD
     case rustls_dist_nif:file_digest(File) of
         {ok, Digest} -> Digest;
         {error, #{kind := Kind}} -> {error, Kind}
-=======
-    case rustls_dist_file_name:bytes(File) of
-        {ok, Bytes} ->
-            case rustls_dist_nif:file_digest(Bytes) of
-                {ok, Digest} -> Digest;
-                {error, #{kind := Kind}} -> {error, Kind}
-            end;
-        error ->
-            {error, file_not_found}
->>>>>>> h-o14
     end.
 
 %% The files whose contents differ.

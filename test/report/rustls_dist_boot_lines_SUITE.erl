@@ -226,16 +226,10 @@ good_certificate_is_silent(Config) ->
 %% The first look, at boot, and each period again; what is still to come is not repeated before there is less time left.
 again_every_day(Config) ->
     #{dir := Dir, ca := Ca} = maps:from_list(Config),
-<<<<<<< HEAD
     Elsewhere = #{san => "DNS:elsewhere.example"},
     Node = start(Config, rustls_dist_certs:options(rustls_dist_certs:dated_cert(Dir, Ca, "daily", {-9, 3}, Elsewhere)), #{}),
     _ = rustls_dist_cluster:await_log(Node, "daily.* expires on"),
     {state, 86400000, [{expires, _Serial, 7}]} = rustls_dist_cluster:call(Node, sys, get_state, [rustls_dist_own_certificate]),
-=======
-    Node = start(Config, rustls_dist_certs:options(rustls_dist_certs:dated_cert(Dir, Ca, "daily", {-9, -1}, #{})), #{}),
-    _ = rustls_dist_cluster:await_log(Node, "daily.* expired on"),
-    {state, 86400000, []} = rustls_dist_cluster:call(Node, sys, get_state, [rustls_dist_own_certificate]),
->>>>>>> h-o14
     ok = rustls_dist_reports:collect(Node),
     ok = rustls_dist_cluster:call(Node, rustls_dist_reports, own_certificates_every, [50]),
     Said = fun(Part) -> [Line || #{event := own_certificate, line := Line} <- rustls_dist_reports:all(Node),
