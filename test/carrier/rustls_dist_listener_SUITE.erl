@@ -65,14 +65,17 @@ plain_distribution_crowd(Config) -> withstand(Config, plain_distribution, ?CROWD
 withstand(Config, Kind, Size) ->
     rustls_dist_crowds:withstand(?config(world, Config), Kind, #{crowd => Size, joins => ?JOINS}).
 
-%% What Rust held for strangers is free, which the VM's own count would not tell. The first ones fill the allocators.
+%% What Rust held for strangers is free, which the VM's own count would not tell. The first ones fill the allocators, which take a
+%% piece more now and then; what is not freed shows each time.
 resident_memory(Config) ->
     Listener = ?config(listener, Config),
-    _ = [ok = endless_hellos(Listener) || _ <- lists:seq(1, 3)],
-    Before = rustls_dist_crowds:resident_kb(Listener),
     ok = endless_hellos(Listener),
-    Growth = rustls_dist_crowds:resident_kb(Listener) - Before,
-    ?assertEqual({Growth, true}, {Growth, Growth < ?KEPT_KB}).
+    Growths = [begin
+                   Before = rustls_dist_crowds:resident_kb(Listener),
+                   ok = endless_hellos(Listener),
+                   rustls_dist_crowds:resident_kb(Listener) - Before
+               end || _ <- lists:seq(1, 3)],
+    ?assertEqual({Growths, true}, {Growths, lists:min(Growths) < ?KEPT_KB}).
 
 %% Each goes away in the middle of its hello, when all are there.
 endless_hellos(Node) ->

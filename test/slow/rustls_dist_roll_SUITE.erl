@@ -6,7 +6,6 @@
 
 -export([all/0, suite/0, init_per_suite/1, end_per_suite/1]).
 -export([there_and_back/1]).
--export([watch/0, seen_down/0]).
 
 suite() ->
     [{timetrap, {minutes, 5}}].
@@ -35,10 +34,10 @@ there_and_back(Config) ->
     Rolled = [roll_member(Cluster, Name, Old, New) || Name <- ["r1", "r2"]],
     Nodes = [Node || {Node, _Files, _Certs} <- Rolled] ++ Others,
     _ = [ok = rustls_dist_cluster:join(A, B) || A <- Nodes, B <- Nodes, rustls_dist_cluster:name(A) < rustls_dist_cluster:name(B)],
-    _ = [ok = rustls_dist_cluster:call(Node, ?MODULE, watch, []) || Node <- Nodes],
+    _ = [ok = rustls_dist_cluster:call(Node, rustls_dist_workload, watch_nodes, []) || Node <- Nodes],
     Steps = [{ca, Both}, {certs, new}, {ca, NewCa}, {ca, Both}, {certs, old}, {ca, OldCa}],
     lists:foreach(fun(Step) -> step(Cluster, Step, Rolled, {Old, New, Both}) end, Steps),
-    ?assertEqual([[] || _ <- Nodes], [rustls_dist_cluster:call(Node, ?MODULE, seen_down, []) || Node <- Nodes]),
+    ?assertEqual([[] || _ <- Nodes], [seen_down(Node, Nodes) || Node <- Nodes]),
     [?assertEqual(lists:sort([rustls_dist_cluster:name(Other) || Other <- Nodes, Other =/= Node]),
                   lists:sort(rustls_dist_cluster:call(Node, erlang, nodes, [connected]) -- [node()])) || Node <- Nodes].
 
@@ -89,32 +88,8 @@ replace(Live, From) ->
     {ok, _} = file:copy(From, Live ++ ".tmp"),
     file:rename(Live ++ ".tmp", Live).
 
-%% On a node: which others went down, but for guests.
-watch() ->
-    Self = self(),
-    _ = spawn(fun() ->
-                      true = register(?MODULE, self()),
-                      ok = net_kernel:monitor_nodes(true),
-                      Self ! watching,
-                      collect([])
-              end),
-    receive watching -> ok end.
-
-collect(Down) ->
-    receive
-        {nodedown, Node} ->
-            case lists:prefix("guest", atom_to_list(Node)) of
-                true -> collect(Down);
-                false -> collect([Node | Down])
-            end;
-        {seen, From, Ref} ->
-            From ! {Ref, Down},
-            collect(Down);
-        _Other ->
-            collect(Down)
-    end.
-
-seen_down() ->
-    Ref = make_ref(),
-    ?MODULE ! {seen, self(), Ref},
-    receive {Ref, Down} -> Down end.
+%% Which of the others went down.
+seen_down(Node, Nodes) ->
+    Names = [rustls_dist_cluster:name(Other) || Other <- Nodes],
+    [Down || {nodedown, Down, _Info} <- rustls_dist_cluster:call(Node, rustls_dist_workload, node_events, []),
+             lists:member(Down, Names)].
