@@ -37,6 +37,8 @@ set_up(Family, Kernel, Node, Type, MyNode, LongOrShortNames, SetupTime) ->
     rustls_dist_undertaker:note_progress(Undertaker, #{stage => tls}),
     Tls = secure(Link, Target, Socket, Config, SetupTime),
     ok = identified(Link, Tls),
+    %% This process lives as long as the link, and is not to keep the configuration, private keys and all, for so long.
+    true = erlang:garbage_collect(),
     dist_util:reset_timer(Timer),
     rustls_dist_undertaker:note_progress(Undertaker, #{stage => distribution_handshake}),
     HsData = rustls_dist_hs_data:new(Family, Tls, MyNode, Undertaker),

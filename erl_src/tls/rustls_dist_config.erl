@@ -84,7 +84,7 @@ handle_cast(_Cast, State) ->
     {noreply, State}.
 
 %% The notices wait for the log, for a while.
--spec handle_info(term(), no_state) -> {noreply, no_state}.
+-spec handle_info(term(), no_state) -> {noreply, no_state, hibernate}.
 handle_info({log_notices, Notices, Tries}, State) when is_integer(Tries) ->
     case Tries =< 0 orelse rustls_dist_log:is_set_up() of
         false ->
@@ -92,9 +92,9 @@ handle_info({log_notices, Notices, Tries}, State) when is_integer(Tries) ->
         true ->
             lists:foreach(fun(Notice) -> rustls_dist_log:notice(rustls_dist_opts:format_notice(Notice)) end, Notices)
     end,
-    {noreply, State};
+    {noreply, State, hibernate};
 handle_info(_Other, State) ->
-    {noreply, State}.
+    {noreply, State, hibernate}.
 
 -spec format_status(gen_server:format_status()) -> gen_server:format_status().
 format_status(Status) ->

@@ -46,13 +46,13 @@ init(PeriodMs) ->
 handle_call(_Call, _From, State) ->
     {noreply, State}.
 
--spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
+-spec handle_cast(term(), #state{}) -> {noreply, #state{}} | {noreply, #state{}, hibernate}.
 handle_cast(look, State) ->
-    {noreply, look(State)};
+    {noreply, look(State), hibernate};
 handle_cast(_Cast, State) ->
     {noreply, State}.
 
--spec handle_info(term(), #state{}) -> {noreply, #state{}}.
+-spec handle_info(term(), #state{}) -> {noreply, #state{}} | {noreply, #state{}, hibernate}.
 handle_info({look, Tries}, State) when is_integer(Tries), Tries > 0 ->
     _ = case is_up() of
             false -> erlang:send_after(?LOGGER_POLL_MS, self(), {look, Tries - 1});
@@ -63,7 +63,8 @@ handle_info({look, Tries}, State) when is_integer(Tries), Tries > 0 ->
     {noreply, State};
 handle_info({look, 0}, #state{period_ms = PeriodMs} = State) ->
     _ = erlang:send_after(PeriodMs, self(), {look, 0}),
-    {noreply, look(State)};
+    %% A day is too long to keep what was looked at: a configuration, private keys and all.
+    {noreply, look(State), hibernate};
 handle_info(_Other, State) ->
     {noreply, State}.
 

@@ -209,8 +209,6 @@ old_one_is_freed(Config) ->
          {ok, [_ | _]} = reload(Config)
      end || Which <- [second, first, second]],
     rustls_dist_cluster:poll(fun() ->
-                                     _ = [rustls_dist_cluster:call(A, erlang, garbage_collect, [Pid])
-                                          || Pid <- rustls_dist_cluster:call(A, erlang, processes, [])],
                                      maps:get(configs, rustls_dist_cluster:call(A, rustls_dist_nif, resources, [])) =:= Configs
                              end),
     ?assert(rustls_dist_cluster:connected(A, B)),
