@@ -24,7 +24,7 @@
 %% A call on a normal scheduler may take a millisecond (erl_nif). Of several tries the shortest time of each call counts, as
 %% others use the machine, too.
 -define(LONGEST_US, 1000).
--define(TRIES, 3).
+-define(TRIES, 10).
 
 -define(READ_BYTES, 262144).
 -define(ALL_PACKETS, 16#ffffffff).
@@ -116,14 +116,22 @@ longest_call(Config) ->
               {"the end of a long packet", [[{Long, binary:copy(<<7>>, Long)}]]},
               {"full records", [[{262144, binary:copy(<<7>>, 262144)}]]}],
     [begin
-         Times = [times(Config, Cipher, KeyUpdateAt, Batches) || _ <- lists:seq(1, ?TRIES)],
-         Longest = lists:max([lists:min(Same) || Same <- transposed(Times)]),
+         Longest = longest(fun() -> times(Config, Cipher, KeyUpdateAt, Batches) end, [], ?TRIES),
          ct:log("~ts, ~ts, keys renewed after ~p bytes: ~b us", [Shape, Cipher, KeyUpdateAt, Longest]),
          ?assertMatch({_, _, true}, {Shape, Longest, Longest < ?LONGEST_US})
      end || Cipher <- [<<"TLS_AES_256_GCM_SHA384">>, <<"TLS_CHACHA20_POLY1305_SHA256">>],
             {Shape, Batches} <- Shapes,
             KeyUpdateAt <- [none | [1 || Shape =:= "records of 32 bytes"]]],
     ok.
+
+%% The longest call, of each the shortest time: what else runs on the machine takes time from one and not from all. So often until
+%% it is short enough.
+longest(Measure, Before, Tries) ->
+    Times = [Measure() | Before],
+    case lists:max([lists:min(Same) || Same <- transposed(Times)]) of
+        Longest when Longest >= ?LONGEST_US, Tries > 1 -> longest(Measure, Times, Tries - 1);
+        Longest -> Longest
+    end.
 
 %% The microseconds of each call on the way of the batches, over a link of their own.
 times(Config, Cipher, KeyUpdateAt, Batches) ->
