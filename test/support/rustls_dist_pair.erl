@@ -3,6 +3,8 @@
 
 -include_lib("stdlib/include/assert.hrl").
 
+-define(DIALS, 5).
+
 -export([start/4, stop/1, ring/1, joins/3, refused/2, refused/4]).
 
 -type cluster() :: rustls_dist_cluster:cluster().
@@ -30,7 +32,7 @@ ring([First | Rest] = Elements) ->
 %% client's and of the server's certificate. The link is ended again. Gives the client's rustls_dist:info/1.
 -spec joins(peer(), peer(), {Client :: subject(), Server :: subject()} | any) -> rustls_dist_links:info().
 joins(From, To, Shown) ->
-    ok = rustls_dist_cluster:join(From, To),
+    ok = dialled(From, To, ?DIALS),
     ?assertEqual([pong, pong], [ping(From, To), ping(To, From)]),
     #{role := client} = ClientSide = info(From, To),
     #{role := server} = ServerSide = info(To, From),
@@ -44,6 +46,17 @@ joins(From, To, Shown) ->
     end,
     ok = rustls_dist_cluster:part(From, To),
     ClientSide.
+
+%% Of nodes that parted a moment ago the other one may dial at the same time: OTP's global, when it misses somebody.
+dialled(From, To, Dials) ->
+    ok = rustls_dist_cluster:join(From, To),
+    case info(From, To) of
+        #{role := server} when Dials > 1 ->
+            ok = rustls_dist_cluster:part(From, To),
+            dialled(From, To, Dials - 1);
+        #{} ->
+            ok
+    end.
 
 %% From dials To in vain, and tries again in vain: there is no second attempt with less security.
 -spec refused(peer(), peer()) -> ok.
