@@ -13,7 +13,6 @@
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 -export([work/2]).
 
-
 -export_type([result/0]).
 
 %% The files that were taken into use, none if nothing has changed; or the sentence that says what is wrong with them.
@@ -112,16 +111,27 @@ work(How, Last) ->
 %% Stamps are taken before anything is read: what changes meanwhile is another change.
 worked(How, Last) ->
     OptionsFile = rustls_dist_material:stamps(rustls_dist_material:options_file(), Last),
-    Sources = rustls_dist_roles:sources(fun init:get_argument/1),
-    Stamps = case Sources of
-                 {ok, Given} -> maps:merge(rustls_dist_material:stamps(rustls_dist_material:files(Given), Last), OptionsFile);
-                 {error, _} -> maps:merge(Last, OptionsFile)
-             end,
+    Stamps = maps:merge(rustls_dist_material:stamps(files(OptionsFile, Last), Last), OptionsFile),
     Changed = rustls_dist_material:changed(rustls_dist_generation:used(), Stamps),
     case Changed =/= [] andalso is_due(How, Last, Stamps) of
-        true -> {worked, take(Sources, Changed, Stamps), Stamps};
+        true -> {worked, take(Changed, Stamps), Stamps};
         false -> {worked, {ok, []}, Stamps}
     end.
+
+%% The options file is read only when it has changed: it says which files there are. Where it cannot be read, they stay those of before.
+files(OptionsFile, Last) ->
+    case rustls_dist_material:changed(Last, OptionsFile) of
+        [] ->
+            maps:keys(Last);
+        _Changed ->
+            case sources() of
+                {ok, Sources} -> rustls_dist_material:files(Sources);
+                {error, _} -> maps:keys(Last)
+            end
+    end.
+
+sources() ->
+    rustls_dist_roles:sources(fun init:get_argument/1).
 
 %% What was refused is not judged again before it changes, unless somebody asks.
 is_due(at_once, _Last, _Stamps) ->
@@ -130,9 +140,9 @@ is_due(when_steady, Last, Stamps) ->
     rustls_dist_material:changed(Last, Stamps) =:= []
         andalso rustls_dist_material:changed(rustls_dist_generation:seen(), Stamps) =/= [].
 
-take(Sources, Changed, Stamps) ->
+take(Changed, Stamps) ->
     ok = rustls_dist_generation:seen(Stamps),
-    case rustls_dist_config:successor(Sources) of
+    case rustls_dist_config:successor(sources()) of
         {ok, Number} ->
             ok = rustls_dist_generation:used(Stamps),
             ok = rustls_dist_log:reloaded(Number, Changed),
