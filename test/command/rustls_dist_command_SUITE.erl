@@ -4,6 +4,8 @@
 
 -include_lib("stdlib/include/assert.hrl").
 
+-import(rustls_dist_command_line, [app/0, script/0]).
+
 -export([all/0, suite/0, init_per_suite/1, end_per_suite/1]).
 -export([help/1, wrong_words/1, json/1, text/1, colours/1, places/1, release/1, flags_of_nodes/1, judged_by/1]).
 -export([status/1]).
@@ -193,31 +195,10 @@ status(Config) ->
     ?assertMatch({match, _}, re:run(Text, "rustls_dist_links\\{.*\\} +1\n")).
 
 command(Config, Words) ->
-    shell(Config, lists:flatten(lists:join(" ", [script() | Words]))).
+    rustls_dist_command_line:command(cluster(Config), Words).
 
 shell(Config, Line) ->
-    run(environment(Config), lists:flatten(Line)).
+    rustls_dist_command_line:shell(cluster(Config), Line).
 
-environment(Config) ->
-    #{cluster := Cluster} = proplists:get_value(world, Config),
-    rustls_dist_cluster:env(Cluster) ++ [{"ERL_FLAGS", false}, {"ERL_AFLAGS", false}, {"ERL_ZFLAGS", false}, {"NO_COLOR", false}].
-
-%% The exit status, and what is printed.
-run(Environment, Line) ->
-    Port = open_port({spawn_executable, "/bin/sh"}, [{args, ["-c", Line]}, {env, Environment}, exit_status, stderr_to_stdout,
-                                                     binary]),
-    collect(Port, <<>>).
-
-collect(Port, Output) ->
-    receive
-        {Port, {data, Data}} -> collect(Port, <<Output/binary, Data/binary>>);
-        {Port, {exit_status, Status}} -> {Status, unicode:characters_to_list(Output)}
-    after 30000 ->
-        ct:fail({still_running, Output})
-    end.
-
-app() ->
-    filename:dirname(filename:absname(os:getenv("RUSTLS_DIST_EBIN"))).
-
-script() ->
-    filename:join([app(), "priv", "rustls-dist"]).
+cluster(Config) ->
+    maps:get(cluster, proplists:get_value(world, Config)).

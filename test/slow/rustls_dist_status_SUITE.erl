@@ -3,6 +3,8 @@
 
 -include_lib("stdlib/include/assert.hrl").
 
+-import(rustls_dist_command_line, [environment/1, run/2, script/0]).
+
 -export([all/0, suite/0, init_per_suite/1, end_per_suite/1]).
 -export([epmds_only_node/1, json/1, leaves_nothing/1, fails/1, hides_cookies/1, under_a_name/1]).
 
@@ -91,7 +93,7 @@ hides_cookies(Config) ->
                                   "-setcookie a_secret_cookie\n",
                                   "-kernel logger_level all inet_dist_use_interface {127,0,0,1}\n"]),
     Line = script() ++ " status --vm-args " ++ VmArgs,
-    Port = open_port({spawn_executable, "/bin/sh"}, [{args, ["-c", Line]}, {env, environment(Config)}, exit_status,
+    Port = open_port({spawn_executable, "/bin/sh"}, [{args, ["-c", Line]}, {env, environment(cluster(Config))}, exit_status,
                                                      stderr_to_stdout]),
     {Seen, Output} = watched(Port, [], []),
     ?assertMatch({_, [_ | _]}, {Output, [Arguments || Arguments <- Seen, string:find(Arguments,
@@ -116,9 +118,9 @@ under_a_name(Config) ->
     Strict = rustls_dist_cluster:optfile(Cluster, "strict", [{Side, Options ++ [{verify_node, name} || Side =:= server]}
                                                              || {Side, Options} <- rustls_dist_certs:options(Cert)]),
     Node = rustls_dist_cluster:start(Cluster, strict, #{optfile => Strict}),
-    {1, Refused} = run(environment(Config), lists:flatten([script(), " status strict@127.0.0.1 --optfile ", Optfile])),
+    {1, Refused} = run(environment(cluster(Config)), lists:flatten([script(), " status strict@127.0.0.1 --optfile ", Optfile])),
     ?assertMatch({match, _}, re:run(Refused, "no connection")),
-    {0, Text} = run(environment(Config), lists:flatten([script(), " status strict@127.0.0.1 --as visitor@127.0.0.1 --optfile ",
+    {0, Text} = run(environment(cluster(Config)), lists:flatten([script(), " status strict@127.0.0.1 --as visitor@127.0.0.1 --optfile ",
                                                         Optfile])),
     ?assertMatch({match, _}, re:run(Text, "^visitor@127.0.0.1 +in", [multiline])),
     rustls_dist_pair:stop([Node]).
@@ -129,31 +131,7 @@ status(Config, Words) ->
     command(Config, ["status" | Own] ++ ["--optfile", Optfile] ++ Flags).
 
 command(Config, Words) ->
-    shell(Config, lists:flatten(lists:join(" ", [script() | Words]))).
+    rustls_dist_command_line:command(cluster(Config), Words).
 
-shell(Config, Line) ->
-    run(environment(Config), lists:flatten(Line)).
-
-environment(Config) ->
-    #{cluster := Cluster} = proplists:get_value(world, Config),
-    rustls_dist_cluster:env(Cluster) ++ [{"ERL_FLAGS", false}, {"ERL_AFLAGS", false}, {"ERL_ZFLAGS", false}, {"NO_COLOR", false}].
-
-%% The exit status, and what is printed.
-run(Environment, Line) ->
-    Port = open_port({spawn_executable, "/bin/sh"}, [{args, ["-c", Line]}, {env, Environment}, exit_status, stderr_to_stdout,
-                                                     binary]),
-    collect(Port, <<>>).
-
-collect(Port, Output) ->
-    receive
-        {Port, {data, Data}} -> collect(Port, <<Output/binary, Data/binary>>);
-        {Port, {exit_status, Status}} -> {Status, unicode:characters_to_list(Output)}
-    after 30000 ->
-        ct:fail({still_running, Output})
-    end.
-
-app() ->
-    filename:dirname(filename:absname(os:getenv("RUSTLS_DIST_EBIN"))).
-
-script() ->
-    filename:join([app(), "priv", "rustls-dist"]).
+cluster(Config) ->
+    maps:get(cluster, proplists:get_value(world, Config)).
