@@ -33,13 +33,6 @@
 
 -include("rustls_dist_link.hrl").
 
-%% Gathered before it is sealed and sent: large enough to spread the cost of a system call, small enough for a
-%% NIF call on a normal scheduler to stay well below a millisecond. Twice as many bytes, two of the VM's fragments, made
-%% bulk transfers a quarter slower. The number of packets keeps the heap of this process small: when thousands of little
-%% ones are gathered, it comes from the system and goes back with each batch, at 120,000 page faults a second.
--define(BATCH_BYTES, 65536).
--define(BATCH_PACKETS, 256).
-
 %% Above this a seal goes to a dirty scheduler: as much as rx_open does in a call (src/record/work.rs), which a processor without
 %% instructions for its cipher does in less than half a millisecond. A batch of the VM's fragments, each of 64 KiB and a
 %% header, stays below; only what the VM does not cut gets there.
@@ -125,23 +118,18 @@ loop(#link{hibernate_after = HibernateAfter} = Link) ->
     loop(Link).
 
 send_data(#link{dhandle = DHandle} = Link) ->
-    case gather(DHandle, [], 0, ?BATCH_PACKETS) of
+    send_data(Link, rustls_dist_take:new(DHandle)).
+
+send_data(#link{dhandle = DHandle} = Link, Take) ->
+    case rustls_dist_take:next(Take) of
+        {full, Packets, Bytes, More} ->
+            send_packets(Link, Packets, Bytes),
+            send_data(Link, More);
         {drained, Packets, Bytes} ->
             send_packets(Link, Packets, Bytes),
             notify(DHandle);
-        {full, Packets, Bytes} ->
-            send_packets(Link, Packets, Bytes),
-            send_data(Link)
-    end.
-
-gather(_DHandle, Packets, Bytes, PacketsLeft) when Bytes >= ?BATCH_BYTES; PacketsLeft =:= 0 ->
-    {full, lists:reverse(Packets), Bytes};
-gather(DHandle, Packets, Bytes, PacketsLeft) ->
-    try erlang:dist_ctrl_get_data(DHandle) of
-        none -> {drained, lists:reverse(Packets), Bytes};
-        {Size, _Data} = Packet -> gather(DHandle, [Packet | Packets], Bytes + Size, PacketsLeft - 1)
-    catch
-        _:_ -> death_row(connection_closed)
+        closed ->
+            death_row(connection_closed)
     end.
 
 notify(DHandle) ->
