@@ -39,11 +39,14 @@ pub(super) fn find_path(
     let sent = intermediates.iter().chain(trust.intermediates());
     let between: Vec<_> = sent.filter_map(|der| Known::of(der)).collect();
     let roots: Vec<_> = trust.roots().iter().filter_map(|der| Known::of(der)).collect();
-    let paths = search(&peer, &between, &roots);
-    paths.iter().map(|path| path.judge(depth, role, now)).reduce(|first, next| match (&first, &next) {
-        (Err(_), Ok(_)) => next,
-        _ => first,
-    })
+    let mut refusal = None;
+    for path in search(&peer, &between, &roots) {
+        match path.judge(depth, role, now) {
+            Ok(verified) => return Some(Ok(verified)),
+            Err(error) => refusal = refusal.or(Some(Err(error))),
+        }
+    }
+    refusal
 }
 
 /// A certificate that can be read.
