@@ -30,7 +30,14 @@ use support::pki::{EC, Pair, Spec};
 /// OTP's default.
 const DEPTH: usize = 10;
 
-const DOCUMENT: &str = include_str!("../../doc/verification.md");
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/doc/verification.md");
+/// How many handshakes there are, and why there are no others: a node does not begin with such a chain, key or trust store, or
+/// TLS has no room for it.
+const PLAYED: usize = 168;
+const TOO_LARGE: &str = "handshake_too_large";
+const NOT_SHOWN: [(&str, usize); 4] =
+    [("chain_too_long", 4), (TOO_LARGE, 1), ("no_trust_anchor", 4), ("unsupported_key", 4)];
+
 const BEGIN: &str = "<!-- limbo -->";
 const END: &str = "<!-- end of limbo -->";
 
@@ -212,10 +219,15 @@ fn cases() -> Option<Vec<Case>> {
     Some(serde_json::from_str::<Limbo>(&text).unwrap().testcases)
 }
 
+/// The part of the document that is about this.
+fn section() -> String {
+    let page = std::fs::read_to_string(DOCUMENT).unwrap();
+    let (_, after) = page.split_once(BEGIN).unwrap();
+    after.split_once(END).unwrap().0.to_owned()
+}
+
 /// The document's table, by the case: what x509-limbo expects, and what this library does.
-fn documented() -> BTreeMap<String, (String, String)> {
-    let (_, after) = DOCUMENT.split_once(BEGIN).unwrap();
-    let (section, _) = after.split_once(END).unwrap();
+fn documented(section: &str) -> BTreeMap<String, (String, String)> {
     let mut rows = BTreeMap::new();
     for line in section.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
@@ -237,7 +249,8 @@ fn needs_lists(case: &Case) -> bool {
 #[test]
 fn every_case_comes_out_as_expected_or_as_documented() {
     let Some(cases) = cases() else { return };
-    let documented = documented();
+    let section = section();
+    let documented = documented(&section);
     let mut wrong = Vec::new();
     let (mut agree, mut looser, mut stricter) = (0, 0, 0);
     for case in cases.iter().filter(|case| !needs_lists(case)) {
@@ -268,7 +281,7 @@ fn every_case_comes_out_as_expected_or_as_documented() {
     let counts =
         format!("{agree} come out as expected, {looser} are taken all the same, {stricter} are refused");
     println!("{counts}");
-    if NAME == "ring" && !DOCUMENT.contains(&counts) {
+    if NAME == "ring" && !section.contains(&counts) {
         wrong.push(format!("the counts: {counts}"));
     }
     assert!(wrong.is_empty(), "not as doc/verification.md has it:\n{}", wrong.join("\n"));
@@ -283,6 +296,9 @@ fn every_case_with_a_key_in_a_handshake() {
     for case in &cases {
         let Some(key) = case.peer_certificate_key.as_ref().filter(|_| !needs_lists(case)) else { continue };
         match case.handshake(key) {
+            Ok(Outcome::Refuses(kind)) if kind == TOO_LARGE => {
+                not_shown.entry(kind).or_default().push(&case.id)
+            }
             Ok(outcome) => {
                 played += 1;
                 let (judged, _text) = case.judge();
@@ -295,5 +311,8 @@ fn every_case_with_a_key_in_a_handshake() {
     }
     println!("{played} handshakes; no end of ours shows: {not_shown:#?}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(not_shown.into_iter().map(|(kind, ids)| (kind, ids.len())).collect::<Vec<_>>(), vec![]);
+    let counts: Vec<_> = not_shown.iter().map(|(kind, ids)| (kind.as_str(), ids.len())).collect();
+    if NAME == "ring" {
+        assert_eq!((played, counts), (PLAYED, NOT_SHOWN.to_vec()));
+    }
 }
