@@ -37,8 +37,8 @@ pub(super) fn find_path(
         return None;
     }
     let sent = intermediates.iter().chain(trust.intermediates());
-    let between: Vec<_> = sent.filter_map(|der| Known::of(der)).collect();
-    let roots: Vec<_> = trust.roots().iter().filter_map(|der| Known::of(der)).collect();
+    let between: Vec<_> = sent.filter_map(Known::of).collect();
+    let roots: Vec<_> = trust.roots().iter().filter_map(Known::of).collect();
     let mut refusal = None;
     for path in search(&peer, &between, &roots) {
         match path.judge(depth, role, now) {
