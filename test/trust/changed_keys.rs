@@ -7,8 +7,8 @@ mod support;
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, GeneralSubtree, IsCa, KeyPair,
-    NameConstraints, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, GeneralSubtree, IsCa,
+    KeyPair, NameConstraints, date_time_ymd,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -110,6 +110,18 @@ fn now() -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(NOW_UNIX_S))
 }
 
+fn forgiven(pem: &str, consents: &[Consent]) -> Forgiven<'static> {
+    Forgiven {
+        certificate: CertificateDer::from_pem_slice(pem.as_bytes()).unwrap(),
+        consents: consents.to_vec(),
+    }
+}
+
+fn judged_again(path: &[Forgiven<'_>], root: &Authority) -> Result<(), &'static str> {
+    let root = forgiven(&root.pem(), &[]);
+    again::verify(path, Some(&root), 10, PeerRole::Server, now()).map_err(|error| error.kind())
+}
+
 #[test]
 fn a_key_that_changed_counts_for_no_limit() {
     let root = authority("root", None, as_it_is);
@@ -209,14 +221,7 @@ fn nothing_else_is_forgiven() {
     let member = authority("a", Some(&old), |params| params.is_ca = IsCa::ExplicitNoCa);
     assert_eq!(Shown::new(peer(&member), &[&member, &old], &[&root]).outcome(), "not_an_authority");
 
-    let forgiven = |pem: &str, consents: &[Consent]| Forgiven {
-        certificate: CertificateDer::from_pem_slice(pem.as_bytes()).unwrap(),
-        consents: consents.to_vec(),
-    };
-    let judged = |path: &[Forgiven<'_>]| {
-        let root = forgiven(&root.pem(), &[]);
-        again::verify(path, Some(&root), 10, PeerRole::Server, now()).map_err(|error| error.kind())
-    };
+    let judged = |path: &[Forgiven<'_>]| judged_again(path, &root);
     let lowest = peer(&expired);
     let lowest = forgiven(&lowest.chain, &[]);
     let path = |consents| [lowest.clone(), forgiven(&expired.pem(), consents), forgiven(&old.pem(), &[])];
@@ -227,4 +232,24 @@ fn nothing_else_is_forgiven() {
     let [_, expired, old] = path(&[Consent::Validity]);
     let longer = [lowest, forgiven(&below.pem(), &[]), expired, old];
     assert_eq!(judged(&longer), Err("path_length_exceeded"));
+}
+
+/// In copies of such a path authorities have other names. Whoever writes one of those into a certificate is linked to nobody by it.
+#[test]
+fn names_of_copies_link_nobody() {
+    let root = authority("root", None, as_it_is);
+    let old = authority("a", Some(&root), as_it_is);
+    let key = KeyPair::generate().unwrap();
+    let same_key = KeyPair::from_pem(&key.serialize_pem()).unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "a");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let new = CertifiedIssuer::signed_by(params.clone(), key, &old).unwrap();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CustomDnType(vec![2, 999, 1, 1]), "\u{1}");
+    let posing = CertifiedIssuer::self_signed(params, same_key).unwrap();
+    let path =
+        |lowest: &Pair| [forgiven(&lowest.chain, &[]), forgiven(&new.pem(), &[]), forgiven(&old.pem(), &[])];
+    assert_eq!(judged_again(&path(&peer(&new)), &root), Ok(()));
+    assert_eq!(judged_again(&path(&peer(&posing)), &root), Err("unknown_issuer"));
 }

@@ -289,6 +289,8 @@ impl Mended {
                 Some(_) if is_renamed && (is_linked || forgiven.forgives(&Consent::Issuer)) => {
                     copy.issued_by(&name_of(position + 1));
                 }
+                // Nobody above has this one, whatever the certificate says.
+                Some(_) if is_renamed => copy.issued_by(&name_of(0)),
                 Some(issuer) if forgiven.forgives(&Consent::Issuer) => copy.issued_by(issuer.subject()),
                 Some(_) => {}
             }
