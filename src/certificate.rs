@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use rustls::pki_types::{SubjectPublicKeyInfoDer, UnixTime};
 use x509_parser::asn1_rs::Any;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::GeneralName;
+use x509_parser::extensions::{GeneralName, NameConstraints};
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
@@ -159,6 +159,12 @@ pub(crate) fn unix_s(time: UnixTime) -> i64 {
 /// Whether subject and issuer are the same bytes, which is how webpki compares names.
 pub(crate) fn is_self_issued(certificate: &X509Certificate<'_>) -> bool {
     certificate.subject().as_raw() == certificate.issuer().as_raw()
+}
+
+/// Whether name constraints permit or exclude anything, as they have to (RFC 5280 section 4.2.1.10).
+pub(crate) fn constrains(constraints: &NameConstraints<'_>) -> bool {
+    let lists = [&constraints.permitted_subtrees, &constraints.excluded_subtrees];
+    lists.into_iter().flatten().any(|subtrees| !subtrees.is_empty())
 }
 
 /// anyExtendedKeyUsage allows neither role, as for webpki and OTP. An extension that cannot be read allows nothing.

@@ -70,8 +70,30 @@ subject(#'OTPCertificate'{tbsCertificate = #'OTPTBSCertificate'{subject = Subjec
 orders([Peer | Rest] = Chain) ->
     case is_ordered(Chain) of
         true -> [lists:reverse(Chain)];
-        false -> [climb([Peer], Candidate) || Candidate <- selections(Rest)]
+        false -> without_repeats(through_changed_keys(Peer, Rest) ++ [climb([Peer], Candidate) || Candidate <- selections(Rest)])
     end.
+
+without_repeats([]) -> [];
+without_repeats([Path | Paths]) -> [Path | without_repeats([Other || Other <- Paths, Other =/= Path])].
+
+%% An authority that changed its key has two certificates in one path, the new one self-issued and signed with the old one (RFC
+%% 5280 section 6.1). Other than ssl, which takes one of them, this one follows the signatures as well.
+through_changed_keys(Peer, Rest) ->
+    case lists:any(fun is_changed_key/1, Rest) of
+        true -> [climb_by_signatures([Peer], Rest)];
+        false -> []
+    end.
+
+is_changed_key({Der, Otp} = Cert) ->
+    self_signed(Cert) andalso not rustls_dist_signature:signs_certificate(Otp, Der).
+
+climb_by_signatures([Top | _] = Path, Certs) when length(Path) < ?MAX_LENGTH ->
+    case issuer(Top, Certs -- Path) of
+        {ok, Issuer} -> climb_by_signatures([Issuer | Path], Certs);
+        none -> Path
+    end;
+climb_by_signatures(Path, _Certs) ->
+    Path.
 
 is_ordered([{_, Subject}, {_, Issuer} = Next | Rest]) ->
     public_key:pkix_is_issuer(Subject, Issuer) andalso is_ordered([Next | Rest]);

@@ -190,8 +190,8 @@ impl fmt::Display for ChainFault {
                 "the peer's chain has more than six intermediate certificates, which is the most that are followed"
             }
             Self::TooMuchWork => {
-                "the search for a path through the peer's certificates was given up: there are too many of them \
-                 with the same names"
+                "the search for a path through the peer's certificates was given up: too many of them have the same names, or \
+                 authorities constrain too many names"
             }
         };
         f.write_str(text)

@@ -53,8 +53,10 @@ pub(crate) fn of(der: &[u8]) -> Option<Oddity> {
     let is_twice = |(position, extension): (usize, &X509Extension<'_>)| {
         extensions[..position].iter().any(|before| before.oid == extension.oid)
     };
-    let is_malformed = |extension: &X509Extension<'_>| {
-        matches!(extension.parsed_extension(), ParsedExtension::ParseError { .. })
+    let is_malformed = |extension: &X509Extension<'_>| match extension.parsed_extension() {
+        ParsedExtension::ParseError { .. } => true,
+        ParsedExtension::NameConstraints(constraints) => !certificate::constrains(constraints),
+        _ => false,
     };
     let validity = parsed.validity();
     if parsed.tbs_certificate.issuer_uid.is_some() || parsed.tbs_certificate.subject_uid.is_some() {

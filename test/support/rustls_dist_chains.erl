@@ -47,19 +47,21 @@ names() ->
      purpose_of_servers_only, purpose_of_clients_only, any_purpose_leaf, no_purpose, purpose_against_key_usage,
      purpose_of_intermediate_right, purpose_of_intermediate_wrong, any_purpose_intermediate,
      any_purpose_intermediate_critical, unknown_extension_leaf, unknown_extension_intermediate,
-     unknown_extension_leaf_critical, unknown_extension_intermediate_critical, policies, policies_critical,
-     policy_demanded, name_constraints_kept, name_constraints_violated, name_constraints_excluded,
-     name_constraints_on_addresses, not_revoked, revoked_leaf, revoked_leaf_best_effort,
-     revoked_leaf_wrong_host, revoked_intermediate, revoked_intermediate_peer, no_list, no_list_best_effort,
-     stale_list, wrongly_signed_list, wrong_host, host_in_capitals, wildcard, wildcard_one_label_short, address,
-     address_not_named, address_as_dns_name, common_name_only, common_name_constrained, common_name_only_wildcard,
-     common_name_only_wrong, common_name_beside_other_name, no_names, no_subject, out_of_order,
-     out_of_order_root_sent_along, stranger_between, stranger_last, stranger_of_same_name, sent_twice,
-     missing_upper_trusted, missing_both_trusted, missing_lower_trusted, missing_upper, missing_lower,
-     intermediate_trusted_root_not, intermediate_trusted_and_sent_root_not, cross_signed_first_trusted,
-     cross_signed_second_trusted, cross_signed_both_trusted, cross_signed_first_expired, cross_signed_root,
-     cross_signed_root_sent_along, renewed_root, renewed_root_old_sent_along, v1_leaf, v1_leaf_self_signed,
-     v1_intermediate, v1_root, sha1_leaf, sha1_intermediate].
+     unknown_extension_leaf_critical, unknown_extension_intermediate_critical, unknown_extension_root_critical,
+     policies, policies_critical, policy_demanded, name_constraints_kept, name_constraints_violated,
+     name_constraints_excluded, name_constraints_on_addresses, name_constraints_of_nothing, not_revoked,
+     revoked_leaf, revoked_leaf_best_effort, revoked_leaf_wrong_host, revoked_intermediate,
+     revoked_intermediate_peer, no_list, no_list_best_effort, stale_list, wrongly_signed_list, wrong_host,
+     host_in_capitals, wildcard, wildcard_one_label_short, address, address_not_named, address_as_dns_name,
+     common_name_only, common_name_constrained, common_name_only_wildcard, common_name_only_wrong,
+     common_name_beside_other_name, no_names, no_subject, out_of_order, out_of_order_root_sent_along,
+     stranger_between, stranger_last, stranger_of_same_name, sent_twice, missing_upper_trusted,
+     missing_both_trusted, missing_lower_trusted, missing_upper, missing_lower, intermediate_trusted_root_not,
+     intermediate_trusted_and_sent_root_not, cross_signed_first_trusted, cross_signed_second_trusted,
+     cross_signed_both_trusted, cross_signed_first_expired, cross_signed_root, cross_signed_root_sent_along,
+     renewed_root, renewed_root_old_sent_along, changed_key, changed_key_of_root, changed_key_outside_names,
+     changed_key_limit_exceeded, v1_leaf, v1_leaf_self_signed, v1_intermediate, v1_root, sha1_leaf,
+     sha1_intermediate].
 
 -spec row(atom()) -> row().
 row(Name) ->
@@ -139,6 +141,7 @@ chain(unknown_extension_leaf) -> two_levels(unknown_extension(false));
 chain(unknown_extension_intermediate) -> two_levels(#{}, unknown_extension(false));
 chain(unknown_extension_leaf_critical) -> two_levels(unknown_extension(true));
 chain(unknown_extension_intermediate_critical) -> two_levels(#{}, unknown_extension(true));
+chain(unknown_extension_root_critical) -> two_levels(#{}, #{}, unknown_extension(true));
 chain(policies) -> two_levels(policies(false), policies(false));
 chain(policies_critical) -> two_levels(policies(true), policies(true));
 chain(policy_demanded) ->
@@ -149,6 +152,7 @@ chain(policy_demanded) ->
 chain(name_constraints_kept) -> two_levels(#{}, name_constraints([{dNSName, "localhost"}], asn1_NOVALUE));
 chain(name_constraints_violated) -> two_levels(#{}, name_constraints([{dNSName, "example.org"}], asn1_NOVALUE));
 chain(name_constraints_excluded) -> two_levels(#{}, name_constraints(asn1_NOVALUE, [{dNSName, "localhost"}]));
+chain(name_constraints_of_nothing) -> two_levels(#{}, name_constraints(asn1_NOVALUE, asn1_NOVALUE));
 chain(name_constraints_on_addresses) ->
     two_levels(#{}, name_constraints([{iPAddress, <<10, 0, 0, 0, 255, 0, 0, 0>>}], asn1_NOVALUE));
 
@@ -240,6 +244,22 @@ chain(renewed_root_old_sent_along) ->
     {Leaf, Ca, Old, New} = below_renewed_root(),
     sends([Leaf, Ca, Old], [Old, New]);
 
+chain(changed_key) ->
+    {New, Old, Root} = changed_key(),
+    sends([leaf("leaf", New), New, Old], [Root]);
+chain(changed_key_of_root) ->
+    Old = root("old_root", #{subject => "root"}),
+    New = authority("new_root", Old, #{subject => "root"}),
+    sends([leaf("leaf", New), New], [Old]);
+chain(changed_key_outside_names) ->
+    Old = root("old_root", (name_constraints([{dNSName, "localhost"}], asn1_NOVALUE))#{subject => "root"}),
+    New = authority("new_root", Old, (names([{dNSName, "elsewhere"}]))#{subject => "root"}),
+    sends([leaf("leaf", New), New], [Old]);
+chain(changed_key_limit_exceeded) ->
+    {New, Old, Root} = changed_key(),
+    Lower = authority("lower", New),
+    sends([leaf("leaf", Lower), Lower, New, Old], [Root]);
+
 chain(v1_leaf) -> two_levels(#{version => v1, subject => "localhost"});
 chain(v1_leaf_self_signed) ->
     Leaf = leaf("leaf", self, #{version => v1, subject => "localhost"}),
@@ -305,6 +325,12 @@ below_renewed_root() ->
     New = root("new_root", #{subject => "root", key => Key}),
     Ca = authority("ca", New),
     {leaf("leaf", Ca), Ca, Old, New}.
+
+%% An authority that no other may follow, and the one that it becomes with another key (RFC 5280 section 6.1: self-issued).
+changed_key() ->
+    Root = root("root"),
+    Old = authority("old_ca", Root, (constraints(true, 0))#{subject => "ca"}),
+    {authority("new_ca", Old, (constraints(true, 0))#{subject => "ca"}), Old, Root}.
 
 including(Extension) -> #{extensions => fun(Usual) -> with(Extension, Usual) end}.
 

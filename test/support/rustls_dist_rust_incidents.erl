@@ -72,7 +72,8 @@ of_chains() ->
       ["the peer's chain has more than six intermediate certificates, which is the most that are followed"],
       "a chain that long", "a shorter one"},
      {[too_much_work],
-      ["the search for a path through the peer's certificates was given up: there are too many of them with the same names"],
+      ["the search for a path through the peer's certificates was given up: too many of them have the same names, or authorities "
+       "constrain too many names"],
       "many authorities of one name, or an attack", "fewer of them"},
      {[no_peer_certificate],
       ["the peer sent no certificate, and one is required of it; it has none, or none that this node can check: such as are for "

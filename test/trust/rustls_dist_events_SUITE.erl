@@ -53,6 +53,7 @@ faults() ->
      {no_basic_constraints, "ca", missing_basic_constraint},
      {intermediate_with_ca_false, "ca", missing_basic_constraint},
      {path_length_exceeded, "leaf", max_path_length_reached},
+     {changed_key_limit_exceeded, "leaf", max_path_length_reached},
      {depth_exceeded, "leaf", max_path_length_reached},
      {no_key_cert_sign, "ca", invalid_key_usage},
      {name_constraints_violated, "leaf", name_not_permitted},
@@ -84,7 +85,7 @@ chains_have_their_faults(Config) ->
     ?assertEqual([], Missing),
     Sound = [one_level, two_levels, three_levels, root_sent_along, depth_met, path_length_met, purpose_of_intermediate_right,
              name_constraints_kept, not_revoked, revoked_intermediate_peer, no_list_best_effort, no_subject, out_of_order,
-             missing_upper_trusted, missing_both_trusted],
+             missing_upper_trusted, missing_both_trusted, changed_key],
     ?assertEqual([], [{Row, End} || Row <- Sound, Role <- [client, server],
                                     {End, _} <- [with_row(Row, Config,
                                                           fun(Prepared) ->

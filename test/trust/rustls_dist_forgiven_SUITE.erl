@@ -68,6 +68,10 @@ hidden(#{rsa512 := Rsa512, rsa1024 := Rsa1024, small_curve := SmallCurve}) ->
                                                                              without(?'id-ce-keyUsage', Extensions)) end))(Spec)
                         end, [missing_basic_constraint]},
      {root_without_key_cert_sign, changed(root, with(extension(?'id-ce-keyUsage', [cRLSign], true))), [invalid_key_usage]},
+     {critical_extension_of_root, changed(root, with(extension(?UNKNOWN_EXTENSION, <<5, 0>>, true))),
+      [unknown_critical_extension]},
+     {names_of_nothing, changed(ca, with(extension(?'id-ce-nameConstraints', of_nothing(), true))),
+      [{webpki, extension_malformed}, {webpki, unjudged}]},
      {seven_between, fun(Spec) -> Spec#{more => 6} end, [{webpki, too_many_intermediates}]},
      {purpose_of_authority, changed(ca, with(extension(?'id-ce-extKeyUsage', [?CODE_SIGNING]))),
       [invalid_ext_key_usage, key_usage_mismatch]},
@@ -78,12 +82,14 @@ hidden(#{rsa512 := Rsa512, rsa1024 := Rsa1024, small_curve := SmallCurve}) ->
 is_pair(Forgivable, Hidden) ->
     not lists:member({Forgivable, Hidden},
                      [{unknown_authority, root_without_key_cert_sign},           % no root is looked at
+                      {unknown_authority, critical_extension_of_root},
                       {unknown_authority, sha1_authority},                       % nor what it signed
                       {signature, rsa512_authority}, {signature, small_curve_authority}, {signature, sha1_leaf},
                       {signature, weak_and_sha1},
                       {no_authority, silent_authority}, {no_authority, root_without_key_cert_sign},
                       {no_authority, version_1_authority},
                       {no_key_cert_sign, root_without_key_cert_sign},
+                      {names, names_of_nothing},
                       {purpose, purpose_of_authority}]).
 
 table(Config) ->
@@ -213,6 +219,9 @@ with(Extension) ->
 permitted(Name) ->
     Subtree = #'GeneralSubtree'{base = {dNSName, Name}, minimum = 0, maximum = asn1_NOVALUE},
     #'NameConstraints'{permittedSubtrees = [Subtree], excludedSubtrees = asn1_NOVALUE}.
+
+of_nothing() ->
+    #'NameConstraints'{permittedSubtrees = asn1_NOVALUE, excludedSubtrees = asn1_NOVALUE}.
 
 %% `ca' is the one that issued the peer's certificate; `more' are above it.
 chain(Spec) ->

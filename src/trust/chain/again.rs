@@ -3,6 +3,10 @@
 //! webpki stops at the first fault that it finds. When that one is forgiven, nobody has looked for others: so webpki, the
 //! judge of record, is asked again, about copies of the certificates that lack what is forgiven and nothing else. Signatures
 //! are checked over what was signed, and not over the copies.
+//!
+//! In the same way it judges paths with self-issued certificates, with which an authority changes its key. By RFC 5280 such a
+//! certificate counts for no pathLenConstraint (section 6.1.4, l) and is bound by no nameConstraints (section 6.1.3, b and c);
+//! webpki makes no difference, and tries keys that bear the same name in turn, so that a wrong signature is all that it tells.
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls_pki_types::{
@@ -71,7 +75,7 @@ impl Forgiven<'_> {
 }
 
 /// The most intermediates that webpki follows.
-const MOST_INTERMEDIATES: usize = 6;
+pub(super) const MOST_INTERMEDIATES: usize = 6;
 
 /// Names that no certificate bears, and algorithms that none has: object identifiers of the arc for examples (2.999).
 const NOBODY: &[u8] = b"\x30\x11\x31\x0f\x30\x0d\x06\x03\x88\x37\x01\x0c\x06nobody";
@@ -155,6 +159,9 @@ fn judge(
             if mended.any_names {
                 trusted.name_constraints = None;
             }
+            if let Some(name) = &mended.anchor_name {
+                trusted.subject = copy::value(name).map_err(|_| BadEncoding)?.into();
+            }
             if let Some(key) = &mended.anchor_key {
                 trusted.subject_public_key_info = key.as_slice().into();
             }
@@ -189,6 +196,12 @@ fn rules(
         }
         intermediates += usize::from(!certificate::is_self_issued(&parsed));
     }
+    let forgives_names = path.iter().chain(anchor).any(|forgiven| forgiven.forgives(&Consent::Names));
+    if !forgives_names {
+        let authorities: Vec<_> =
+            path[1..].iter().chain(anchor).map(|forgiven| forgiven.certificate.clone()).collect();
+        rules::name_scope_of(&authorities)?;
+    }
     if intermediates > depth && !path.iter().any(|forgiven| forgiven.forgives(&Consent::PathLength)) {
         return Err(HandshakeError::ChainTooDeep { intermediates, depth });
     }
@@ -199,10 +212,12 @@ fn rules(
     if !anchor.forgives(&Consent::MayNotSign) {
         rules::may_sign(&parsed)?;
     }
-    match anchor.forgives(&Consent::Validity) {
-        true => Ok(()),
-        false => rules::valid_at(&parsed, now),
+    if !anchor.forgives(&Consent::Validity) {
+        rules::valid_at(&parsed, now)?;
     }
+    rules::is_understood(&parsed, |id| {
+        anchor.forgives(&Consent::AnyExtension) || anchor.forgives(&Consent::Extension(id.to_owned()))
+    })
 }
 
 /// A path with what is forgiven in it mended.
@@ -213,6 +228,8 @@ struct Mended {
     /// What bears a signature that is not to be checked.
     unsigned: Vec<Vec<u8>>,
     any_names: bool,
+    /// The name to put in the place of the anchor's, with tag and length.
+    anchor_name: Option<Vec<u8>>,
     /// The contents of the SubjectPublicKeyInfo to put in the place of the anchor's.
     anchor_key: Option<Vec<u8>>,
 }
@@ -233,12 +250,22 @@ impl Mended {
             copies: Vec::new(),
             unsigned: Vec::new(),
             any_names,
+            anchor_name: None,
             anchor_key: None,
         };
+        let is_renamed = bears_a_name_twice(&originals);
+        let mut self_issued_below = 0;
         let mut below_unsigned = false;
         for (position, forgiven) in path.iter().enumerate() {
             let issuer = originals.get(position + 1);
             let mut copy = Copy::of(&forgiven.certificate)?;
+            if position > 0 {
+                copy.allow_more_below(self_issued_below)?;
+                if copy.is_self_issued() {
+                    copy.no_alternative_names();
+                    self_issued_below = self_issued_below.saturating_add(1);
+                }
+            }
             mend(&mut copy, forgiven, position, is_lone)?;
             if any_names {
                 copy.any_names();
@@ -256,16 +283,26 @@ impl Mended {
                     forgiven.forgives(&Consent::Algorithm) && !is_supported(&copy, issuer, supported)?
                 }
             };
+            let is_linked = issuer.is_some_and(|issuer| issuer.subject() == copy.issuer());
             match issuer {
                 None => copy.issued_by(NOBODY),
+                Some(_) if is_renamed && (is_linked || forgiven.forgives(&Consent::Issuer)) => {
+                    copy.issued_by(&name_of(position + 1));
+                }
+                // Nobody above has this one, whatever the certificate says.
+                Some(_) if is_renamed => copy.issued_by(&name_of(0)),
                 Some(issuer) if forgiven.forgives(&Consent::Issuer) => copy.issued_by(issuer.subject()),
                 Some(_) => {}
+            }
+            if is_renamed && position > 0 {
+                copy.issued_to(&name_of(position));
             }
             if below_unsigned {
                 copy.signed_with(FORGIVEN_SIGNATURE.as_ref())?;
             }
             mended.add(&copy, below_unsigned)?;
         }
+        mended.anchor_name = is_renamed.then(|| name_of(path.len()));
         if below_unsigned && anchor.is_some() {
             mended.anchor_key = Some(forgiven_key(path.len()));
         }
@@ -311,6 +348,14 @@ fn mend(
     Ok(())
 }
 
+/// Whether two authorities of a path have the same name, so that webpki would try the one in the place of the other.
+fn bears_a_name_twice(path: &[Copy<'_>]) -> bool {
+    let authorities = path.get(1..).unwrap_or_default();
+    authorities.iter().enumerate().any(|(position, authority)| {
+        authorities[..position].iter().any(|below| below.subject() == authority.subject())
+    })
+}
+
 fn is_supported(
     copy: &Copy<'_>,
     issuer: &Copy<'_>,
@@ -322,6 +367,13 @@ fn is_supported(
         candidate.signature_alg_id().as_ref() == algorithm && candidate.public_key_alg_id().as_ref() == key
     };
     Ok(is_consistent && supported.all.iter().any(fits))
+}
+
+/// A name that no other position of a path has, with tag and length. It says nothing: webpki only compares it.
+fn name_of(position: usize) -> Vec<u8> {
+    let mut name = b"\x30\x0d\x31\x0b\x30\x09\x06\x04\x88\x37\x01\x01\x0c\x01".to_vec();
+    name.push(position as u8);
+    name
 }
 
 /// The contents of a SubjectPublicKeyInfo of a kind that checks nothing. Each position has its own, since a certificate with

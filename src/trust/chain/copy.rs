@@ -10,6 +10,8 @@ use pkcs8::der::{self, Decode, Encode, Header, Reader, SliceReader, Tag, TagNumb
 
 use crate::error::BadEncoding;
 
+/// RFC 5280 section 4.2.1.6.
+const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 /// RFC 5280 section 4.2.1.9.
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 /// RFC 5280 section 4.2.1.10.
@@ -28,6 +30,10 @@ const ALWAYS: &[u8] = b"\x30\x20\x17\x0d700101000000Z\x18\x0f99991231235959Z";
 /// The value of basicConstraints, an octet string, for an authority without pathLenConstraint.
 const IS_AUTHORITY: &[u8] = &[4, 5, 0x30, 3, 1, 1, 0xff];
 
+/// The same with a pathLenConstraint, but for its last byte, which is the limit where that is less than 128.
+const IS_LIMITED_AUTHORITY: &[u8] = &[4, 8, 0x30, 6, 1, 1, 0xff, 2, 1];
+const MOST_IN_ONE_BYTE: u8 = 0x7f;
+
 /// A certificate in its fields, each with tag and length.
 pub(super) struct Copy<'a> {
     /// What was signed.
@@ -37,7 +43,7 @@ pub(super) struct Copy<'a> {
     algorithm: Cow<'a, [u8]>,
     issuer: Cow<'a, [u8]>,
     validity: &'a [u8],
-    subject: &'a [u8],
+    subject: Cow<'a, [u8]>,
     key: Cow<'a, [u8]>,
     unique_ids: Vec<&'a [u8]>,
     extensions: Option<Vec<Extension<'a>>>,
@@ -88,7 +94,7 @@ impl<'a> Copy<'a> {
             algorithm: Cow::from(*algorithm),
             issuer: Cow::from(*issuer),
             validity,
-            subject,
+            subject: Cow::from(*subject),
             key: Cow::from(*key),
             unique_ids,
             extensions: extensions.first().map(|list| Extension::list(list)).transpose()?,
@@ -98,8 +104,13 @@ impl<'a> Copy<'a> {
     }
 
     /// The subject's name, with tag and length.
-    pub(super) fn subject(&self) -> &'a [u8] {
-        self.subject
+    pub(super) fn subject(&self) -> &[u8] {
+        &self.subject
+    }
+
+    /// The issuer's name, with tag and length.
+    pub(super) fn issuer(&self) -> &[u8] {
+        &self.issuer
     }
 
     /// Whether subject and issuer are the same bytes.
@@ -134,6 +145,28 @@ impl<'a> Copy<'a> {
     /// Makes it constrain no names.
     pub(super) fn any_names(&mut self) {
         self.remove(NAME_CONSTRAINTS);
+    }
+
+    /// Takes its alternative names off it. A certificate with two lists of them stays as it is.
+    pub(super) fn no_alternative_names(&mut self) {
+        if self.has_one(SUBJECT_ALT_NAME) {
+            self.remove(SUBJECT_ALT_NAME);
+        }
+    }
+
+    /// Makes it one that allows `more` authorities below it than it says. One that says it in an odd way stays as it is.
+    ///
+    /// # Errors
+    /// A bad encoding.
+    pub(super) fn allow_more_below(&mut self, more: u8) -> Result<(), BadEncoding> {
+        if more > 0 && self.has_one(BASIC_CONSTRAINTS) {
+            for extension in self.extensions.iter_mut().flatten() {
+                if extension.id == BASIC_CONSTRAINTS {
+                    extension.raise_limit(more).map_err(bad_encoding)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Makes it none of an authority.
@@ -186,8 +219,13 @@ impl<'a> Copy<'a> {
     }
 
     /// Names `issuer` (with tag and length) as the one who signed it.
-    pub(super) fn issued_by(&mut self, issuer: &'a [u8]) {
-        self.issuer = issuer.into();
+    pub(super) fn issued_by(&mut self, issuer: &[u8]) {
+        self.issuer = issuer.to_vec().into();
+    }
+
+    /// Calls its owner `subject` (with tag and length).
+    pub(super) fn issued_to(&mut self, subject: &[u8]) {
+        self.subject = subject.to_vec().into();
     }
 
     /// Claims to be signed with `algorithm`.
@@ -220,13 +258,17 @@ impl<'a> Copy<'a> {
 
     fn put_together(&self) -> der::Result<Encoded> {
         let mut fields: Vec<&[u8]> = self.version.into_iter().collect();
-        fields.extend([self.serial, &self.algorithm, &self.issuer, self.validity, self.subject, &self.key]);
+        fields.extend([self.serial, &self.algorithm, &self.issuer, self.validity, &self.subject, &self.key]);
         fields.extend(&self.unique_ids);
         let extensions = self.extensions.as_ref().map(|list| Extension::encode(list)).transpose()?;
         fields.extend(extensions.as_deref());
         let to_be_signed = sequence(&fields)?;
         let certificate = sequence(&[&to_be_signed, &self.outer_algorithm, self.signature])?;
         Ok(Encoded { certificate, to_be_signed })
+    }
+
+    fn has_one(&self, id: ObjectIdentifier) -> bool {
+        self.extensions.iter().flatten().filter(|extension| extension.id == id).count() == 1
     }
 
     fn remove(&mut self, id: ObjectIdentifier) {
@@ -258,6 +300,19 @@ impl<'a> Extension<'a> {
         let last = *fields.last().ok_or_else(|| Tag::Sequence.value_error())?;
         let constraints = elements(value(last)?)?;
         constraints.first().map_or(Ok(false), |first| Ok(bool::from_der(first).unwrap_or(false)))
+    }
+
+    /// Puts a higher limit into basicConstraints that are encoded as they should be.
+    fn raise_limit(&mut self, more: u8) -> der::Result<()> {
+        let fields = elements(&self.bytes)?;
+        if let [before @ .., value] = &fields[..]
+            && let Some([limit]) = value.strip_prefix(IS_LIMITED_AUTHORITY)
+            && let Some(raised) = limit.checked_add(more).filter(|raised| *raised <= MOST_IN_ONE_BYTE)
+        {
+            let value = [IS_LIMITED_AUTHORITY, &[raised]].concat();
+            self.bytes = sequence(&[before, &[value.as_slice()]].concat())?.into();
+        }
+        Ok(())
     }
 
     fn make_uncritical(&mut self) -> der::Result<()> {

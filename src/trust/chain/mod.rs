@@ -3,6 +3,7 @@
 pub mod again;
 mod copy;
 pub(crate) mod rules;
+mod signed;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -49,7 +50,8 @@ impl ChainVerified {
 }
 
 /// Judges a chain: path building and validation by webpki (RFC 5280 section 6), with OTP's rules on top that webpki lacks.
-/// A path that breaks one is passed over for the next, and the reason kept for when there is none.
+/// A path that breaks one is passed over for the next, and the reason kept for when there is none. Paths in which an authority
+/// has changed its key webpki is asked about once more (see [`again`]).
 ///
 /// - `trust`: where a path may end, and spare intermediates.
 /// - `depth`: the most authorities between, those that are self-issued left out.
@@ -71,6 +73,12 @@ pub fn verify(
 ) -> Result<ChainVerified, HandshakeError> {
     let sent = || std::iter::once(end_entity).chain(intermediates);
     find_path(trust, depth, end_entity, intermediates, role, now)
+        .or_else(|error| match may_be_a_changed_key(&error) {
+            true => {
+                signed::find_path(trust, depth, end_entity, intermediates, role, now).unwrap_or(Err(error))
+            }
+            false => Err(error),
+        })
         .map_err(|error| oddity::named(error, sent()))
         .map_err(|error| oddity::issuer_named(error, sent().chain(trust.certificates())))
 }
@@ -102,6 +110,17 @@ fn find_path(
             refusal.take().unwrap_or_else(|| outdated::named(webpki_error(error), chain))
         })
         .and_then(|path| Ok(ChainVerified { names: rules::name_scope(&path)? }))
+}
+
+/// Whether it is what webpki says of a path with two authorities of one name, or with a self-issued one, be it right or wrong.
+fn may_be_a_changed_key(error: &HandshakeError) -> bool {
+    match error {
+        HandshakeError::ChainRefused(ChainFault::PathLengthExceeded | ChainFault::NameNotPermitted) => true,
+        HandshakeError::Tls(rustls::Error::InvalidCertificate(verdict)) => {
+            *verdict == CertificateError::BadSignature
+        }
+        _ => false,
+    }
 }
 
 fn usage(role: PeerRole) -> KeyUsage {

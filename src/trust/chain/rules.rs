@@ -2,15 +2,20 @@
 //!
 //! - The trust anchor itself must be valid now (`public_key:pkix_path_validation/3` checks its time; for webpki an anchor
 //!   is a name and a key).
+//! - A trust anchor has no critical extension that webpki would not take in another certificate (RFC 5280 section 4.2): webpki
+//!   passes over those of anchors.
+//! - Name constraints constrain something (RFC 5280 section 4.2.1.10).
 //! - An authority whose keyUsage is restricted must be allowed to sign certificates (RFC 5280 section 4.2.1.3).
 //! - A peer may not be its own authority: a lone self-signed certificate is refused even if the trust store holds it
 //!   (`ssl_certificate:trusted_cert_and_paths/4`). To trust single certificates, pin them.
 //! - An RSA key of the peer has at least 2048 bits.
 //! - At most `depth` authorities between the peer and the anchor, those that are self-issued left out.
 
+use rustls::CertificateError;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::VerifiedPath;
 use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::X509Extension;
 use x509_parser::public_key::PublicKey;
 
 use crate::certificate;
@@ -19,11 +24,15 @@ use crate::provider::{self, RsaKeys};
 use crate::trust::TrustStore;
 use crate::trust::chain::NameScope;
 
+/// Extensions that webpki understands, below the arc 2.5.29: keyUsage, subjectAltName, basicConstraints, nameConstraints,
+/// cRLDistributionPoints, extKeyUsage.
+const UNDERSTOOD: [u8; 6] = [15, 17, 19, 30, 31, 37];
+
 /// Checks a path of `end_entity` that webpki built from anchors of `trust`.
 ///
 /// # Errors
 /// [`HandshakeError::SelfSignedPeer`], [`HandshakeError::ChainTooDeep`], [`HandshakeError::AuthorityMayNotSign`],
-/// [`HandshakeError::TrustAnchorNotValid`]; a bad encoding.
+/// [`HandshakeError::TrustAnchorNotValid`], [`CertificateError::UnhandledCriticalExtension`]; a bad encoding.
 pub(crate) fn check(
     path: &VerifiedPath<'_>,
     end_entity: &CertificateDer<'_>,
@@ -71,23 +80,28 @@ pub(crate) fn check_key(end_entity: &CertificateDer<'_>) -> Result<(), Handshake
 /// A bad encoding.
 pub(crate) fn name_scope(path: &VerifiedPath<'_>) -> Result<NameScope, BadEncoding> {
     let ders: Vec<_> = path.intermediate_certificates().map(|authority| authority.der()).collect();
-    match path.anchor().name_constraints {
-        Some(_) => Ok(NameScope::Constrained),
-        None => name_scope_of(&ders),
+    match (&path.anchor().name_constraints, name_scope_of(&ders)?) {
+        (Some(constraints), _) if constraints.is_empty() => Err(BadEncoding),
+        (Some(_), _) => Ok(NameScope::Constrained),
+        (None, scope) => Ok(scope),
     }
 }
 
 /// Whether one of `certificates` constrains names.
 ///
 /// # Errors
-/// A bad encoding.
+/// A bad encoding, among them constraints that neither permit nor exclude anything.
 pub(crate) fn name_scope_of(certificates: &[CertificateDer<'_>]) -> Result<NameScope, BadEncoding> {
+    let mut scope = NameScope::Free;
     for der in certificates {
-        if certificate::parse(der)?.name_constraints().map_err(|_| BadEncoding)?.is_some() {
-            return Ok(NameScope::Constrained);
+        if let Some(constraints) = certificate::parse(der)?.name_constraints().map_err(|_| BadEncoding)? {
+            if !certificate::constrains(constraints.value) {
+                return Err(BadEncoding);
+            }
+            scope = NameScope::Constrained;
         }
     }
-    Ok(NameScope::Free)
+    Ok(scope)
 }
 
 /// Checks that an authority is allowed to sign certificates.
@@ -116,12 +130,35 @@ fn check_anchor(path: &VerifiedPath<'_>, trust: &TrustStore, now: UnixTime) -> R
             continue;
         }
         let root = certificate::parse(der)?;
-        match may_sign(&root).and_then(|()| valid_at(&root, now)) {
+        let is_good = may_sign(&root)
+            .and_then(|()| valid_at(&root, now))
+            .and_then(|()| is_understood(&root, |_id| false));
+        match is_good {
             Ok(()) => return Ok(()),
             Err(error) => refusal = error,
         }
     }
     Err(refusal)
+}
+
+/// Checks that a trust anchor has no critical extension besides those that webpki understands in other certificates, and those
+/// that `is_forgiven` says of their object identifiers, in dotted form.
+///
+/// # Errors
+/// [`CertificateError::UnhandledCriticalExtension`].
+pub(crate) fn is_understood(
+    root: &X509Certificate<'_>,
+    is_forgiven: impl Fn(&str) -> bool,
+) -> Result<(), HandshakeError> {
+    let is_unknown = |extension: &&X509Extension<'_>| {
+        extension.critical
+            && !UNDERSTOOD.iter().any(|known| extension.oid.as_bytes() == [0x55, 0x1d, *known])
+            && !is_forgiven(&extension.oid.to_id_string())
+    };
+    match root.extensions().iter().find(is_unknown) {
+        Some(_) => Err(HandshakeError::Tls(CertificateError::UnhandledCriticalExtension.into())),
+        None => Ok(()),
+    }
 }
 
 /// Checks that a trust anchor is valid.
