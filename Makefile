@@ -29,7 +29,7 @@ FIND_HEADER := erl -noinput -boot start_clean -eval 'Dir = code:lib_dir(public_k
     is_list(Dir) andalso filelib:is_regular(Dir ++ "/include/public_key.hrl") andalso io:put_chars("found"), halt().'
 
 .PHONY: all nif package demo test test-slow test-aws-lc-rs test-otp27 test-otp29 examples check bench bench-quick bench-charts \
-        bench-programs bench-bundle bench-rust callgrind fuzz matrix options operations architecture clean
+        bench-programs bench-bundle bench-rust callgrind bogo bogo-write fuzz matrix options operations architecture clean
 
 # Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
 all:
@@ -145,6 +145,15 @@ callgrind:
 fuzz:
 	@.ci/install-packages fuzz
 	@.ci/fuzz
+
+# BoringSSL's test cases, played against the library; doc/protocol.md has the outcome, `make bogo-write' writes it there.
+bogo:
+	@.ci/install-packages bogo
+	@.ci/bogo
+
+bogo-write:
+	@.ci/install-packages bogo
+	@.ci/bogo write
 
 # The tables of doc/options.md about options that are not acted upon.
 options: all

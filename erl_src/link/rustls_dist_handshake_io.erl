@@ -32,15 +32,17 @@ recv(#{rx := Rx} = Tls, Timeout, Data) ->
                 %% That the peer ended the connection behind the packet is told by the next call.
                 {[Packet], _} -> {ok, Packet};
                 {[], ok} -> recv_more(Tls, Timeout);
+                {[], close_notify} -> close(Tls);
                 {[], Error} -> Error
             end;
         {more, [], Events, Rest} ->
             case answer(Tls, Events) of
                 ok -> recv(Tls, Timeout, Rest);
+                close_notify -> close(Tls);
                 Error -> Error
             end;
         {error, #{kind := closed}} ->
-            {error, close_notify};
+            close(Tls);
         {error, Error} ->
             {error, {tls, send_alert(Tls, Error)}}
     end.
@@ -85,9 +87,17 @@ answer(Tls, [renegotiation_requested | Events]) ->
     flush(Tls, rustls_dist_nif:tx_refuse_renegotiation(maps:get(tx, Tls))),
     answer(Tls, Events);
 answer(_Tls, [close_notify | _]) ->
-    {error, close_notify};
+    close_notify;
 answer(_Tls, [{alert, Alert} | _]) ->
     {error, {tls_alert, Alert}}.
+
+%% The peer has ended the connection, and is answered (RFC 5246 section 7.2.1).
+close(#{socket := Socket, tx := Tx}) ->
+    case rustls_dist_nif:tx_close_notify(Tx) of
+        {ok, Record} -> _ = send_now(Socket, Record);
+        {error, _AlreadySaid} -> ok
+    end,
+    {error, close_notify}.
 
 flush(#{socket := Socket}, {ok, Records}) ->
     gen_tcp:send(Socket, Records);

@@ -125,8 +125,10 @@ handle_events(#link{controller = Controller} = Link, [key_update_requested | Eve
 handle_events(#link{controller = Controller} = Link, [renegotiation_requested | Events]) ->
     rustls_dist_controller:refuse_renegotiation(Controller),
     handle_events(Link, Events);
-handle_events(_Link, [close_notify | _]) ->
-    exit(connection_closed);
+%% It is answered (RFC 5246 section 7.2.1), which the link does not outlive.
+handle_events(#link{controller = Controller} = Link, [close_notify | _]) ->
+    exit(Controller, connection_closed),
+    farewell(Link, connection_closed);
 handle_events(#link{tls = Tls}, [{alert, {_Code, Name} = Alert} | _]) ->
     rustls_dist_log:broken_link(rustls_dist_log:established(Tls), {tls_alert, Alert}),
     exit({tls_alert, Name}).

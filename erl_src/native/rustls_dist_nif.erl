@@ -39,7 +39,8 @@
               | unusable_group | no_group_for_version | option_missing | certificate_expired | certificate_not_yet_valid | chain_too_deep | self_signed_peer
               | authority_may_not_sign | trust_anchor_not_valid | name_mismatch | refused_by_referee | alert_received
               | handshake_too_large | hello_too_large | record_too_long | bad_record | unexpected_record
-              | too_many_empty_records | too_many_key_updates | unexpected_handshake_message | renegotiation_refused
+              | too_many_empty_records | too_many_warnings | too_many_key_updates | unexpected_handshake_message
+              | malformed_handshake_message | renegotiation_refused
               | packet_too_long | keys_exhausted | closed | no_peer_certificate | bad_revocation_list
               | unexpected_message | invalid_message | peer_misbehaved | no_time | no_random_bytes | unsupported_name
               | no_application_protocol | tls_failure | bad_certificate_encoding | certificate_revoked

@@ -1,6 +1,6 @@
 //! Errors as TLS alerts (RFC 8446 section 6), and the alerts' names.
 
-use rustls::AlertDescription;
+use rustls::{AlertDescription, InvalidMessage, PeerMisbehaved};
 
 use super::{HandshakeError, RecordError};
 
@@ -46,8 +46,11 @@ impl RecordError {
             Self::UnexpectedRecord(_)
             | Self::UntypedRecord
             | Self::TooManyEmptyRecords
+            | Self::TooManyWarnings
             | Self::TooManyKeyUpdates
             | Self::UnexpectedHandshakeMessage { .. } => AlertDescription::UnexpectedMessage,
+            Self::MalformedHandshakeMessage { .. } => AlertDescription::DecodeError,
+            Self::UnknownKeyUpdate { .. } => AlertDescription::IllegalParameter,
             Self::RenegotiationRefused => AlertDescription::NoRenegotiation,
             // Everything sent so far is whole and nobody is at fault: an orderly end.
             Self::KeysExhausted => AlertDescription::CloseNotify,
@@ -57,8 +60,8 @@ impl RecordError {
     }
 }
 
-/// What the record layer meets, and verdicts on certificates, for which rustls sends what their errors stand for. What else
-/// rustls finds in a handshake it tells the peer itself; [`crate::handshake::Failure::alert`] says what it told.
+/// What rustls' errors stand for: where it sends an alert itself, the same one but for a few that do not fit its error, and
+/// [`crate::handshake::Failure::alert`] says which it was. Some faults it answers with silence; then it is this one.
 fn tls_alert(error: &rustls::Error) -> Option<AlertDescription> {
     use rustls::Error as E;
     Some(match error {
@@ -66,8 +69,37 @@ fn tls_alert(error: &rustls::Error) -> Option<AlertDescription> {
         E::InvalidCertificate(verdict) => AlertDescription::from(verdict.clone()),
         E::PeerSentOversizedRecord => AlertDescription::RecordOverflow,
         E::DecryptError => AlertDescription::BadRecordMac,
+        E::InappropriateMessage { .. } | E::InappropriateHandshakeMessage { .. } => {
+            AlertDescription::UnexpectedMessage
+        }
+        // RFC 8446 section 5: a record type that is unexpected.
+        E::InvalidMessage(InvalidMessage::InvalidContentType) => AlertDescription::UnexpectedMessage,
+        E::InvalidMessage(_) => AlertDescription::DecodeError,
+        E::PeerMisbehaved(fault) => misbehaviour_alert(fault),
+        E::PeerIncompatible(_) => AlertDescription::HandshakeFailure,
+        E::NoCertificatesPresented => AlertDescription::CertificateRequired,
         _ => AlertDescription::InternalError,
     })
+}
+
+/// What comes where it may not, or too often, is unexpected; a value that may not be there is an illegal parameter.
+fn misbehaviour_alert(fault: &PeerMisbehaved) -> AlertDescription {
+    use PeerMisbehaved as P;
+    match fault {
+        P::MessageInterleavedWithHandshakeMessage
+        | P::RejectedEarlyDataInterleavedWithHandshakeMessage
+        | P::KeyEpochWithPendingFragment
+        | P::IllegalMiddleboxChangeCipherSpec
+        | P::IllegalTlsInnerPlaintext
+        | P::TooManyEmptyFragments
+        | P::TooManyKeyUpdateRequests
+        | P::TooManyRenegotiationRequests
+        | P::TooManyWarningAlertsReceived => AlertDescription::UnexpectedMessage,
+        P::UnsolicitedCertExtension
+        | P::UnsolicitedEncryptedExtension
+        | P::UnsolicitedServerHelloExtension => AlertDescription::UnsupportedExtension,
+        _ => AlertDescription::IllegalParameter,
+    }
 }
 
 /// The name of an alert as RFC 8446 section 6 and RFC 5246 section 7.2 spell it, for example

@@ -69,8 +69,10 @@ kinds! {
     BAD_RECORD = "bad_record",
     UNEXPECTED_RECORD = "unexpected_record",
     TOO_MANY_EMPTY_RECORDS = "too_many_empty_records",
+    TOO_MANY_WARNINGS = "too_many_warnings",
     TOO_MANY_KEY_UPDATES = "too_many_key_updates",
     UNEXPECTED_HANDSHAKE_MESSAGE = "unexpected_handshake_message",
+    MALFORMED_HANDSHAKE_MESSAGE = "malformed_handshake_message",
     RENEGOTIATION_REFUSED = "renegotiation_refused",
     PACKET_TOO_LONG = "packet_too_long",
     KEYS_EXHAUSTED = "keys_exhausted",
@@ -199,8 +201,12 @@ impl RecordError {
             Self::BadRecord => Kind::BAD_RECORD,
             Self::UnexpectedRecord(_) | Self::UntypedRecord => Kind::UNEXPECTED_RECORD,
             Self::TooManyEmptyRecords => Kind::TOO_MANY_EMPTY_RECORDS,
+            Self::TooManyWarnings => Kind::TOO_MANY_WARNINGS,
             Self::TooManyKeyUpdates => Kind::TOO_MANY_KEY_UPDATES,
             Self::UnexpectedHandshakeMessage { .. } => Kind::UNEXPECTED_HANDSHAKE_MESSAGE,
+            Self::MalformedHandshakeMessage { .. } | Self::UnknownKeyUpdate { .. } => {
+                Kind::MALFORMED_HANDSHAKE_MESSAGE
+            }
             Self::RenegotiationRefused => Kind::RENEGOTIATION_REFUSED,
             Self::PacketTooLong { .. } => Kind::PACKET_TOO_LONG,
             Self::KeysExhausted => Kind::KEYS_EXHAUSTED,

@@ -25,12 +25,24 @@ pub enum RecordError {
     UntypedRecord,
     /// Too many records without content in a row.
     TooManyEmptyRecords,
+    /// Too many alerts in a row that mean nothing.
+    TooManyWarnings,
     /// Too many key updates without data between them.
     TooManyKeyUpdates,
-    /// A handshake message after the handshake is malformed or not allowed.
+    /// A handshake message after the handshake is not allowed, or has no place where it stands.
     UnexpectedHandshakeMessage {
         /// The handshake message type (RFC 8446 section 4).
         message_type: u8,
+    },
+    /// A handshake message after the handshake is shorter or longer than its format allows.
+    MalformedHandshakeMessage {
+        /// The handshake message type (RFC 8446 section 4).
+        message_type: u8,
+    },
+    /// A KeyUpdate asks for something that does not exist (RFC 8446 section 4.6.3).
+    UnknownKeyUpdate {
+        /// What stands there in the place of 0 or 1.
+        value: u8,
     },
     /// A TLS 1.2 peer asked to renegotiate, which is refused (RFC 5746 leaves that to us).
     RenegotiationRefused,
@@ -86,12 +98,19 @@ fn text(error: &RecordError) -> String {
         }
         RecordError::UntypedRecord => "the peer sent a record that has no content type".to_owned(),
         RecordError::TooManyEmptyRecords => "the peer sent too many empty records in a row".to_owned(),
+        RecordError::TooManyWarnings => "the peer sent too many warnings in a row".to_owned(),
         RecordError::TooManyKeyUpdates => {
             "the peer renewed its keys too often without sending data".to_owned()
         }
-        RecordError::UnexpectedHandshakeMessage { message_type } => format!(
-            "the peer sent a handshake message of type {message_type} that is malformed or not allowed here"
-        ),
+        RecordError::UnexpectedHandshakeMessage { message_type } => {
+            format!("the peer sent a handshake message of type {message_type}, which may not appear here")
+        }
+        RecordError::MalformedHandshakeMessage { message_type } => {
+            format!("the peer sent a handshake message of type {message_type} that is malformed")
+        }
+        RecordError::UnknownKeyUpdate { value } => {
+            format!("the peer renewed its keys with a request of kind {value}, which does not exist")
+        }
         RecordError::RenegotiationRefused => "the peer asked to renegotiate, which is never done".to_owned(),
         RecordError::PacketTooLong { length_bytes, limit_bytes } => format!(
             "a distribution packet announces {length_bytes} bytes, and at most {limit_bytes} are accepted"

@@ -3,18 +3,22 @@
 //! [`Handshake::advance`] consumes the handshake and gives it back only if it is to go on, so a finished or failed one
 //! cannot be used again.
 
+mod drive;
 mod incoming;
 pub(crate) mod sent_alert;
 
 use std::net::IpAddr;
 
-use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
-use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
-use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, UnbufferedStatus};
-use rustls::{AlertDescription, CommonState, ExtractedSecrets, InvalidMessage, ProtocolVersion};
+use rustls::client::UnbufferedClientConnection;
+use rustls::server::UnbufferedServerConnection;
+use rustls::{
+    AlertDescription, CommonState, ExtractedSecrets, InvalidMessage, PeerIncompatible, ProtocolVersion,
+};
 use rustls_pki_types::ServerName;
 
+use self::drive::{Broken, Outcome, drive};
 use self::incoming::Incoming;
+use self::sent_alert::{PLAIN_ALERT_BYTES, Sealer};
 use crate::config::{ClientSide, Lent, ServerSide};
 use crate::error::HandshakeError;
 use crate::identity::choice::Shown;
@@ -40,6 +44,8 @@ pub struct Handshake {
     received_bytes: usize,
     /// Whether this side announced that it encrypts from now on.
     is_encrypting: bool,
+    /// The newest of its encrypters.
+    sealer: Option<Sealer>,
     key_update_at_bytes: u64,
     findings: Findings,
     shown: Shown,
@@ -120,6 +126,7 @@ impl Handshake {
             incoming: Incoming::default(),
             received_bytes: 0,
             is_encrypting: false,
+            sealer: None,
             key_update_at_bytes,
             findings,
             shown,
@@ -135,7 +142,7 @@ impl Handshake {
     pub fn advance(mut self: Box<Self>, input: &[u8]) -> Result<Step, Failure> {
         self.received_bytes += input.len();
         if let Some(error) = self.excess() {
-            return Err(self.too_large(error, Vec::new()));
+            return Err(self.tell(error, Vec::new()));
         }
         self.incoming.extend(input);
         let mut send = Vec::new();
@@ -144,25 +151,57 @@ impl Handshake {
             Connection::Server(connection) => drive(connection.as_mut(), &mut self.incoming, &mut send),
         };
         self.is_encrypting |= sent_alert::begins_encryption(&send);
+        self.sealer = sent_alert::newest().or(self.sealer.take());
         match outcome {
             Ok(Outcome::Blocked) => Ok(Step { send, progress: Progress::Continue(self) }),
             Ok(Outcome::Complete) => match self.finish() {
                 Ok(session) => Ok(Step { send, progress: Progress::Done(Box::new(session)) }),
                 Err(error) => Err(Failure { send, alert: None, error }),
             },
-            // rustls answers this one with silence.
-            Err(Broken {
-                error:
-                    HandshakeError::Tls(rustls::Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge)),
-                ..
-            }) => {
-                Err(self
-                    .too_large(HandshakeError::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES }, send))
+            Err(broken) => Err(self.failure(broken, send)),
+        }
+    }
+
+    /// What is made of rustls' error: what this crate knows better, and an alert where rustls has sent none.
+    fn failure(&self, broken: Broken, mut send: Vec<u8>) -> Failure {
+        let error = match broken.error {
+            HandshakeError::Tls(rustls::Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge)) => {
+                HandshakeError::HandshakeTooLarge { limit_bytes: MAX_HANDSHAKE_BYTES }
             }
-            Err(Broken { error, alert }) => {
-                let error = self.findings.refusal().unwrap_or(error);
-                Err(Failure { send, alert, error })
+            // rustls takes it for a server that wants to show nothing.
+            _ if broken.alert == Some(AlertDescription::AccessDenied) && self.shown.none_can_sign() => {
+                send.truncate(send.len().saturating_sub(PLAIN_ALERT_BYTES));
+                let error = rustls::Error::from(PeerIncompatible::NoSignatureSchemesInCommon);
+                return self.tell(error.into(), send);
             }
+            error => self.findings.refusal().unwrap_or(error),
+        };
+        match broken.alert {
+            Some(alert) => Failure { send, alert: Some(alert), error },
+            None => self.tell(error, send),
+        }
+    }
+
+    /// Adds the alert that the peer is owed for `error` to what is to be sent.
+    fn tell(&self, error: HandshakeError, mut send: Vec<u8>) -> Failure {
+        let told = error.alert().and_then(|alert| Some((alert, self.alert_record(alert)?)));
+        let alert = told.map(|(alert, record)| {
+            send.extend(record);
+            alert
+        });
+        Failure { send, alert, error }
+    }
+
+    /// A fatal alert in a record, encrypted from when on rustls encrypts its own. In TLS 1.3 the record that announces
+    /// encryption means nothing (RFC 8446 appendix D.4).
+    fn alert_record(&self, alert: AlertDescription) -> Option<Vec<u8>> {
+        let is_encrypting = match self.connection.version() {
+            Some(ProtocolVersion::TLSv1_3) => self.sealer.is_some(),
+            _ => self.is_encrypting,
+        };
+        match &self.sealer {
+            Some(sealer) if is_encrypting => sealer.alert(alert),
+            _ => Some(sent_alert::plain(alert).to_vec()),
         }
     }
 
@@ -180,29 +219,13 @@ impl Handshake {
         }
     }
 
-    /// The peer's messages are beyond the limits. Only where nothing is encrypted yet can it be told: afterwards the keys
-    /// are rustls' own.
-    fn too_large(&self, error: HandshakeError, mut send: Vec<u8>) -> Failure {
-        let alert = match self.connection.version() {
-            // There, the record that announces encryption means nothing (RFC 8446 appendix D.4).
-            Some(ProtocolVersion::TLSv1_3) if self.connection.awaits_client_hello() => error.alert(),
-            Some(ProtocolVersion::TLSv1_3) => None,
-            _ if self.is_encrypting => None,
-            _ => error.alert(),
-        };
-        if let Some(alert) = alert {
-            send.extend(plain_alert(alert));
-        }
-        Failure { send, alert, error }
-    }
-
     fn finish(self) -> Result<Session, HandshakeError> {
         let (secrets, kernel, mut facts, peer_is_server) = self.connection.into_parts()?;
         facts.own_certificate = self.shown.leaf();
         facts.names = self.findings.names();
         let dialect = match facts.version {
             ProtocolVersion::TLSv1_3 => Dialect::Tls13 { peer_is_server },
-            _ => Dialect::Tls12,
+            _ => Dialect::Tls12 { peer_is_server },
         };
         let schedule = KeySchedule::new(facts.suite, kernel);
         let (tx_sequence, tx_secrets) = secrets.tx;
@@ -251,122 +274,6 @@ impl Connection {
                 Ok((secrets, Kernel::Server(kernel), facts, false))
             }
         }
-    }
-}
-
-enum Outcome {
-    Blocked,
-    Complete,
-}
-
-/// What made rustls give up, and the alert that it sent.
-struct Broken {
-    error: HandshakeError,
-    alert: Option<AlertDescription>,
-}
-
-/// What rustls' two unbuffered connections have in common.
-trait Unbuffered {
-    type Data;
-
-    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
-
-    fn is_handshaking(&self) -> bool;
-
-    /// Whether there are records that [`Unbuffered::process`] will give out.
-    fn wants_write(&self) -> bool;
-}
-
-impl Unbuffered for UnbufferedClientConnection {
-    type Data = ClientConnectionData;
-
-    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
-        self.process_tls_records(incoming)
-    }
-
-    fn is_handshaking(&self) -> bool {
-        CommonState::is_handshaking(self)
-    }
-
-    fn wants_write(&self) -> bool {
-        CommonState::wants_write(self)
-    }
-}
-
-impl Unbuffered for UnbufferedServerConnection {
-    type Data = ServerConnectionData;
-
-    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
-        self.process_tls_records(incoming)
-    }
-
-    fn is_handshaking(&self) -> bool {
-        CommonState::is_handshaking(self)
-    }
-
-    fn wants_write(&self) -> bool {
-        CommonState::wants_write(self)
-    }
-}
-
-/// Runs rustls until it is blocked, done or failed. What it wants sent is appended to `send`.
-fn drive<C: Unbuffered>(
-    connection: &mut C,
-    incoming: &mut Incoming,
-    send: &mut Vec<u8>,
-) -> Result<Outcome, Broken> {
-    sent_alert::forget();
-    loop {
-        let UnbufferedStatus { discard, state, .. } = connection.process(incoming.shown());
-        let mut blocked = false;
-        match state {
-            Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, send),
-            Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-            Ok(ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_)) => blocked = true,
-            Ok(_) => return Err(Broken { error: HandshakeError::Closed, alert: None }),
-            Err(error) => {
-                let alert = send_alert(connection, incoming, send);
-                return Err(Broken { error: error.into(), alert });
-            }
-        }
-        incoming.discard(discard);
-        if !connection.is_handshaking() && blocked {
-            return Ok(Outcome::Complete);
-        }
-        if blocked && !incoming.show_more() {
-            return Ok(Outcome::Blocked);
-        }
-    }
-}
-
-/// Takes out the alert that rustls queued for an error. Records that are queued come before it looks at what arrived,
-/// and it must not look at that again: it would fail anew.
-fn send_alert<C: Unbuffered>(
-    connection: &mut C,
-    incoming: &mut Incoming,
-    send: &mut Vec<u8>,
-) -> Option<AlertDescription> {
-    let start = send.len();
-    while connection.wants_write() {
-        let Ok(ConnectionState::EncodeTlsData(mut data)) = connection.process(incoming.shown()).state else {
-            break;
-        };
-        encode(&mut data, send);
-    }
-    sent_alert::last_in(&send[start..])
-}
-
-/// A fatal alert as an unencrypted record (RFC 5246 sections 6.2.1 and 7.2).
-fn plain_alert(alert: AlertDescription) -> [u8; 7] {
-    [21, 3, 3, 0, 2, 2, alert.into()]
-}
-
-fn encode<Data>(data: &mut EncodeTlsData<'_, Data>, send: &mut Vec<u8>) {
-    let start = send.len();
-    if let Err(EncodeError::InsufficientSize(needed)) = data.encode(&mut []) {
-        send.resize(start + needed.required_size, 0);
-        // Cannot fail: the buffer has the size that was just asked for, and nothing was encoded before.
-        let _ = data.encode(&mut send[start..]);
     }
 }
 

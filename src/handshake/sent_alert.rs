@@ -1,20 +1,22 @@
-//! Which alert a handshake sends, read from what is sent. rustls chooses it and does not tell.
+//! Which alert a handshake sends, read from what is sent: rustls chooses it and does not tell. And one where rustls sends
+//! none.
 //!
 //! An alert in the clear can be read in its record. One that is encrypted has to be looked at when it is sealed: the cipher
-//! suites that handshakes are made with are rustls' own, whose encrypters note it. The record layer has the suites as they
-//! are, so that it costs a record nothing.
+//! suites that handshakes are made with are rustls' own, whose encrypters note it, and can be asked for one more. The record
+//! layer has the suites as they are, so that it costs a record nothing.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustls::crypto::CipherSuiteCommon;
 use rustls::crypto::cipher::{
-    AeadKey, Iv, KeyBlockShape, MessageDecrypter, MessageEncrypter, OutboundOpaqueMessage,
+    AeadKey, Iv, KeyBlockShape, MessageDecrypter, MessageEncrypter, OutboundChunks, OutboundOpaqueMessage,
     OutboundPlainMessage, Tls12AeadAlgorithm, Tls13AeadAlgorithm, UnsupportedOperationError,
 };
 use rustls::{
-    AlertDescription, ConnectionTrafficSecrets, ContentType, Error, SupportedCipherSuite, Tls12CipherSuite,
-    Tls13CipherSuite,
+    AlertDescription, ConnectionTrafficSecrets, ContentType, Error, ProtocolVersion, SupportedCipherSuite,
+    Tls12CipherSuite, Tls13CipherSuite,
 };
 
 use crate::record::HEADER_BYTES;
@@ -23,6 +25,9 @@ thread_local! {
     /// The alert that was sealed last. A handshake's step runs on one thread from end to end, and begins with
     /// [`forget`]: what is found here after it is its own.
     static SEALED: Cell<Option<AlertDescription>> = const { Cell::new(None) };
+
+    /// The encrypter that was made last, likewise.
+    static NEWEST: RefCell<Option<Sealer>> = const { RefCell::new(None) };
 }
 
 /// The suites that were asked for, each with the one that handshakes are made with in its place. They have to live as long as
@@ -62,8 +67,24 @@ fn is_same(one: SupportedCipherSuite, other: SupportedCipherSuite) -> bool {
 }
 
 /// Begins anew.
-pub(crate) fn forget() {
+pub(super) fn forget() {
     SEALED.set(None);
+    NEWEST.set(None);
+}
+
+/// The encrypter that was made last; asking takes it.
+pub(super) fn newest() -> Option<Sealer> {
+    NEWEST.take()
+}
+
+/// Length of the record of [`plain`].
+pub(super) const PLAIN_ALERT_BYTES: usize = 7;
+
+const FATAL: u8 = 2;
+
+/// A fatal alert as an unencrypted record (RFC 5246 sections 6.2.1 and 7.2).
+pub(super) fn plain(alert: AlertDescription) -> [u8; PLAIN_ALERT_BYTES] {
+    [ContentType::Alert.into(), 3, 3, 0, 2, FATAL, alert.into()]
 }
 
 /// The alert that the last of these records is, if it is one.
@@ -127,7 +148,7 @@ struct Observed13(&'static dyn Tls13AeadAlgorithm);
 
 impl Tls13AeadAlgorithm for Observed13 {
     fn encrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageEncrypter> {
-        Box::new(Noting(self.0.encrypter(key, iv)))
+        Box::new(Sealer::new(self.0.encrypter(key, iv)))
     }
 
     fn decrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageDecrypter> {
@@ -155,7 +176,7 @@ struct Observed12(&'static dyn Tls12AeadAlgorithm);
 
 impl Tls12AeadAlgorithm for Observed12 {
     fn encrypter(&self, key: AeadKey, iv: &[u8], extra: &[u8]) -> Box<dyn MessageEncrypter> {
-        Box::new(Noting(self.0.encrypter(key, iv, extra)))
+        Box::new(Sealer::new(self.0.encrypter(key, iv, extra)))
     }
 
     fn decrypter(&self, key: AeadKey, iv: &[u8]) -> Box<dyn MessageDecrypter> {
@@ -180,9 +201,38 @@ impl Tls12AeadAlgorithm for Observed12 {
     }
 }
 
-struct Noting(Box<dyn MessageEncrypter>);
+/// An encrypter that rustls has and this crate too.
+#[derive(Clone)]
+pub(super) struct Sealer(Arc<Mutex<Sealing>>);
 
-impl MessageEncrypter for Noting {
+struct Sealing {
+    encrypter: Box<dyn MessageEncrypter>,
+    next_sequence: u64,
+}
+
+impl Sealer {
+    fn new(encrypter: Box<dyn MessageEncrypter>) -> Self {
+        let sealer = Self(Arc::new(Mutex::new(Sealing { encrypter, next_sequence: 0 })));
+        NEWEST.set(Some(sealer.clone()));
+        sealer
+    }
+
+    /// A fatal alert in a record, behind all that rustls sealed. It must not seal anything more: the record has used the
+    /// number of its next.
+    pub(super) fn alert(&self, alert: AlertDescription) -> Option<Vec<u8>> {
+        let payload = [FATAL, alert.into()];
+        let message = OutboundPlainMessage {
+            typ: ContentType::Alert,
+            version: ProtocolVersion::TLSv1_2,
+            payload: OutboundChunks::Single(&payload),
+        };
+        let mut sealing = self.0.lock();
+        let sequence = sealing.next_sequence;
+        sealing.encrypter.encrypt(message, sequence).ok().map(OutboundOpaqueMessage::encode)
+    }
+}
+
+impl MessageEncrypter for Sealer {
     fn encrypt(
         &mut self,
         message: OutboundPlainMessage<'_>,
@@ -192,10 +242,12 @@ impl MessageEncrypter for Noting {
             SEALED
                 .set(message.payload.to_vec().get(1).map(|description| AlertDescription::from(*description)));
         }
-        self.0.encrypt(message, sequence)
+        let mut sealing = self.0.lock();
+        sealing.next_sequence = sequence + 1;
+        sealing.encrypter.encrypt(message, sequence)
     }
 
     fn encrypted_payload_len(&self, payload_len: usize) -> usize {
-        self.0.encrypted_payload_len(payload_len)
+        self.0.lock().encrypter.encrypted_payload_len(payload_len)
     }
 }

@@ -79,32 +79,48 @@ pub(crate) struct Chooser {
 
 /// What a [`Chooser`] showed, beside rustls, which does not tell.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Shown(Arc<Mutex<Option<Arc<CertifiedKey>>>>);
+pub(crate) struct Shown(Arc<Mutex<Choice>>);
+
+#[derive(Debug, Default)]
+struct Choice {
+    key: Option<Arc<CertifiedKey>>,
+    /// Whether there was none whose signatures the peer verifies.
+    none_can_sign: bool,
+}
 
 impl Shown {
     /// The node's own certificate, if it was shown.
     pub(crate) fn leaf(&self) -> Option<CertificateDer<'static>> {
-        self.0.lock().as_ref().and_then(|key| key.cert.first().cloned())
+        self.0.lock().key.as_ref().and_then(|key| key.cert.first().cloned())
+    }
+
+    /// Whether a server showed nothing because no key of it can sign what the client verifies.
+    pub(crate) fn none_can_sign(&self) -> bool {
+        self.0.lock().none_can_sign
     }
 
     fn note(&self, chosen: Option<&Candidate>) -> Option<Arc<CertifiedKey>> {
         let key = chosen.map(|candidate| Arc::clone(&candidate.key));
-        self.0.lock().clone_from(&key);
+        self.0.lock().key.clone_from(&key);
         key
     }
 }
 
 impl ResolvesServerCert for Chooser {
-    /// The first that the client can verify; where there is none the first of all, so that the handshake fails with the
-    /// reason of rustls.
+    /// The first that the client can verify. Where there is none, one for which the client has no suite, so that the handshake
+    /// fails with the reason of rustls; but none that cannot sign, which rustls finds out too late.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let identities = self.identities.get()?;
-        let fits = |candidate: &&Candidate| {
-            candidate.can_sign(hello.signature_schemes())
-                && identities.has_suite(hello.cipher_suites(), candidate.key.key.algorithm())
+        let has_suite = |candidate: &&Candidate| {
+            identities.has_suite(hello.cipher_suites(), candidate.key.key.algorithm())
         };
-        let all = &identities.all;
-        self.shown.note(all.iter().find(fits).or(all.first()))
+        let able = || identities.all.iter().filter(has_suite);
+        let chosen = match able().find(|candidate| candidate.can_sign(hello.signature_schemes())) {
+            None if able().next().is_none() => identities.all.first(),
+            chosen => chosen,
+        };
+        self.shown.0.lock().none_can_sign = chosen.is_none();
+        self.shown.note(chosen)
     }
 }
 

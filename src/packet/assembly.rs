@@ -105,7 +105,8 @@ impl<B: Buffer> Assembly<B> {
     /// Takes up to `max_packets` complete packets and says how many there were.
     ///
     /// # Errors
-    /// [`RecordError::PacketTooLong`] for a length field that says more than is accepted, as soon as it is there.
+    /// [`RecordError::PacketTooLong`] for a length field that says more than is accepted, as soon as it is there. The packets
+    /// before it are in `taken` all the same.
     pub fn take(&mut self, max_packets: usize, taken: &mut Taken<B>) -> Result<usize, RecordError> {
         let before = taken.packets.len();
         if max_packets > 0 && self.complete_long(taken) {
@@ -150,10 +151,16 @@ impl<B: Buffer> Assembly<B> {
     /// Takes packets off the stream until there are `limit`; what is left of a long one behind them gets memory of its own.
     fn take_short(&mut self, limit: usize, taken: &mut Taken<B>) -> Result<(), RecordError> {
         let mut group = Group::at(self.taken_bytes);
+        let mut outcome = Ok(());
         while taken.packets.len() < limit {
             let stream = &self.stream[group.end..];
-            let Some(length_bytes) = length_field(stream, self.max_packet_bytes)? else {
-                break;
+            let length_bytes = match length_field(stream, self.max_packet_bytes) {
+                Ok(Some(length_bytes)) => length_bytes,
+                Ok(None) => break,
+                Err(too_long) => {
+                    outcome = Err(too_long);
+                    break;
+                }
             };
             let packet = &stream[LENGTH_BYTES..];
             if packet.len() < length_bytes {
@@ -173,7 +180,7 @@ impl<B: Buffer> Assembly<B> {
             taken.buffers.push(group.copied(&self.stream));
         }
         self.taken_bytes = if self.long.is_some() { self.stream.len() } else { group.end };
-        Ok(())
+        outcome
     }
 }
 

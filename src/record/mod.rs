@@ -4,6 +4,7 @@
 //! thing that crosses is the key schedule.
 
 mod ciphertext;
+mod header;
 pub(crate) mod keys;
 mod post_handshake;
 mod rx;
@@ -39,7 +40,7 @@ pub const HEADER_BYTES: usize = 5;
 pub const MAX_PLAINTEXT_BYTES: usize = 1 << 14;
 
 /// The most a TLS 1.3 record's protected payload may exceed its plaintext by (RFC 8446 section 5.2).
-const MAX_EXPANSION_TLS13_BYTES: usize = 256;
+pub(crate) const MAX_EXPANSION_TLS13_BYTES: usize = 256;
 
 /// The most a TLS 1.2 record's protected payload may exceed its plaintext by (RFC 5246 section 6.2.3).
-const MAX_EXPANSION_TLS12_BYTES: usize = 2048;
+pub(crate) const MAX_EXPANSION_TLS12_BYTES: usize = 2048;

@@ -1,6 +1,8 @@
 //! Handshake messages that arrive after the handshake (RFC 8446 section 4.6, RFC 5246 section 7.4.1.1). What is asked for is
 //! an event for the caller; a KeyUpdate is answered by the next [`super::RecordTx::seal`].
 
+use std::ops::RangeInclusive;
+
 use crate::error::RecordError;
 
 const HELLO_REQUEST: u8 = 0;
@@ -46,8 +48,11 @@ pub(crate) enum Dialect {
         /// Whether the peer is the server.
         peer_is_server: bool,
     },
-    /// TLS 1.2.
-    Tls12,
+    /// TLS 1.2; only a server sends HelloRequest, only a client a ClientHello.
+    Tls12 {
+        /// Whether the peer is the server.
+        peer_is_server: bool,
+    },
 }
 
 /// Encodes a KeyUpdate message.
@@ -70,8 +75,9 @@ impl Joiner {
     /// Takes the content of one handshake record and gives each completed message to `handle`.
     ///
     /// # Errors
-    /// What `handle` returns, and [`RecordError::UnexpectedHandshakeMessage`] for a message that `dialect` forbids, that is
-    /// malformed or too long, or for a KeyUpdate that does not end its record (RFC 8446 section 5.1).
+    /// What `handle` returns; [`RecordError::UnexpectedHandshakeMessage`] for a message that `dialect` forbids, or for a
+    /// KeyUpdate that does not end its record (RFC 8446 section 5.1); [`RecordError::MalformedHandshakeMessage`] for one whose
+    /// length is wrong, and [`RecordError::UnknownKeyUpdate`].
     pub(crate) fn push(
         &mut self,
         dialect: Dialect,
@@ -101,8 +107,10 @@ impl Joiner {
                 return Ok(None);
             };
             self.missing_bytes = u32::from_be_bytes([0, a, b, c]) as usize;
-            if !is_allowed(dialect, message_type, self.missing_bytes) {
-                return Err(RecordError::UnexpectedHandshakeMessage { message_type });
+            let lengths = lengths_of(dialect, message_type)
+                .ok_or(RecordError::UnexpectedHandshakeMessage { message_type })?;
+            if !lengths.contains(&self.missing_bytes) {
+                return Err(RecordError::MalformedHandshakeMessage { message_type });
             }
         }
         let part = split_off(rest, self.missing_bytes);
@@ -124,14 +132,14 @@ fn split_off<'a>(rest: &mut &'a [u8], bytes: usize) -> &'a [u8] {
     part
 }
 
-/// Whether a message may appear, by its header.
-fn is_allowed(dialect: Dialect, message_type: u8, length_bytes: usize) -> bool {
+/// How long a message may be, without its header; `None` for one that may not appear.
+fn lengths_of(dialect: Dialect, message_type: u8) -> Option<RangeInclusive<usize>> {
     match (dialect, message_type) {
-        (Dialect::Tls13 { .. }, KEY_UPDATE) => length_bytes == 1,
-        (Dialect::Tls13 { peer_is_server: true }, NEW_SESSION_TICKET) => length_bytes <= MAX_TICKET_BYTES,
-        (Dialect::Tls12, HELLO_REQUEST) => length_bytes == 0,
-        (Dialect::Tls12, CLIENT_HELLO) => length_bytes <= MAX_CLIENT_HELLO_BYTES,
-        _ => false,
+        (Dialect::Tls13 { .. }, KEY_UPDATE) => Some(1..=1),
+        (Dialect::Tls13 { peer_is_server: true }, NEW_SESSION_TICKET) => Some(0..=MAX_TICKET_BYTES),
+        (Dialect::Tls12 { peer_is_server: true }, HELLO_REQUEST) => Some(0..=0),
+        (Dialect::Tls12 { peer_is_server: false }, CLIENT_HELLO) => Some(0..=MAX_CLIENT_HELLO_BYTES),
+        _ => None,
     }
 }
 
@@ -140,7 +148,7 @@ fn judge(message_type: u8, last_byte: u8) -> Result<Message, RecordError> {
     match (message_type, last_byte) {
         (KEY_UPDATE, 0) => Ok(Message::KeyUpdate(KeyUpdateRequest::NotRequested)),
         (KEY_UPDATE, 1) => Ok(Message::KeyUpdate(KeyUpdateRequest::Requested)),
-        (KEY_UPDATE, _) => Err(RecordError::UnexpectedHandshakeMessage { message_type }),
+        (KEY_UPDATE, value) => Err(RecordError::UnknownKeyUpdate { value }),
         (NEW_SESSION_TICKET, _) => Ok(Message::Ticket),
         _ => Ok(Message::Renegotiation),
     }

@@ -4,20 +4,19 @@ use rustls::crypto::cipher::{InboundOpaqueMessage, MessageDecrypter};
 use rustls::{AlertDescription, ContentType, PeerMisbehaved, ProtocolVersion};
 
 use super::ciphertext::Ciphertext;
+use super::header::Header;
 use super::keys::KeySchedule;
 use super::post_handshake::{Dialect, Joiner, KeyUpdateRequest, Message};
 use super::work::Work;
-use super::{
-    HEADER_BYTES, MAX_EXPANSION_TLS12_BYTES, MAX_EXPANSION_TLS13_BYTES, MAX_PLAINTEXT_BYTES, Traffic,
-};
+use super::{HEADER_BYTES, Traffic};
 use crate::error::RecordError;
 use crate::packet::{self, Assembly, Buffer, Taken};
 
-/// The version field of every record after the handshake, in TLS 1.3 too (RFC 8446 section 5.1).
-const PROTOCOL_VERSION: [u8; 2] = [3, 3];
-
 /// Records without content that are accepted in a row. They are legal, and a way to keep a receiver busy.
 const MAX_EMPTY_RECORDS: u8 = 32;
+
+/// Warnings that are passed over in a row: as many as rustls and BoringSSL do.
+const MAX_WARNINGS: u8 = 4;
 
 /// Key updates that are accepted between records with data, whether they request one of ours or not: as many as rustls
 /// and BoringSSL accept.
@@ -63,10 +62,13 @@ pub struct RecordRx<B = Vec<u8>> {
     packets: Assembly<B>,
     messages: Joiner,
     empty_records: u8,
+    warnings_in_a_row: u8,
     key_updates_in_a_row: u8,
     renegotiation_requests: u8,
     traffic: Traffic,
     ended: bool,
+    /// Why it ended, until that is told.
+    untold: Option<RecordError>,
 }
 
 impl RecordRx {
@@ -87,10 +89,12 @@ impl RecordRx {
             packets: Assembly::new(packet::MAX_HANDSHAKE_PACKET_BYTES),
             messages: Joiner::default(),
             empty_records: 0,
+            warnings_in_a_row: 0,
             key_updates_in_a_row: 0,
             renegotiation_requests: 0,
             traffic: Traffic::default(),
             ended: false,
+            untold: None,
         }
     }
 
@@ -105,10 +109,12 @@ impl RecordRx {
             packets: self.packets.with_buffers(),
             messages: self.messages,
             empty_records: self.empty_records,
+            warnings_in_a_row: self.warnings_in_a_row,
             key_updates_in_a_row: self.key_updates_in_a_row,
             renegotiation_requests: self.renegotiation_requests,
             traffic: self.traffic,
             ended: self.ended,
+            untold: self.untold,
         }
     }
 }
@@ -136,31 +142,51 @@ impl<B: Buffer> RecordRx<B> {
     ///
     /// # Errors
     /// Any is final, and [`RecordError::alert`] tells what the peer is owed; [`RecordError::Closed`] comes after any other, and
-    /// after the peer closed. Packets that were complete before the error in the same call are lost with it.
+    /// after the peer closed. What the call found before the error is not lost: it is returned, as if there were more to do,
+    /// and the next call fails.
     pub fn open(&mut self, input: &[u8], max_packets: usize) -> Result<Opened<B>, RecordError> {
         if self.ended {
-            return Err(RecordError::Closed);
+            return Err(self.untold.take().unwrap_or(RecordError::Closed));
         }
-        let opened = self.open_some(input, max_packets);
-        if opened.is_err() {
-            // The record that failed has not used up its sequence number: without this, a caller that goes on in
-            // spite of the error would take the next record as if nothing had been injected.
-            self.ended = true;
-            self.ciphertext = Ciphertext::default();
-            self.packets.clear();
-        }
-        opened
-    }
-
-    fn open_some(&mut self, input: &[u8], max_packets: usize) -> Result<Opened<B>, RecordError> {
         let mut work = Work::begin();
         self.packets.expect(input.len().min(work.left_bytes()));
         let mut taken = Taken::default();
         let mut events = Vec::new();
+        let unopened_at = match self.open_some(input, max_packets, &mut taken, &mut events, &mut work) {
+            Ok(unopened_at) => unopened_at,
+            Err(error) => {
+                self.give_up();
+                if taken.packets.is_empty() && events.is_empty() {
+                    return Err(error);
+                }
+                self.untold = Some(error);
+                Some(input.len())
+            }
+        };
+        Ok(Opened { taken, events, unopened_at, work_bytes: work.done_bytes() })
+    }
+
+    /// The record that failed has not used up its sequence number: without this, a caller that goes on in spite of the
+    /// error would take the next record as if nothing had been injected.
+    fn give_up(&mut self) {
+        self.ended = true;
+        self.ciphertext = Ciphertext::default();
+        self.packets.clear();
+    }
+
+    /// Opens as [`RecordRx::open`] does, into `taken` and `events`, and answers where the input goes on.
+    fn open_some(
+        &mut self,
+        input: &[u8],
+        max_packets: usize,
+        taken: &mut Taken<B>,
+        events: &mut Vec<Event>,
+        work: &mut Work,
+    ) -> Result<Option<usize>, RecordError> {
         let mut rest = input;
         let unopened_at = loop {
             let wanted = (max_packets - taken.packets.len()).min(work.packets_left());
-            work.spend_packets(self.packets.take(wanted, &mut taken)?);
+            work.spend_packets(self.packets.take(wanted, taken)?);
             if taken.packets.len() == max_packets {
                 self.ciphertext.keep(rest);
                 break None;
@@ -171,14 +197,14 @@ impl<B: Buffer> RecordRx<B> {
             if work.is_done() {
                 break Some(input.len() - rest.len());
             }
-            if !self.open_next(&mut rest, &mut events, &mut work)? {
+            if !self.open_next(&mut rest, events, work)? {
                 break None;
             }
         };
         if unopened_at.is_none() {
             self.packets.settle();
         }
-        Ok(Opened { taken, events, unopened_at, work_bytes: work.done_bytes() })
+        Ok(unopened_at)
     }
 
     /// Opens the next record. Answers `false` when it is not there completely; then all of `input` is kept.
@@ -191,7 +217,7 @@ impl<B: Buffer> RecordRx<B> {
         if !self.ciphertext.is_empty() {
             return self.open_kept(input, events, work);
         }
-        if let Some(header) = self.parse_header(input)?
+        if let Some(header) = Header::parse(self.dialect, input)?
             && let Some((record, rest)) = input.split_at_checked(header.record_bytes())
         {
             *input = rest;
@@ -210,7 +236,7 @@ impl<B: Buffer> RecordRx<B> {
         work: &mut Work,
     ) -> Result<bool, RecordError> {
         self.ciphertext.fill(HEADER_BYTES, input);
-        let Some(header) = self.parse_header(self.ciphertext.bytes())? else {
+        let Some(header) = Header::parse(self.dialect, self.ciphertext.bytes())? else {
             return Ok(false);
         };
         if !self.ciphertext.fill(header.record_bytes(), input) {
@@ -221,34 +247,6 @@ impl<B: Buffer> RecordRx<B> {
         ciphertext.forget(header.record_bytes());
         self.ciphertext = ciphertext;
         Ok(true)
-    }
-
-    /// Reads and judges a record header: RFC 8446 section 5.1 and 5.2, RFC 5246 section 6.2.
-    fn parse_header(&self, bytes: &[u8]) -> Result<Option<Header>, RecordError> {
-        let [typ, major, minor, hi, lo, ..] = bytes else {
-            return Ok(None);
-        };
-        let typ = ContentType::from(*typ);
-        let length_bytes = usize::from(u16::from_be_bytes([*hi, *lo]));
-        let (allowed, expansion) = match self.dialect {
-            Dialect::Tls13 { .. } => (typ == ContentType::ApplicationData, MAX_EXPANSION_TLS13_BYTES),
-            Dialect::Tls12 => (
-                matches!(typ, ContentType::ApplicationData | ContentType::Alert | ContentType::Handshake),
-                MAX_EXPANSION_TLS12_BYTES,
-            ),
-        };
-        if !allowed {
-            return Err(RecordError::UnexpectedRecord(typ));
-        }
-        // The version is authenticated with the record (RFC 8446 section 5.2, RFC 5246 section 6.2.3.3), but rustls
-        // takes it for granted.
-        if [*major, *minor] != PROTOCOL_VERSION {
-            return Err(RecordError::BadRecord);
-        }
-        if length_bytes > MAX_PLAINTEXT_BYTES + expansion {
-            return Err(RecordError::RecordTooLong { length_bytes });
-        }
-        Ok(Some(Header { typ, length_bytes }))
     }
 
     /// Opens one record: the ciphertext is copied to where the plaintext belongs and opened in place.
@@ -295,6 +293,7 @@ impl<B: Buffer> RecordRx<B> {
         }
         if length > 0 {
             self.empty_records = 0;
+            self.warnings_in_a_row = 0;
             self.key_updates_in_a_row = 0;
             return Ok(());
         }
@@ -361,8 +360,8 @@ impl<B: Buffer> RecordRx<B> {
                 self.ended = true;
                 events.push(Event::CloseNotify);
             }
-            AlertDescription::UserCanceled => return self.application_data(0),
-            _ if level == WARNING && self.dialect == Dialect::Tls12 => return self.application_data(0),
+            AlertDescription::UserCanceled => return self.warning(),
+            _ if level == WARNING && matches!(self.dialect, Dialect::Tls12 { .. }) => return self.warning(),
             fatal => {
                 self.ended = true;
                 events.push(Event::Alert(fatal));
@@ -370,18 +369,13 @@ impl<B: Buffer> RecordRx<B> {
         }
         Ok(())
     }
-}
 
-/// A record header that passed the rules.
-struct Header {
-    typ: ContentType,
-    length_bytes: usize,
-}
-
-impl Header {
-    /// Length of the whole record.
-    fn record_bytes(&self) -> usize {
-        HEADER_BYTES + self.length_bytes
+    fn warning(&mut self) -> Result<(), RecordError> {
+        self.warnings_in_a_row += 1;
+        if self.warnings_in_a_row > MAX_WARNINGS {
+            return Err(RecordError::TooManyWarnings);
+        }
+        Ok(())
     }
 }
 

@@ -19,6 +19,13 @@ enum Direction {
     Closed,
 }
 
+/// How much an alert means (RFC 5246 section 7.2; in TLS 1.3 it follows from the alert, RFC 8446 section 6).
+#[derive(Debug, Clone, Copy)]
+enum AlertLevel {
+    Warning = 1,
+    Fatal = 2,
+}
+
 /// The sending half of a session. Every byte handed to it leaves it sealed.
 pub struct RecordTx {
     schedule: KeySchedule,
@@ -109,15 +116,19 @@ impl RecordTx {
     /// # Errors
     /// [`RecordError::Closed`] when it is closed already.
     pub fn close_notify(&mut self) -> Result<Vec<u8>, RecordError> {
-        self.seal_alert(AlertDescription::CloseNotify, Direction::Closed)
+        self.seal_alert(AlertLevel::Warning, AlertDescription::CloseNotify, Direction::Closed)
     }
 
-    /// Seals a fatal alert and closes the direction (RFC 8446 section 6.2).
+    /// Seals a fatal alert, or close_notify, and closes the direction (RFC 8446 section 6.2).
     ///
     /// # Errors
     /// [`RecordError::Closed`] when it is closed already.
     pub fn alert(&mut self, description: AlertDescription) -> Result<Vec<u8>, RecordError> {
-        self.seal_alert(description, Direction::Closed)
+        let level = match description {
+            AlertDescription::CloseNotify => AlertLevel::Warning,
+            _ => AlertLevel::Fatal,
+        };
+        self.seal_alert(level, description, Direction::Closed)
     }
 
     /// Seals the warning that answers a TLS 1.2 renegotiation request (RFC 5246 section 7.2.2); the connection goes on.
@@ -125,7 +136,7 @@ impl RecordTx {
     /// # Errors
     /// [`RecordError::Closed`] when the direction is closed.
     pub fn refuse_renegotiation(&mut self) -> Result<Vec<u8>, RecordError> {
-        self.seal_alert(AlertDescription::NoRenegotiation, Direction::Open)
+        self.seal_alert(AlertLevel::Warning, AlertDescription::NoRenegotiation, Direction::Open)
     }
 
     /// How often the sending keys were renewed.
@@ -138,17 +149,16 @@ impl RecordTx {
         self.traffic
     }
 
-    fn seal_alert(&mut self, description: AlertDescription, then: Direction) -> Result<Vec<u8>, RecordError> {
-        const WARNING: u8 = 1;
-        const FATAL: u8 = 2;
+    fn seal_alert(
+        &mut self,
+        level: AlertLevel,
+        description: AlertDescription,
+        then: Direction,
+    ) -> Result<Vec<u8>, RecordError> {
         if self.direction == Direction::Closed {
             return Err(RecordError::Closed);
         }
-        let level = match description {
-            AlertDescription::CloseNotify | AlertDescription::NoRenegotiation => WARNING,
-            _ => FATAL,
-        };
-        let message = [level, u8::from(description)];
+        let message = [level as u8, u8::from(description)];
         let record = self.seal_record(ContentType::Alert, OutboundChunks::Single(&message))?;
         self.direction = then;
         Ok(record)

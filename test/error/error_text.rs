@@ -73,14 +73,17 @@ fn about_handshakes() -> [HandshakeError; 8] {
     ]
 }
 
-fn about_records() -> [RecordError; 13] {
+fn about_records() -> [RecordError; 16] {
     [
         RecordError::RecordTooLong { length_bytes: 65535 },
         RecordError::BadRecord,
         RecordError::UnexpectedRecord(ContentType::Heartbeat),
         RecordError::TooManyEmptyRecords,
+        RecordError::TooManyWarnings,
         RecordError::TooManyKeyUpdates,
         RecordError::UnexpectedHandshakeMessage { message_type: 1 },
+        RecordError::MalformedHandshakeMessage { message_type: 1 },
+        RecordError::UnknownKeyUpdate { value: 2 },
         RecordError::RenegotiationRefused,
         RecordError::PacketTooLong { length_bytes: 9, limit_bytes: 8 },
         RecordError::KeysExhausted,
@@ -147,7 +150,7 @@ fn options_are_added_once_and_only_where_none_is_known() {
 fn alerts_follow_the_rfc() {
     use AlertDescription as A;
     let certificate = |verdict| HandshakeError::Tls(rustls::Error::InvalidCertificate(verdict));
-    let cases: [(Error, _); 22] = [
+    let cases: [(Error, _); 24] = [
         (
             HandshakeError::NameMismatch { expected: "a".into(), presented: vec![] }.into(),
             Some(A::BadCertificate),
@@ -161,6 +164,8 @@ fn alerts_follow_the_rfc() {
         (RecordError::TooManyEmptyRecords.into(), Some(A::UnexpectedMessage)),
         (RecordError::TooManyKeyUpdates.into(), Some(A::UnexpectedMessage)),
         (RecordError::UnexpectedHandshakeMessage { message_type: 1 }.into(), Some(A::UnexpectedMessage)),
+        (RecordError::MalformedHandshakeMessage { message_type: 1 }.into(), Some(A::DecodeError)),
+        (RecordError::UnknownKeyUpdate { value: 2 }.into(), Some(A::IllegalParameter)),
         (RecordError::RenegotiationRefused.into(), Some(A::NoRenegotiation)),
         (RecordError::PacketTooLong { length_bytes: 9, limit_bytes: 8 }.into(), Some(A::InternalError)),
         (RecordError::KeysExhausted.into(), Some(A::CloseNotify)),

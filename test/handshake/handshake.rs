@@ -239,9 +239,7 @@ fn a_client_of_rustls() {
 fn what_is_not_tls_is_refused_at_once() {
     let server = Spec::default().server().unwrap();
     let client = Spec::default().client().unwrap();
-    for garbage in
-        [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\0\x05Nnode\0\0\0\0", &[0xff; 64], &[22, 3, 1, 0xff, 0xff]]
-    {
+    for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\0\x05Nnode\0\0\0\0", &[0xff; 64]] {
         let failure =
             Box::new(Handshake::server(&server, LastWord::Webpki).unwrap()).advance(garbage).err().unwrap();
         assert_eq!(failure.error.kind(), "invalid_message");

@@ -6,9 +6,9 @@ mod support;
 
 use rustls::{AlertDescription, ContentType, ProtocolVersion};
 use rustls_dist::error::RecordError;
-use rustls_dist::record::MAX_PLAINTEXT_BYTES;
+use rustls_dist::record::{Event, MAX_PLAINTEXT_BYTES};
 use rustls_dist::session::Session;
-use support::link::{content, open, packet, packets, sessions};
+use support::link::{content, contents, open, packet, packets, sessions};
 use support::pki::Spec;
 use support::raw::Raw;
 
@@ -47,6 +47,14 @@ fn message_refused(version: ProtocolVersion, payload: &[u8]) {
     let error = RecordError::UnexpectedHandshakeMessage { message_type: payload[0] };
     assert_eq!(error.alert(), Some(AlertDescription::UnexpectedMessage));
     content_refused(version, ContentType::Handshake, payload, &error);
+}
+
+/// A message of the peer has to be refused as one whose length is wrong.
+fn malformed((mut raw, mut ours): (Raw, Session), payload: &[u8]) {
+    let error = RecordError::MalformedHandshakeMessage { message_type: payload[0] };
+    assert_eq!(error.alert(), Some(AlertDescription::DecodeError));
+    let record = raw.seal(ContentType::Handshake, payload);
+    refused(&mut ours, &record, &error);
 }
 
 /// A flipped bit in the length may leave the record incomplete: so much follows that it is not.
@@ -254,8 +262,15 @@ fn a_key_update_that_does_not_end_its_record() {
 
 #[test]
 fn a_key_update_that_is_malformed() {
-    for payload in [&[24, 0, 0, 1, 2][..], &[24, 0, 0, 0], &[24, 0, 0, 2, 0, 0]] {
-        message_refused(TLS13, payload);
+    for payload in [&[24, 0, 0, 0][..], &[24, 0, 0, 2, 0, 0], &[24, 0xff, 0xff, 0xff]] {
+        for link in [Raw::client(TLS13), Raw::server(TLS13)] {
+            malformed(link, payload);
+        }
+    }
+    for value in 2..=255 {
+        let error = RecordError::UnknownKeyUpdate { value };
+        assert_eq!(error.alert(), Some(AlertDescription::IllegalParameter));
+        content_refused(TLS13, ContentType::Handshake, &[24, 0, 0, 1, value], &error);
     }
 }
 
@@ -279,10 +294,17 @@ fn messages_that_have_no_place_on_a_link() {
     for message_type in [2, 4, 11, 14, 16, 20, 24, 99] {
         message_refused(TLS12, &[message_type, 0, 0, 0]);
     }
-    message_refused(TLS12, &[0, 0, 0, 1, 0]);
+    malformed(Raw::server(TLS12), &[0, 0, 0, 1, 0]);
     let (mut raw, mut ours) = Raw::client(TLS13);
     let ticket = raw.seal(ContentType::Handshake, &[4, 0, 0, 1, 0]);
     refused(&mut ours, &ticket, &RecordError::UnexpectedHandshakeMessage { message_type: 4 });
+    // Only a server says HelloRequest, only a client ClientHello (RFC 5246 sections 7.4.1.1 and 7.4.1.2).
+    for (message, (mut raw, mut ours)) in
+        [(&[0, 0, 0, 0][..], Raw::client(TLS12)), (&[1, 0, 0, 3, 3, 3, 9], Raw::server(TLS12))]
+    {
+        let record = raw.seal(ContentType::Handshake, message);
+        refused(&mut ours, &record, &RecordError::UnexpectedHandshakeMessage { message_type: message[0] });
+    }
 }
 
 #[test]
@@ -295,10 +317,9 @@ fn a_message_that_is_too_long_is_refused_by_its_header() {
         let first = raw.seal(ContentType::Handshake, first);
         assert!(packets(&mut ours.rx, &first).is_empty());
         let rest = raw.seal(ContentType::Handshake, rest);
-        refused(&mut ours, &rest, &RecordError::UnexpectedHandshakeMessage { message_type: header[0] });
+        refused(&mut ours, &rest, &RecordError::MalformedHandshakeMessage { message_type: header[0] });
     }
-    message_refused(TLS13, &[24, 0xff, 0xff, 0xff]);
-    message_refused(TLS12, &[1, 0xff, 0xff, 0xff]);
+    malformed(Raw::client(TLS12), &[1, 0xff, 0xff, 0xff]);
 }
 
 #[test]
@@ -311,5 +332,35 @@ fn data_inside_a_message() {
         let beginning = if version == TLS13 { &[24, 0][..] } else { &[0, 0] };
         let stream = [raw.seal(ContentType::Handshake, beginning), raw.data(&packet(b"x"))].concat();
         refused(&mut ours, &stream, &RecordError::UnexpectedRecord(ContentType::ApplicationData));
+    }
+}
+
+/// What a call found before the error is not lost with it; the next call tells the error, and any other that it is over.
+#[test]
+fn what_comes_before_an_error_is_delivered() {
+    for (version, mut raw, mut ours) in links() {
+        let mut stream =
+            raw.data(&[packet(b"1"), packet(b"2"), packet(b"never complete")[..7].to_vec()].concat());
+        if version == TLS13 {
+            stream.extend(raw.key_update(1));
+        }
+        stream.extend(raw.seal(ContentType::Heartbeat, b"x"));
+        let opened = ours.rx.open(&stream, usize::MAX).unwrap();
+        assert_eq!(contents(&opened.taken), [b"1", b"2"]);
+        let expected = if version == TLS13 { vec![Event::KeyUpdateRequested] } else { vec![] };
+        assert_eq!((opened.events, opened.unopened_at), (expected, Some(stream.len())));
+        refused(&mut ours, &[], &RecordError::UnexpectedRecord(ContentType::Heartbeat));
+    }
+    let (mut raw, mut ours) = Raw::server(TLS12);
+    let stream = raw.seal(ContentType::Handshake, &[0; 20]);
+    let opened = ours.rx.open(&stream, usize::MAX).unwrap();
+    assert_eq!(opened.events, [Event::RenegotiationRequested; 4]);
+    refused(&mut ours, &stream, &RecordError::RenegotiationRefused);
+    // A packet that is too long ends the link behind those that are not.
+    for (_, mut raw, mut ours) in links() {
+        let stream = raw.data(&[packet(b"1"), vec![0xff; 9]].concat());
+        let opened = ours.rx.open(&stream, usize::MAX).unwrap();
+        assert_eq!(contents(&opened.taken), [b"1"]);
+        assert!(matches!(open(&mut ours.rx, &[]), Err(RecordError::PacketTooLong { .. })));
     }
 }

@@ -307,11 +307,21 @@ pub fn client_config(version: ProtocolVersion) -> ClientConfig {
 
 /// The same with its own cryptography.
 pub fn client_config_with(version: ProtocolVersion, provider: CryptoProvider) -> ClientConfig {
+    let schemes = provider.signature_verification_algorithms.supported_schemes();
+    client_config_of(version, provider, schemes)
+}
+
+/// The same that verifies signatures of these kinds.
+pub fn client_config_of(
+    version: ProtocolVersion,
+    provider: CryptoProvider,
+    schemes: Vec<SignatureScheme>,
+) -> ClientConfig {
     ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[supported(version)])
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone))
+        .with_custom_certificate_verifier(Arc::new(Anyone(schemes)))
         .with_no_client_auth()
 }
 
@@ -337,7 +347,7 @@ pub fn server_config_with(
 }
 
 #[derive(Debug)]
-struct Anyone;
+struct Anyone(Vec<SignatureScheme>);
 
 impl ServerCertVerifier for Anyone {
     fn verify_server_cert(
@@ -370,6 +380,6 @@ impl ServerCertVerifier for Anyone {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        rustls_dist::provider::default_provider().signature_verification_algorithms.supported_schemes()
+        self.0.clone()
     }
 }

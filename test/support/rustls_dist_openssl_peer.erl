@@ -47,10 +47,13 @@ with_ml_kem(Cluster, Files) ->
             Skip
     end.
 
-%% Connects to a node that listens on Port and goes through both handshakes. Arguments: more of them for s_client.
--spec dial(rustls_dist_cluster:cluster(), rustls_dist_certs:cert(), inet:port_number(), [string()]) -> peer().
+%% Connects to a node that listens on Port and goes through both handshakes. Arguments: more of them for s_client. Without a
+%% certificate it shows none.
+-spec dial(rustls_dist_cluster:cluster(), rustls_dist_certs:cert() | #{ca := file:filename()}, inet:port_number(), [string()]) ->
+          peer().
 dial(Cluster, Cert, Port, Arguments) ->
-    Peer = openssl(Cluster, Cert, "dialler", "s_client", ["-connect", "127.0.0.1:" ++ integer_to_list(Port) | Arguments]),
+    Name = "dialler" ++ integer_to_list(erlang:unique_integer([positive])),
+    Peer = openssl(Cluster, Cert, Name, "s_client", ["-connect", "127.0.0.1:" ++ integer_to_list(Port) | Arguments]),
     packet(Peer, [<<$N, ?FLAGS:64, ?CREATION:32>>, counted(Peer)]),
     <<"sok", _/binary>> = recv_packet(Peer),
     <<$N, _Flags:64, Challenge:32, _/binary>> = recv_packet(Peer),
@@ -95,12 +98,16 @@ serve(Peer) ->
     packet(Peer, [$a, digest(Challenge)]),
     ok.
 
-openssl(Cluster, #{cert := Cert, key := Key, ca := Ca} = Files, Name, Command, Arguments) ->
+openssl(Cluster, #{ca := Ca} = Files, Name, Command, Arguments) ->
+    Own = case Files of
+              #{cert := Cert, key := Key} -> ["-cert", Cert, "-key", Key];
+              #{} -> []
+          end,
     Messages = filename:join(rustls_dist_cluster:dir(Cluster),
                              lists:concat([Name, erlang:unique_integer([positive]), ".tls"])),
     Port = open_port({spawn_executable, maps:get(openssl, Files, os:find_executable("openssl"))},
                      [{args, [Command, "-quiet", "-msg", "-msgfile", Messages,
-                              "-cert", Cert, "-key", Key, "-CAfile", Ca | Arguments]},
+                              "-CAfile", Ca | Own ++ Arguments]},
                       {packet, 4}, binary, exit_status]),
     #{port => Port, messages => Messages, name => list_to_atom(Name ++ "@127.0.0.1")}.
 
@@ -203,15 +210,17 @@ proxy(Port) ->
                                Caller ! {self(), Own},
                                {ok, Client} = gen_tcp:accept(Listen),
                                {ok, Node} = gen_tcp:connect({127, 0, 0, 1}, Port, [binary]),
-                               pass(Client, Node, intact),
-                               Caller ! {self(), node_closed}
+                               Caller ! {self(), node_closed, pass(Client, Node, intact, none)}
                        end),
     receive {Proxy, Own} -> {Proxy, Own} end.
 
-%% Waits until the node closed the connection.
--spec await_node_closed(pid()) -> ok.
+%% Waits until the node closed the connection. Gives type and length of the last record that it sent.
+-spec await_node_closed(pid()) -> {byte(), non_neg_integer()}.
 await_node_closed(Proxy) ->
-    receive {Proxy, node_closed} -> ok after ?TIMEOUT_MS -> error(node_did_not_close) end.
+    receive {Proxy, node_closed, LastBytes} -> last_record(LastBytes) after ?TIMEOUT_MS -> error(node_did_not_close) end.
+
+last_record(<<Type, 3, 3, Bytes:16, _:Bytes/binary>>) -> {Type, Bytes};
+last_record(<<_Type, 3, 3, Bytes:16, _:Bytes/binary, Records/binary>>) -> last_record(Records).
 
 %% The next bytes on their way to the node get a bit flipped.
 -spec damage(pid()) -> ok.
@@ -219,13 +228,14 @@ damage(Proxy) ->
     Proxy ! {damage, self()},
     receive {Proxy, ready} -> ok end.
 
-pass(Client, Node, State) ->
+%% Last: what came from the node last, whose records are not cut where it sends little.
+pass(Client, Node, State, Last) ->
     receive
-        {damage, From} -> From ! {self(), ready}, pass(Client, Node, damaged);
-        {tcp, Client, Data} -> ok = gen_tcp:send(Node, treated(State, Data)), pass(Client, Node, intact);
-        {tcp, Node, Data} -> _ = gen_tcp:send(Client, Data), pass(Client, Node, State);
-        {tcp_closed, Client} -> pass(Client, Node, State);
-        {tcp_closed, Node} -> gen_tcp:close(Client)
+        {damage, From} -> From ! {self(), ready}, pass(Client, Node, damaged, Last);
+        {tcp, Client, Data} -> ok = gen_tcp:send(Node, treated(State, Data)), pass(Client, Node, intact, Last);
+        {tcp, Node, Data} -> _ = gen_tcp:send(Client, Data), pass(Client, Node, State, Data);
+        {tcp_closed, Client} -> pass(Client, Node, State, Last);
+        {tcp_closed, Node} -> gen_tcp:close(Client), Last
     end.
 
 treated(intact, Data) -> Data;

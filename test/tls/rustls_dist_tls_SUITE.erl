@@ -138,7 +138,8 @@ received_alerts(Peer) ->
 close_notify_from_peer_tls13(Config) -> close_notify_from_peer(Config, 'tlsv1.3').
 close_notify_from_peer_tls12(Config) -> close_notify_from_peer(Config, 'tlsv1.2').
 
-%% A peer that says goodbye while its socket stays open: the word alone ends the link, and is no error.
+%% A peer that says goodbye while its socket stays open: the word alone ends the link, and is no error. It is answered
+%% (RFC 5246 section 7.2.1).
 close_notify_from_peer(Config, Version) ->
     [A] = start(Config, 1, #{versions => [Version]}),
     ok = call(A, rustls_dist_workload, watch_nodes, []),
@@ -147,9 +148,13 @@ close_notify_from_peer(Config, Version) ->
     ok = exchange(A, Peer),
     ok = rustls_dist_openssl_peer:say_goodbye(Peer),
     ok = rustls_dist_openssl_peer:await_tls_message(Peer, "^>>>.*warning close_notify"),
-    ok = rustls_dist_openssl_peer:await_node_closed(Proxy),
+    ?assertEqual(sealed_alert(Version), rustls_dist_openssl_peer:await_node_closed(Proxy)),
     ?assertEqual([connection_closed], downs(A)),
     ?assertEqual(nomatch, string:find(rustls_dist_cluster:log(A), "broke")).
+
+%% Type and length of the record of an alert, with AES-GCM: the inner type and the tag, or an explicit nonce and the tag.
+sealed_alert('tlsv1.3') -> {23, 2 + 1 + 16};
+sealed_alert('tlsv1.2') -> {21, 8 + 2 + 16}.
 
 downs(Peer) ->
     rustls_dist_cluster:poll(fun() ->
