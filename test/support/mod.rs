@@ -8,6 +8,7 @@ pub mod link;
 pub mod pki;
 pub mod provider;
 pub mod raw;
+pub mod tampering;
 
 use std::fs;
 use std::path::PathBuf;
