@@ -61,13 +61,13 @@ revocation_lists(_Config) ->
 
 parse_list(Bytes) ->
     try rustls_dist_crl_lists:parse(Bytes)
-    catch Class:Reason -> ct:fail({Class, Reason, Bytes})
+    catch Class:Reason:Stack -> ct:fail({Class, Reason, Stack, Bytes})
     end.
 
 status(#{der := RootDer, otp := RootOtp}, #{der := LeafDer, otp := LeafOtp}, List) ->
     Policy = #{check => true, sources => [{?MODULE, List}]},
     try rustls_dist_crl:check(Policy, valid_peer, LeafOtp, [{LeafDer, LeafOtp}], [{RootDer, RootOtp}])
-    catch Class:Reason -> ct:fail({Class, Reason, List})
+    catch Class:Reason:Stack -> ct:fail({Class, Reason, Stack, List})
     end.
 
 %% A source with one list, which is its handle.

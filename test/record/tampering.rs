@@ -27,9 +27,12 @@ static SIDES: LazyLock<Vec<(ProtocolVersion, ClientSide, ServerSide)>> = LazyLoc
         .collect()
 });
 
-/// A case that fails is printed, made as small as can be: it needs no file to be played again.
+/// A case that fails is printed, made as small as can be: it needs no file to be played again. PROPTEST_CASES in the environment
+/// is another number of cases for each property.
 fn config() -> ProptestConfig {
-    ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() }
+    let default = ProptestConfig::default();
+    let cases = std::env::var_os("PROPTEST_CASES").map_or(64, |_| default.cases);
+    ProptestConfig { cases, failure_persistence: None, ..default }
 }
 
 /// Lengths of packets, with those around the end of a record.
