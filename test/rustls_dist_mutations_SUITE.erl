@@ -77,7 +77,7 @@ fresh_crl(_Point, List) -> List.
 
 %% What may be given, written as in a file.
 written(server) ->
-    [{certfile, "/p/ü.pem"}, {keyfile, "/p/key.pem"}, {password, "secret"}, {verify_node, true} | common()];
+    [{certfile, "/p/ü.pem"}, {keyfile, "/p/key.pem"}, {password, "secret"}, {verify_node, host} | common()];
 written(client) ->
     [{server_name_indication, "node.example"}, {certs_keys, [#{certfile => "c.pem", keyfile => "k.pem"}]} | common()].
 
