@@ -40,6 +40,7 @@ option_terms(_Config) ->
 option_words(_Config) ->
     Words = ["server_certfile", "c.pem", "server_verify", "verify_peer", "server_cacertfile", "ca.pem", "server_depth", "1",
              "client_cacertfile", "ca.pem", "client_versions", "tlsv1.3,tlsv1.2", "client_hibernate_after", "1000"],
+    refused = parsed(server, {flag, ["a\nb\e[31m", "x"]}),
     Outcomes = [parsed(Side, {flag, mutated_words(Words)}) || _ <- lists:seq(1, 1500), Side <- [server, client]],
     ?assertEqual([accepted, refused], lists:usort(Outcomes)).
 
@@ -51,6 +52,11 @@ revocation_lists(_Config) ->
     ?assertMatch({bad_cert, {revoked, _}}, status(Root, Leaf, Der)),
     Pem = public_key:pem_encode([{'CertificateList', Der, not_encrypted}]),
     {ok, [_], _} = rustls_dist_crl_lists:parse(Pem),
+    %% What was found: an issuer, or a line, that is no UTF-8.
+    NoText = binary:replace(Der, <<12, 2, "ca">>, <<12, 2, 16#E3, "a">>),
+    ?assertMatch({bad_cert, _}, status(Root, Leaf, NoText)),
+    [?assertMatch({error, _}, parse_list(Bytes)) || Bytes <- [NoText, <<16#82, Pem/binary>>]],
+    {ok, [_], _} = parse_list(<<"of \xfc\x82\n", Pem/binary>>),
     [case parse_list(rustls_dist_mutations:bytes(Right)) of
          {ok, Lists, NextUpdate} when is_integer(NextUpdate) ->
              [?assertMatch({bad_cert, _}, status(Root, Leaf, List), List) || {Issuer, List} <- Lists, is_list(Issuer)];
