@@ -29,7 +29,7 @@ in_process(Life) ->
 
 life(Dir, Version, JudgedBy) ->
     {Client, Server} = {config(client, Dir, Version, JudgedBy), config(server, Dir, Version, JudgedBy)},
-    ?assertMatch({error, _}, rustls_dist_nif:config_new(server, #{certfile => <<"/nonexistent">>})),
+    {error, _} = rustls_dist_nif:config_new(server, options("missing.pem", Dir, Version, JudgedBy)),
     {Ours, Theirs} = link(Client, Server),
     traffic(Ours, Theirs),
     traffic(Theirs, Ours),
@@ -43,13 +43,14 @@ life(Dir, Version, JudgedBy) ->
     JudgedBy =:= referee andalso refused(new(Client), new(Server)).
 
 config(Role, Dir, Version, JudgedBy) ->
-    File = fun(Name) -> list_to_binary(filename:join(Dir, Name)) end,
-    {ok, Config, _, _} =
-        rustls_dist_nif:config_new(Role, #{certfile => File("cert.pem"), keyfile => File("key.pem"), cacertfile => File("cert.pem"),
-                                           verify => case JudgedBy of webpki -> verify_none; referee -> verify_peer end,
-                                           fail_if_no_peer_cert => true, depth => 10, versions => [Version],
-                                           common_name_fallback => true, judged_by => JudgedBy}),
+    {ok, Config, _, _} = rustls_dist_nif:config_new(Role, options("cert.pem", Dir, Version, JudgedBy)),
     Config.
+
+options(Cert, Dir, Version, JudgedBy) ->
+    File = fun(Name) -> list_to_binary(filename:join(Dir, Name)) end,
+    #{certfile => File(Cert), keyfile => File("key.pem"), cacertfile => File("cert.pem"),
+      verify => case JudgedBy of webpki -> verify_none; referee -> verify_peer end,
+      fail_if_no_peer_cert => true, depth => 10, versions => [Version], common_name_fallback => true, judged_by => JudgedBy}.
 
 new(Config) ->
     rustls_dist_nif:handshake_new(Config, any, ?STEP_MS).
@@ -80,7 +81,7 @@ refused(Client, Server) ->
 traffic({Tx, _}, {_, Rx}) ->
     ok = rustls_dist_nif:rx_established(Rx),
     [begin
-         {ok, Records} = rustls_dist_nif:tx_seal(Tx, [binary:copy(<<"x">>, Bytes)]),
+         {ok, Records} = rustls_dist_nif:tx_seal(Tx, [[binary:copy(<<"x">>, Bytes)]]),
          ?assertEqual([Bytes], [byte_size(Packet) || Packet <- opened(Rx, iolist_to_binary(Records))])
      end || Bytes <- [1, 1000, 100000]],
     {ok, Bye} = rustls_dist_nif:tx_close_notify(Tx),
