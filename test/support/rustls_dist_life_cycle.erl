@@ -81,7 +81,7 @@ refused(Client, Server) ->
 traffic({Tx, _}, {_, Rx}) ->
     ok = rustls_dist_nif:rx_established(Rx),
     [begin
-         {ok, Records} = rustls_dist_nif:tx_seal(Tx, [[binary:copy(<<"x">>, Bytes)]]),
+         {ok, Records} = rustls_dist_nif:tx_seal(Tx, [{Bytes, binary:copy(<<"x">>, Bytes)}]),
          ?assertEqual([Bytes], [byte_size(Packet) || Packet <- opened(Rx, iolist_to_binary(Records))])
      end || Bytes <- [1, 1000, 100000]],
     {ok, Bye} = rustls_dist_nif:tx_close_notify(Tx),
