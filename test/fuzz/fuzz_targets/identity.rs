@@ -40,17 +40,24 @@ fuzz_target!(|input: &[u8]| {
     };
     std::fs::write(&*FILE, text).unwrap();
     let password = || (choice & 8 != 0).then(|| Password::from(b"password".to_vec()));
-    has_reason(pem::certificates(&FILE));
-    has_reason(TrustStore::load(&FILE));
-    has_reason(private_key::load(&FILE, password().as_ref()));
     let identity = |certfile: &Path, keyfile: Option<&Path>| {
         let keyfile = keyfile.map(Path::to_owned);
         let files = IdentityFiles { certfile: certfile.to_owned(), keyfile, password: password() };
         has_reason(Identity::load(&files, Some(&TrustSource::File(folder().join("server.pem")))));
     };
-    identity(&FILE, None);
-    identity(&FILE, Some(&folder().join("server.key")));
-    identity(&folder().join("server.pem"), Some(&FILE));
+    let label = choice % 8;
+    if label <= 1 {
+        has_reason(pem::certificates(&FILE));
+        has_reason(TrustStore::load(&FILE));
+        identity(&FILE, Some(&folder().join("server.key")));
+    }
+    if label != 1 {
+        has_reason(private_key::load(&FILE, password().as_ref()));
+        identity(&folder().join("server.pem"), Some(&FILE));
+    }
+    if label == 0 {
+        identity(&FILE, None);
+    }
 });
 
 fn has_reason<T>(outcome: Result<T, ConfigError>) {
