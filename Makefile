@@ -29,7 +29,8 @@ FIND_HEADER := erl -noinput -boot start_clean -eval 'Dir = code:lib_dir(public_k
     is_list(Dir) andalso filelib:is_regular(Dir ++ "/include/public_key.hrl") andalso io:put_chars("found"), halt().'
 
 .PHONY: all nif package demo test test-slow test-aws-lc-rs test-otp27 test-otp29 examples check bench bench-quick bench-charts \
-        bench-programs bench-bundle bench-rust callgrind bogo bogo-write fuzz matrix options operations architecture clean
+        bench-programs bench-bundle bench-rust callgrind bogo bogo-write fuzz coverage coverage-rust sanitizers leaks \
+        unsafe-count matrix options operations architecture clean
 
 # Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
 all:
@@ -141,10 +142,32 @@ callgrind:
 	@.ci/install-packages callgrind
 	@.ci/callgrind
 
-# FUZZ_SECONDS=600 makes it longer.
+# Ten minutes for each target, as many side by side as there are cores; FUZZ_SECONDS=60 makes it shorter, and
+# FUZZ_TARGETS="packets chain" does those alone. `.ci/fuzz keep` puts what was found into test/fuzz/corpus.
 fuzz:
 	@.ci/install-packages fuzz
-	@.ci/fuzz
+	@.ci/fuzz $(FUZZ_TARGETS)
+
+# The lines of src/ that the Rust tests and the fast suites reach, or the Rust tests alone.
+coverage coverage-rust: coverage%:
+	@.ci/install-packages coverage
+	@$(MAKE) --no-print-directory all
+	@.ci/coverage $(if $*,rust,all)
+
+# The Rust tests under AddressSanitizer with LeakSanitizer, ThreadSanitizer and Miri, as far as each can run them.
+sanitizers:
+	@.ci/install-packages sanitizers
+	@.ci/sanitizers
+
+# Memory that the library loses in a VM, as valgrind sees it.
+leaks:
+	@.ci/install-packages leaks
+	@$(MAKE) --no-print-directory all
+	@.ci/leaks
+
+# The table of doc/security.md that counts `unsafe` in the crates that the library is made of.
+unsafe-count:
+	@.ci/unsafe-count
 
 # BoringSSL's test cases, played against the library; doc/protocol.md has the outcome, `make bogo-write' writes it there.
 bogo:

@@ -68,7 +68,7 @@ named(Side, Origin, Name) ->
 
 name(Name) when is_atom(Name) -> io_lib:format("~tw", [Name]);
 name(Name) -> case io_lib:printable_unicode_list(Name) of
-                  true -> Name;
+                  true -> rustls_dist_file_name:shown(Name);
                   false -> io_lib:format("~0tP", [Name, 12])
               end.
 

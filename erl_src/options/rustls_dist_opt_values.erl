@@ -111,7 +111,7 @@ with_term(Judge, Expected, {text, Text}) ->
 only_term(Judge, Expected, {term, _} = Form) -> with_term(Judge, Expected, Form);
 only_term(_Judge, Expected, {text, _}) -> {wrong, Expected ++ ", which only the file of -ssl_dist_optfile can hold"}.
 
-certs_keys([_ | _] = Pairs) ->
+certs_keys(Pairs) when length(Pairs) > 0 ->
     Judged = [cert_key(Pair) || Pair <- Pairs],
     case lists:member(error, Judged) of
         true -> error;
@@ -134,7 +134,7 @@ cert_key(_) ->
     error.
 
 %% public_key:cacerts_get/0 (OTP 25) gives records with the DER in front.
-cacerts([_ | _] = Certs) ->
+cacerts(Certs) when length(Certs) > 0 ->
     Ders = [case Cert of
                 {cert, Der, _Decoded} -> Der;
                 Der -> Der
@@ -147,7 +147,7 @@ cacerts(_) ->
     error.
 
 %% The options of public_key:pkix_verify_hostname/3.
-hostname_check(List) when is_list(List) ->
+hostname_check(List) when length(List) >= 0 ->
     case lists:all(fun({match_fun, Fun}) -> is_function(Fun, 2);
                       ({Key, Fun}) when Key =:= fail_callback; Key =:= fqdn_fun -> is_function(Fun, 1);
                       (_) -> false
@@ -166,27 +166,36 @@ verify_fun(_) ->
     error.
 
 verify_node(Policy) when Policy =:= host; Policy =:= name; Policy =:= false -> Policy;
-verify_node({uri, [_ | _] = Template}) -> {uri, Template};
-verify_node({uri, <<_, _/binary>> = Template}) -> {uri, unicode:characters_to_list(Template)};
+verify_node({uri, Template}) ->
+    case string({term, Template}, ?VERIFY_NODE) of
+        {ok, Utf8} -> {uri, unicode:characters_to_list(Utf8)};
+        {wrong, _} -> error
+    end;
 verify_node(_) -> error.
 
 %% Anything else for OTP's own would fetch nothing, ever.
-crl_cache({ssl_crl_cache, {internal, Arguments}} = Cache) when is_list(Arguments) ->
+crl_cache({ssl_crl_cache, {internal, Arguments}} = Cache) when length(Arguments) >= 0 ->
     case Arguments =:= [] orelse are_crl_arguments(lists:sort(Arguments)) of
         true -> Cache;
         false -> error
     end;
 crl_cache({ssl_crl_cache, _}) -> error;
 crl_cache({ssl_crl_hash_dir, {internal, [{dir, Dir}]}}) when is_list(Dir) ->
-    {ssl_crl_hash_dir, {internal, [{dir, rustls_dist_file_name:local(Dir)}]}};
+    case rustls_dist_file_name:bytes(Dir) of
+        {ok, _} -> {ssl_crl_hash_dir, {internal, [{dir, rustls_dist_file_name:local(Dir)}]}};
+        error -> error
+    end;
 crl_cache({Module, {_Handle, _Arguments}} = Cache) when is_atom(Module) -> Cache;
 crl_cache(_) -> error.
 
 are_crl_arguments([{allowed_hosts, Hosts} | Arguments]) ->
-    is_list(Hosts) andalso lists:all(fun(Host) -> rustls_dist_host_port:parse(Host) =/= error end, Hosts)
+    is_proper(Hosts) andalso lists:all(fun(Host) -> rustls_dist_host_port:parse(Host) =/= error end, Hosts)
         andalso are_crl_arguments(Arguments);
 are_crl_arguments([{http, Ms}]) -> Ms =:= infinity orelse (is_integer(Ms) andalso Ms > 0);
 are_crl_arguments(_) -> false.
+
+is_proper(List) when length(List) >= 0 -> true;
+is_proper(_) -> false.
 
 tabled(Key, Form) ->
     case {rustls_dist_opt_table:no_meaning(Key), rustls_dist_opt_table:refused(Key)} of

@@ -53,7 +53,7 @@ local(Name) when is_list(Name) ->
 local(Name) ->
     Name.
 
-%% A name or a word as people read it, whatever it holds.
+%% A name or a word as people read it, whatever it holds: what is no character but an order to a terminal or a log is escaped.
 -spec shown(file:filename_all()) -> string().
 shown(Name) ->
     Bytes = case bytes(Name) of
@@ -61,9 +61,12 @@ shown(Name) ->
                 error -> iolist_to_binary(io_lib:format("~0tp", [Name]))
             end,
     case unicode:characters_to_list(Bytes) of
-        Text when is_list(Text) -> Text;
-        _ -> binary_to_list(Bytes)
+        Text when is_list(Text) -> lists:flatmap(fun visible/1, Text);
+        _ -> lists:flatmap(fun visible/1, binary_to_list(Bytes))
     end.
+
+visible(Char) when Char < $\s; Char >= 127, Char < 160 -> lists:flatten(io_lib:format("\\x~2.16.0B", [Char]));
+visible(Char) -> [Char].
 
 utf8(Chars) ->
     try unicode:characters_to_binary(Chars) of

@@ -17,6 +17,8 @@
 %% As public_key:pkix_crls_validate/3 takes lists.
 -type decoded() :: {public_key:der_encoded(), #'CertificateList'{}}.
 
+-define(IS_BLANK(Byte), (Byte =:= $\s orelse Byte =:= $\t orelse Byte =:= $\f orelse Byte =:= $\v)).
+
 %% The lists in Bytes, PEM or DER, and the time in seconds of the system's clock when the first of them is out of date.
 %% One entry that cannot be used spoils them all: to leave a list out is to forget what it revokes.
 -spec parse(binary()) -> {ok, [named(), ...], NextUpdate :: integer()} | {error, unicode:chardata()}.
@@ -27,12 +29,14 @@ parse(Bytes) ->
     end.
 
 %% A list for public_key, and when it is out of date. `error' also for what makes public_key crash, with an error or, in OTP
-%% 29, an exit: a list without nextUpdate, which RFC 5280 section 5.1.2.5 demands, or with one in no form that section allows.
+%% 29, an exit: a list without nextUpdate, which RFC 5280 section 5.1.2.5 demands, or with one in no form that section allows,
+%% or an issuer whose name is no text.
 -spec decode(public_key:der_encoded()) -> {ok, decoded(), NextUpdate :: integer()} | error.
 decode(Der) ->
     try
         #'CertificateList'{tbsCertList = #'TBSCertList'{nextUpdate = Time}} = Decoded =
             public_key:der_decode('CertificateList', Der),
+        _ = issuer(public_key:pkix_crl_issuer(Decoded)),
         {ok, {Der, Decoded}, rustls_dist_asn1_time:unix_seconds(Time)}
     catch
         _:_ -> error
@@ -77,11 +81,23 @@ pem_fault(Text) ->
 
 lines(Bytes) ->
     Joined = binary:replace(Bytes, <<"----------BEGIN">>, <<"-----\n-----BEGIN">>, [global]),
-    [string:trim(without_mark(Line), both, " \t\f\v")
+    [trimmed(without_mark(Line))
      || Line <- binary:split(Joined, [<<"\r">>, <<"\n">>, <<"\\r">>, <<"\\n">>], [global])].
 
 without_mark(<<16#FEFF/utf8, Line/binary>>) -> Line;
 without_mark(Line) -> Line.
+
+%% Whatever the bytes are: `string' takes UTF-8 alone.
+trimmed(<<Blank, Line/binary>>) when ?IS_BLANK(Blank) ->
+    trimmed(Line);
+trimmed(<<>>) ->
+    <<>>;
+trimmed(Line) ->
+    Bytes = byte_size(Line) - 1,
+    case Line of
+        <<Before:Bytes/binary, Blank>> when ?IS_BLANK(Blank) -> trimmed(Before);
+        _ -> Line
+    end.
 
 %% Of a name in any of the forms that public_key has for it: ssl passes names on with their values now decoded, now not.
 issuer(Name) ->

@@ -9,6 +9,7 @@ pub mod pki;
 pub mod provider;
 pub mod raw;
 pub mod suites;
+pub mod tampering;
 
 use std::fs;
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 //! What may take longer than a millisecond never runs on a normal scheduler: reading configuration runs on a dirty
 //! I/O scheduler, handshake steps on the threads of `pool`, large seals and judging a chain again on dirty CPU schedulers.
 
+mod answer;
 mod atoms;
 mod bytes;
 mod census;

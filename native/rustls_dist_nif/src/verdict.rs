@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 use rustler::{Encoder, Env, LocalPid, NifResult, OwnedEnv, ResourceArc, Term};
 use rustls::AlertDescription;
 use rustls_dist::trust::referee::{Case, Referee, Ruling};
 
+use crate::answer::{Answers, NoAnswer};
 use crate::bytes::into_binary;
 use crate::handshake::Handshake;
 use crate::{atoms, pool, terms};
@@ -19,9 +19,7 @@ use crate::{atoms, pool, terms};
 /// lies here only while one of its steps runs.
 pub struct Desk {
     asker: Mutex<Option<Asker>>,
-    sender: Sender<Ruling>,
-    receiver: Receiver<Ruling>,
-    deadline: Instant,
+    answers: Answers<Ruling>,
 }
 
 /// The handshake whose step runs, and the process that asked for the step.
@@ -44,19 +42,13 @@ impl Drop for Open<'_> {
 impl Desk {
     /// Questions wait for their answers until `deadline`.
     pub fn new(deadline: Instant) -> Self {
-        let (sender, receiver) = bounded(1);
-        Self { asker: Mutex::new(None), sender, receiver, deadline }
+        Self { asker: Mutex::new(None), answers: Answers::new(deadline) }
     }
 
     /// Lets a step of `handshake` ask `owner` until the value is dropped.
     pub fn open(&self, handshake: ResourceArc<Handshake>, owner: LocalPid) -> Open<'_> {
         *self.asker.lock() = Some(Asker { handshake, owner });
         Open(self)
-    }
-
-    /// Whether the answer was taken: the first one to a question is.
-    fn deliver(&self, answer: Ruling) -> bool {
-        self.sender.try_send(answer).is_ok()
     }
 }
 
@@ -65,8 +57,7 @@ impl Referee for Desk {
         let Some(asker) = self.asker.lock().clone() else {
             return gone();
         };
-        // An answer to an earlier question that came too late.
-        let _ = self.receiver.try_recv();
+        self.answers.forget();
         // The question is put when there is room to wait for the answer, so that no more are worked on than that.
         let answer = pool::while_blocked(|| {
             let mut message = OwnedEnv::new();
@@ -84,27 +75,14 @@ impl Referee for Desk {
     }
 }
 
-/// How often it is looked whether there still is somebody who may answer.
-const LIVENESS_PERIOD: Duration = Duration::from_millis(100);
-
 impl Desk {
     /// Waits for the answer, until the deadline or the owner's end.
     fn wait(&self, owner: &LocalPid) -> Ruling {
-        loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            match self.receiver.recv_timeout(left.min(LIVENESS_PERIOD)) {
-                Ok(answer) => return answer,
-                Err(RecvTimeoutError::Disconnected) => return gone(),
-                Err(RecvTimeoutError::Timeout) if left <= LIVENESS_PERIOD => {
-                    return refused("the verification took longer than the set-up may".into());
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    if !OwnedEnv::new().run(|env| owner.is_alive(env)) {
-                        return gone();
-                    }
-                }
-            }
-        }
+        let answer = self.answers.wait(|| OwnedEnv::new().run(|env| owner.is_alive(env)));
+        answer.unwrap_or_else(|none| match none {
+            NoAnswer::Late => refused("the verification took longer than the set-up may".into()),
+            NoAnswer::Gone => gone(),
+        })
     }
 }
 
@@ -144,5 +122,5 @@ fn handshake_verdict<'a>(handshake: ResourceArc<Handshake>, verdict: Term<'a>) -
         let (code, reason): (u8, String) = verdict.decode()?;
         Ruling::Refused { alert: AlertDescription::from(code), reason }
     };
-    Ok(handshake.desk.deliver(answer))
+    Ok(handshake.desk.answers.deliver(answer))
 }

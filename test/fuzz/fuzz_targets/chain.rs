@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use rustls_dist::certificate::CertificateFacts;
+use rustls_dist::certificate::{CertificateFacts, spki_der};
 use rustls_dist::trust::chain::again::{self, Consent, Forgiven};
 use rustls_dist::trust::chain::{self, NameScope, PeerRole};
 use rustls_dist::trust::hostname::{self, CommonNamePolicy};
@@ -18,6 +18,7 @@ const NOW_UNIX_S: u64 = 1_795_521_600;
 fuzz_target!(|input: &[u8]| {
     let certificates = split(input);
     for der in &certificates {
+        let _ = spki_der(der);
         if let Ok(facts) = CertificateFacts::from_der(der) {
             for host in ["localhost", "127.0.0.1", "a.example.org"] {
                 let _ = hostname::verify(&facts, host, CommonNamePolicy::Fallback, NameScope::Free);

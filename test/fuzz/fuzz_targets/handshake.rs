@@ -1,56 +1,31 @@
-//! The first bytes of a connection, as anybody may send them to a listening node, in two pieces: the first byte of the
-//! input says where the cut is.
+//! The first bytes of a connection, as anybody may send them: to a listening node, or to one that connected. The first byte of the
+//! input says which, and the versions; the second in pieces of what length they arrive.
 #![no_main]
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use rustls::time_provider::DefaultTimeProvider;
-use rustls_dist::config::{JudgedBy, Options, ServerSide, Verify};
-use rustls_dist::handshake::{Handshake, Progress};
-use rustls_dist::trust::hostname::CommonNamePolicy;
-use rustls_dist::identity::IdentityFiles;
-use rustls_dist::key_exchange::Groups;
+use rustls::ProtocolVersion;
 use rustls_dist::provider::Versions;
-use rustls_dist::trust::referee::LastWord;
-use rustls_dist::trust::policy::ClientAuth;
+use rustls_dist_fuzz::{End, Sides, pieces};
 
-/// Its certificate and key are where `make fuzz` put them.
-static SERVER: LazyLock<ServerSide> = LazyLock::new(|| {
-    let folder = std::path::PathBuf::from(std::env::var_os("RUSTLS_DIST_FUZZ").unwrap());
-    let identity = IdentityFiles {
-        certfile: folder.join("server.pem"),
-        keyfile: Some(folder.join("server.key")),
-        password: None,
-    };
-    let options = Options {
-        identities: vec![identity],
-        trust: None,
-        verify: Verify::Peer,
-        judged_by: JudgedBy::Referee,
-        client_auth: ClientAuth::Required,
-        depth: 10,
-        versions: Versions::Default,
-        cipher_suites: None,
-        groups: Groups::default(),
-        key_update_at_bytes: u64::MAX,
-        common_name: CommonNamePolicy::Ignore,
-    };
-    ServerSide::new(&options, Arc::new(DefaultTimeProvider)).unwrap()
+static SIDES: LazyLock<[Sides; 3]> = LazyLock::new(|| {
+    let exactly = |version| Versions::Exactly(vec![version]);
+    [Versions::Default, exactly(ProtocolVersion::TLSv1_3), exactly(ProtocolVersion::TLSv1_2)]
+        .map(|versions| Sides::new(&versions, None, true))
 });
 
 fuzz_target!(|input: &[u8]| {
-    let Some((&cut, bytes)) = input.split_first() else {
+    let [choice, piece_bytes, bytes @ ..] = input else {
         return;
     };
-    let handshake = Box::new(Handshake::server(&SERVER, LastWord::Webpki).unwrap());
-    let (first, second) = bytes.split_at(usize::from(cut).min(bytes.len()));
-    match handshake.advance(first) {
-        Ok(step) => {
-            if let Progress::Continue(handshake) = step.progress {
-                let _ = handshake.advance(second);
-            }
-        }
-        Err(failure) => assert!(!failure.error.to_string().is_empty()),
+    let sides = &SIDES[usize::from(choice / 2) % SIDES.len()];
+    let mut end = match choice % 2 {
+        0 => End::Going(sides.accept()),
+        _ => End::Going(sides.connect()).advance(&[]).0,
+    };
+    for piece in pieces(bytes, usize::from(*piece_bytes)) {
+        (end, _) = end.advance(piece);
+        assert!(!matches!(end, End::Done(_)), "nobody proves a key by chance");
     }
 });
