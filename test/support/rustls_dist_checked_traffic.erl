@@ -95,8 +95,10 @@ receive_on(#{node := Node, received := Next, bytes := Bytes, at_end := AtEnd} = 
             From ! {Ref, maps:with([received, bytes, faults, at_end], State)};
         {N, Sum, Data} when AtEnd =:= none, N =:= Next, is_binary(Data) ->
             receive_on(noted(whole(N, Sum, Data), State#{received := Next + 1, bytes := Bytes + byte_size(Data)}));
-        {last, Next} when AtEnd =:= none ->
-            receive_on(State#{at_end := complete});
+        {N, _Sum, _Data} when AtEnd =:= none, is_integer(N), N > Next ->
+            receive_on(noted({missing_before, N, Next}, State#{received := N + 1}));
+        {last, N} when AtEnd =:= none ->
+            receive_on(noted(all(N, Next), State#{at_end := complete}));
         Other when not is_tuple(Other); element(1, Other) =/= verdict ->
             receive_on(noted(fault(Other, State), State))
     end.
@@ -109,9 +111,10 @@ whole(N, Sum, <<N:64, _/binary>> = Data) ->
 whole(N, _Sum, _Data) ->
     {damaged, N}.
 
-fault({N, _Sum, _Data}, #{at_end := none, received := Next}) when is_integer(N), N < Next -> {repeated, N, Next};
-fault({N, _Sum, _Data}, #{at_end := none, received := Next}) when is_integer(N) -> {missing_before, N, Next};
-fault({last, N}, #{at_end := none, received := Next}) -> {missing_at_the_end, N, Next};
+all(Next, Next) -> ok;
+all(N, Next) -> {missing_at_the_end, N, Next}.
+
+fault({N, _Sum, _Data}, #{at_end := none, received := Next}) when is_integer(N) -> {repeated, N, Next};
 fault({N, _Sum, _Data}, #{at_end := AtEnd}) when is_integer(N) -> {late, N, AtEnd};
 fault(Other, #{at_end := AtEnd}) -> {garbage, AtEnd, io_lib:format("~0tP", [Other, 20])}.
 
