@@ -20,8 +20,8 @@
 %%
 %% - Until net_kernel has taken an accepted connection over: the process that accepted it, rustls_dist_accepted.
 %% - While the supervisor sets the link up: its rustls_dist_undertaker, which sees it end for whatever reason.
-%% - When the link is up: who of the controller and the input handler met with a fault of TLS. All else is told by net_kernel's
-%%   nodedown, with the reason.
+%% - When the link is up: who of the controller and the input handler met with a fault of TLS. That the peer or the network ended
+%%   the link is told by the input handler, at level info. All else is told by net_kernel's nodedown, with the reason.
 %%
 %% doc/architecture.md draws the way of a handshake, and that of a message.
 %%

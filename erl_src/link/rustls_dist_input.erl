@@ -64,8 +64,10 @@ loop(#link{socket = Socket, hibernate_after = HibernateAfter} = Link, Unrenewed)
             opened(Link, Data),
             loop(Link, renew_credit(Link, Unrenewed));
         {tcp_closed, Socket} ->
+            ended(Link, cut),
             exit(connection_closed);
         {tcp_error, Socket, Reason} ->
+            ended(Link, {tcp_error, Reason}),
             exit({tcp_error, Reason});
         {'EXIT', _Pid, Reason} ->
             farewell(Link, Reason);
@@ -127,14 +129,22 @@ handle_events(#link{controller = Controller} = Link, [renegotiation_requested | 
     handle_events(Link, Events);
 %% It is answered (RFC 5246 section 7.2.1), which the link does not outlive.
 handle_events(#link{controller = Controller} = Link, [close_notify | _]) ->
+    ended(Link, in_order),
     exit(Controller, connection_closed),
     farewell(Link, connection_closed);
 handle_events(#link{tls = Tls}, [{alert, {_Code, Name} = Alert} | _]) ->
     rustls_dist_log:broken_link(rustls_dist_log:established(Tls), {tls_alert, Alert}),
     exit({tls_alert, Name}).
 
-%% The link is ended from our side: say close_notify (RFC 8446 section 6.1).
+ended(#link{tls = Tls}, How) ->
+    rustls_dist_log:ended_link(rustls_dist_log:established(Tls), How).
+
+%% The link is ended from our side: say close_notify (RFC 8446 section 6.1). Or the controller can send nothing more, and waited
+%% in vain for a reason from elsewhere.
 -spec farewell(#link{}, term()) -> no_return().
+farewell(Link, {send_error, Reason} = Exit) ->
+    ended(Link, {tcp_error, Reason}),
+    exit(Exit);
 farewell(#link{tls = #{socket := Socket, tx := Tx}} = Link, Reason) ->
     _ = last_words(Link, unsaid, fun() -> close_notify(Socket, rustls_dist_nif:tx_close_notify(Tx)) end),
     exit(Reason).

@@ -79,6 +79,8 @@ bounded(Reason) ->
 
 %% What failed, with whom, and where.
 -spec headline(map()) -> iolist().
+headline(#{event := link_ended} = Report) ->
+    ["link to ", node_text(Report), address_text(Report), " ended"];
 headline(#{direction := Direction, stage := Stage} = Report) ->
     [case Direction of
          out -> ["link to ", node_text(Report)];
@@ -125,6 +127,9 @@ repeated_text(others, Count, PeriodMs) ->
     io_lib:format("~w more links failed in the last ~w s, with many peers", [Count, PeriodMs div 1000]);
 repeated_text({crl_source, Module}, Count, PeriodMs) ->
     io_lib:format("~ts had ~w more things to say of revocation lists in the last ~w s", [Module, Count, PeriodMs div 1000]);
+repeated_text({ended, Node, _Stage}, Count, PeriodMs) ->
+    io_lib:format("~ts ~w more times in the last ~w s",
+                  [headline(#{event => link_ended, node => Node}), Count, PeriodMs div 1000]);
 repeated_text({Direction, Who, Stage}, Count, PeriodMs) ->
     Peer = case Who of
                unknown -> #{};

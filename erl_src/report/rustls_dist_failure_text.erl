@@ -24,6 +24,8 @@ text(_Setup, {tls, #{text := Text, alert := Alert}}) ->
     [rustls_dist_peer_text:line(Text), sent(Alert)];
 text(_Setup, {tls_alert, {Code, Name}}) ->
     alert(Name, Code);
+text(_Setup, {ended, How}) ->
+    ended(How);
 text(_Setup, {rechecked, Text}) ->
     ["its certificate no longer passes (recheck): ", rustls_dist_peer_text:line(Text)];
 text(#{direction := out}, plain_distribution) ->
@@ -198,6 +200,15 @@ bad_packet(challenge_ack) -> "the peer's last packet of the distribution handsha
 bad_packet(status) -> "the peer gave this node a name that it did not ask for, or not in the right form";
 bad_packet(long) -> "the peer sent a packet that is too long for the distribution handshake";
 bad_packet(unknown) -> "the peer sent a packet that is none of the distribution handshake".
+
+%% How a link ended that was up. A node that ends it while data wait to be sent says no goodbye either.
+ended(in_order) ->
+    "the peer ended it in order (close_notify); who ended it there, or its log, knows why";
+ended(cut) ->
+    "the connection was closed without a goodbye (close_notify): the peer went away, or ended the link in the middle of traffic, "
+        "or something between the hosts cuts connections";
+ended({tcp_error, Reason}) ->
+    ["the connection broke: ", posix(Reason)].
 
 %% A peer that ends the connection says so, with close_notify, and has a reason; what is merely cut may have none.
 closed(in_order, recv_challenge_ack_failed) ->

@@ -7,7 +7,7 @@
 
 -export([peer/1, established/1, is_set_up/0, be_visible/0, notice/1, own_certificate/1, configuration/1, reloaded/2,
          not_reloaded/2, failed_setup/3,
-         failed_incoming/2, broken_link/2, not_rechecked/2, listener/2, crl_source/4, repeated/3]).
+         failed_incoming/2, broken_link/2, ended_link/2, not_rechecked/2, listener/2, crl_source/4, repeated/3]).
 -export([format/1]).
 
 -export_type([address/0, setup/0, peer/0]).
@@ -114,6 +114,20 @@ failed_incoming(Address, Reason) ->
 broken_link(Peer, Reason) ->
     failure(Peer#{direction => established, stage => link}, Reason).
 
+%% A link that was up, and that its peer or the network ended: in order, by closing the connection without a goodbye
+%% (close_notify), or by an error of TCP. Below what is logged by default: tools that connect for one call end like that every
+%% time, and net_kernel tells everybody who asked for it.
+-spec ended_link(peer(), in_order | cut | {tcp_error, inet:posix()}) -> ok.
+ended_link(#{node := Node} = Peer, How) ->
+    case logger:allow(info, ?MODULE) andalso rustls_dist_log_limit:admit({ended, Node, link}) of
+        true ->
+            be_visible(),
+            Report = report(Peer#{event => link_ended, direction => established, stage => link}, {ended, How}),
+            ?LOG_INFO(Report, meta(Report));
+        false ->
+            ok
+    end.
+
 %% The peer of a link that is up could not be judged again.
 -spec not_rechecked(peer(), unicode:chardata()) -> ok.
 not_rechecked(#{node := Node} = Peer, Why) ->
@@ -164,6 +178,9 @@ repeated(Key, Count, PeriodMs) ->
     case Key of
         {probe, _Ip} ->
             ?LOG_INFO(Report#{event => connections_without_a_word}, meta(#{event => connections_without_a_word, stage => tls}));
+        {ended, Node, Stage} ->
+            ?LOG_INFO(Report#{event => link_ended},
+                      meta(#{event => link_ended, direction => established, node => Node, stage => Stage}));
         _ ->
             ?LOG_ERROR(Report, meta(maps:merge(of_key(Key), Report)))
     end.
@@ -184,7 +201,8 @@ bracketed(Ip) -> inet:ntoa(Ip).
 
 %% The readable line of a report (logger's report_cb).
 -spec format(map()) -> {io:format(), [term()]}.
-format(#{event := Event, text := Text} = Report) when Event =:= link_failed; Event =:= link_withdrawn ->
+format(#{event := Event, text := Text} = Report) when Event =:= link_failed; Event =:= link_withdrawn; Event =:= link_ended,
+                                              is_map_key(reason, Report) ->
     {"rustls_dist: ~ts: ~ts", [rustls_dist_failure:headline(Report), Text]};
 format(#{text := Text}) ->
     {"rustls_dist: ~ts", [Text]}.

@@ -13,7 +13,7 @@
 -export_type([key/0]).
 
 %% What makes two failures the same: direction, peer, stage; or the module that finds revocation lists.
--type key() :: {in | out | established, Peer :: term(), rustls_dist_failure:stage()}
+-type key() :: {in | out | established | ended, Peer :: term(), rustls_dist_failure:stage()}
              | {probe, inet:ip_address() | unknown | others}
              | {crl_source, module()}.
 

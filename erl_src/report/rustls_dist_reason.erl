@@ -26,6 +26,8 @@ in_order({verify_node, _Policy, _Stated, _Names}) -> verify_node;
 in_order({rechecked, _Text}) -> rechecked;
 in_order({bad_packet, _What, _Beginning}) -> bad_packet;
 in_order({closed, _How, _Step}) -> closed_by_peer;
+in_order({ended, in_order}) -> closed_by_peer;
+in_order({ended, _Cut}) -> connection_broken;
 in_order({_Step, bad_cookie}) -> bad_cookie;
 in_order({_Step, not_allowed}) -> not_allowed;
 in_order({not_allowed, _Why}) -> not_allowed;

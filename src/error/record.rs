@@ -87,14 +87,18 @@ impl fmt::Display for RecordError {
 fn text(error: &RecordError) -> String {
     match error {
         RecordError::RecordTooLong { length_bytes } => format!(
-            "a record announces {length_bytes} bytes, more than TLS allows; is the peer speaking TLS at all?"
+            "a record announces {length_bytes} bytes, more than TLS allows: the stream was damaged or tampered with, \
+             or the peer does not keep to TLS"
         ),
         RecordError::RecordOversized => "a record holds more than TLS allows".to_owned(),
         RecordError::BadRecord => {
             "a record failed authentication: the stream was damaged or tampered with".to_owned()
         }
         RecordError::UnexpectedRecord(content_type) => {
-            format!("the peer sent a record of type {content_type:?}, which may not appear here")
+            format!(
+                "a record of type {content_type:?} came, which may not appear here: the stream was damaged or tampered \
+                 with, or the peer does not keep to TLS"
+            )
         }
         RecordError::UntypedRecord => "the peer sent a record that has no content type".to_owned(),
         RecordError::TooManyEmptyRecords => "the peer sent too many empty records in a row".to_owned(),

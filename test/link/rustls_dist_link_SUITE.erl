@@ -187,7 +187,7 @@ disconnecting(Config) ->
     ?assertEqual(ok, call(B, rustls_dist_workload, round_trip, [name(A), 10])).
 
 %% What arrived before the link ended is delivered, however far behind the input handler is: by less than the socket
-%% messages it may have waiting, and by more.
+%% messages it may have waiting, and by more. A tick in between, when the socket is closed already, changes nothing.
 last_messages(Config) ->
     {_, B} = joined(Config),
     _ = call(B, rustls_dist_workload, start_collector, []),
@@ -197,11 +197,14 @@ last_messages(Config) ->
 %% What waits to be read may be global's, too, whose answer makes a new link: it is the old one whose end is awaited.
 last_messages(Config, [First | _] = Numbers) ->
     {A, B} = joined(Config),
-    #{input := Input} = call(B, rustls_dist_workload, link_processes, [name(A)]),
+    #{input := Input, supervisor := Supervisor} = call(B, rustls_dist_workload, link_processes, [name(A)]),
+    Socket = call(B, rustls_dist_workload, link_socket, [name(A)]),
     Holder = call(B, rustls_dist_workload, hold_input, [name(A)]),
     _ = [send_apart(A, B, Number, Number - First < 12) || Number <- Numbers],
     ?assertEqual(First - 1, length(call(B, rustls_dist_workload, collected, []))),
     true = call(A, erlang, disconnect_node, [name(B)]),
+    First =:= 1 andalso rustls_dist_cluster:poll(fun() -> error =:= element(1, call(B, inet, getstat, [Socket])) end),
+    _ = call(B, erlang, send, [Supervisor, {call(B, erlang, whereis, [net_kernel]), tick}]),
     true = call(B, erlang, exit, [Holder, kill]),
     rustls_dist_cluster:poll(fun() -> not call(B, erlang, is_process_alive, [Input]) end).
 

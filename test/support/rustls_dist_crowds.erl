@@ -3,7 +3,7 @@
 -module(rustls_dist_crowds).
 
 -export([start/1, stop/1, kinds/0, configurations/0]).
--export([withstand/3, taken/1, resident_kb/1, join_times/2]).
+-export([withstand/3, taken/1, resident_kb/1, join_times/2, options/4, member/2]).
 
 -export_type([world/0, kind/0, configuration/0]).
 
@@ -59,6 +59,8 @@ start_nodes(Name) ->
     #{cluster => Cluster, cert => Cert, optfile => Optfile,
       listener => rustls_dist_cluster:start(Cluster, Options), peer => rustls_dist_cluster:start(Cluster, Options)}.
 
+%% Both parts of an options file. What it names lies in Dir.
+-spec options(configuration(), file:filename(), rustls_dist_certs:ca(), rustls_dist_certs:cert()) -> [{server | client, list()}].
 options(plain, _Dir, _Ca, Cert) ->
     rustls_dist_certs:options(Cert);
 options(verify_fun, _Dir, _Ca, Cert) ->
@@ -115,6 +117,8 @@ is_delay_bounded(#{listener := Listener} = World, Kind, #{crowd := Size, joins :
         andalso ?assertEqual({Kb, true}, {Kb, max(element(1, Kb), element(2, Kb)) < ?SILENT_KB}),
     Disturbed - Undisturbed =< ?MAX_DELAY_MS orelse is_delay_bounded(World, Kind, Sizes, Tries - 1).
 
+%% One of a crowd.
+-spec member(inet:port_number(), kind()) -> gen_tcp:socket().
 member(Port, Kind) ->
     {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, Port, [binary, {active, false}]),
     _ = act(Kind, Socket),

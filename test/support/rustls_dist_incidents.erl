@@ -46,6 +46,9 @@ setup(Direction, Stage) ->
 dialling(Stage, Reasons) -> [{setup(out, Stage), Reason} || Reason <- Reasons].
 dialled(Stage, Reasons) -> [{maps:without([node, ip], setup(in, Stage)), Reason} || Reason <- Reasons].
 
+%% A link that was up.
+ended(Hows) -> [{(maps:without([ip], setup(established, link)))#{event => link_ended}, {ended, How}} || How <- Hows].
+
 epmd(Faults) -> dialling(epmd, [{epmd, {"b", "db2.example.com", ?IP, Fault}} || Fault <- Faults]).
 
 %% All samples of failed links, for whoever wants to see each sentence said.
@@ -109,7 +112,8 @@ shaking_hands() ->
      {[unsupported_protocol], dialled(tls, [unsupported_protocol]), "distribution is being stopped", "none, if it was meant"},
      {[net_kernel_busy], dialled(tls, [net_kernel_busy]), "`net_kernel` is stuck", "see what it waits for (`process_info`)"},
      {[connection_broken], dialled(tls, [{socket, closed}, {socket, econnreset}, {socket, my_reason}])
-                               ++ dialled(distribution_handshake, [connection_setup_failed, etimedout]),
+                               ++ dialled(distribution_handshake, [connection_setup_failed, etimedout])
+                               ++ ended([cut, {tcp_error, etimedout}]),
       "the peer, its host or the network went away", "its log; what stands between the hosts"}].
 
 joining() ->
@@ -136,7 +140,7 @@ joining() ->
                                    Step <- [recv_status_failed, recv_challenge_failed, recv_challenge_reply_failed,
                                             recv_challenge_ack_failed, no_name],
                                    Sample <- dialling(distribution_handshake, [{closed, How, Step}])]
-                            ++ dialled(distribution_handshake, [{closed, cut, recv_status_failed}]),
+                            ++ dialled(distribution_handshake, [{closed, cut, recv_status_failed}]) ++ ended([in_order]),
       "the peer has a reason, or went away", "its log"},
      {[bad_packet], dialled(distribution_handshake, [{bad_packet, What, <<"Nab">>}
                                                      || What <- [name, name_of_old_release, challenge, challenge_reply,
@@ -239,6 +243,11 @@ events() ->
                                    " (192.0.2.7 port 4370) broke in TLS"]]
                      ++ [{text, "link from a peer that calls itself b@db2.example.com (192.0.2.7 port 53124) failed in ..."}],
       "the sentence behind it, in the tables above, says it", "as there"},
+     {[link_ended], [fun() -> rustls_dist_log:ended_link(#{node => 'b@db2.example.com', address => {?IP, 4370}}, How) end
+                     || How <- [in_order, cut, {tcp_error, etimedout}]]
+                    ++ [fun() -> rustls_dist_log:repeated({ended, 'b@db2.example.com', link}, 3, 10000) end],
+      "a link that was up was ended by its peer or the network (level info: nodes and tools that go away are no failure)",
+      "none if the peer was to go; else what stands between the hosts (idle connections that a firewall forgets)"},
      {[link_withdrawn], [fun withdrawn/0],
       "two nodes dialled each other at once, and one attempt won (level debug)", "none"},
      {[link_failures_repeated], [fun() -> rustls_dist_log:repeated({out, 'b@db2.example.com', tcp}, 412, 10000) end,
