@@ -7,7 +7,7 @@
 %% @private
 -module(rustls_dist_nameless).
 
--export([new/0, spend/0, give_back/0, policy/0]).
+-export([new/0, spend/0, give_back/0, refusal/0]).
 
 %% So many at once; after that one more in each period.
 -define(AT_ONCE, 500).
@@ -53,10 +53,10 @@ give_back() ->
         Cell -> atomics:sub(Cell, 1, ?PERIOD_MS)
     end.
 
-%% The numbers, for who tells of them.
--spec policy() -> {AtOnce :: pos_integer(), PeriodMs :: pos_integer()}.
-policy() ->
-    {?AT_ONCE, ?PERIOD_MS}.
+%% The reason why one is turned away, with the numbers.
+-spec refusal() -> {too_many_nameless, AtOnce :: pos_integer(), PeriodMs :: pos_integer()}.
+refusal() ->
+    {too_many_nameless, ?AT_ONCE, ?PERIOD_MS}.
 
 now_ms() ->
     erlang:monotonic_time(millisecond).

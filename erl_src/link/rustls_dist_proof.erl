@@ -34,7 +34,7 @@ demand(HsData, <<$N, Given:64, _Creation:32, Length:16, Name:Length/binary, _/bi
                 Told -> replaying(HsData, First, proven(HsData, Node, Told))
             end;
         _ ->
-            counted(replaying(HsData, First, none), binary_to_list(Name))
+            counted(replaying(HsData, First, none))
     end.
 
 %% As dist_util does it, but for its notice, which would stand in the log for each attempt.
@@ -179,7 +179,7 @@ answered(_Proof, _HsData, _Packet) ->
     send.
 
 %% The last packet of dist_util's says that the cookie was right.
-counted(#hs_data{f_send = Send} = HsData, Host) ->
+counted(#hs_data{f_send = Send} = HsData) ->
     case rustls_dist_nameless:spend() of
         true ->
             HsData#hs_data{f_send = fun(Socket, Packet) ->
@@ -187,7 +187,7 @@ counted(#hs_data{f_send = Send} = HsData, Host) ->
                                             Send(Socket, Packet)
                                     end};
         false ->
-            not_allowed(HsData, {too_many_nameless, Host})
+            not_allowed(HsData, rustls_dist_nameless:refusal())
     end.
 
 is_proven([$a | _Digest]) -> true;

@@ -22,11 +22,27 @@ own_flags() ->
 with_digest(Flags) when Flags band ?DFLAG_MANDATORY_25_DIGEST =/= 0 -> Flags bor ?MANDATORY_DFLAGS_25;
 with_digest(Flags) -> Flags.
 
-%% What is required and not there; bits, since names of flags are dist_util's own.
+%% What is required and not there.
 -spec missing(Mandatory :: non_neg_integer(), Flags :: non_neg_integer()) -> [string()].
 missing(Mandatory, Flags) ->
-    [lists:flatten(io_lib:format("the distribution flag 16#~.16B", [1 bsl Bit]))
-     || Bit <- lists:seq(0, 63), (Mandatory band bnot Flags) band (1 bsl Bit) =/= 0].
+    ["the distribution flag " ++ name(1 bsl Bit) || Bit <- lists:seq(0, 63), (Mandatory band bnot Flags) band (1 bsl Bit) =/= 0].
+
+%% Those that OTP 25 to 29 require; their names are dist_util's own.
+name(?DFLAG_EXTENDED_REFERENCES) -> "EXTENDED_REFERENCES";
+name(?DFLAG_FUN_TAGS) -> "FUN_TAGS";
+name(?DFLAG_NEW_FUN_TAGS) -> "NEW_FUN_TAGS";
+name(?DFLAG_EXTENDED_PIDS_PORTS) -> "EXTENDED_PIDS_PORTS";
+name(?DFLAG_EXPORT_PTR_TAG) -> "EXPORT_PTR_TAG";
+name(?DFLAG_BIT_BINARIES) -> "BIT_BINARIES";
+name(?DFLAG_NEW_FLOATS) -> "NEW_FLOATS";
+name(?DFLAG_UTF8_ATOMS) -> "UTF8_ATOMS";
+name(?DFLAG_MAP_TAG) -> "MAP_TAG";
+name(?DFLAG_BIG_CREATION) -> "BIG_CREATION";
+name(?DFLAG_HANDSHAKE_23) -> "HANDSHAKE_23";
+name(?DFLAG_UNLINK_ID) -> "UNLINK_ID";
+name(?DFLAG_MANDATORY_25_DIGEST) -> "MANDATORY_25_DIGEST";
+name(?DFLAG_V4_NC) -> "V4_NC";
+name(Other) -> "16#" ++ integer_to_list(Other, 16).
 
 %% What nobody can foresee, as dist_util makes it.
 -spec challenge() -> 0..16#ffffffff.
