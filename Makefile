@@ -29,7 +29,7 @@ FIND_HEADER := erl -noinput -boot start_clean -eval 'Dir = code:lib_dir(public_k
     is_list(Dir) andalso filelib:is_regular(Dir ++ "/include/public_key.hrl") andalso io:put_chars("found"), halt().'
 
 .PHONY: all nif package demo test test-slow test-aws-lc-rs test-otp27 test-otp29 examples check bench bench-quick bench-charts \
-        bench-programs bench-bundle bench-rust callgrind fuzz matrix options operations architecture clean
+        bench-programs bench-bundle bench-rust callgrind fuzz hostile matrix options operations architecture clean
 
 # Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
 all:
@@ -145,6 +145,12 @@ callgrind:
 fuzz:
 	@.ci/install-packages fuzz
 	@.ci/fuzz
+
+# The table of doc/security.md about hostile peers, from a run against real nodes at the size that it states; some minutes.
+hostile: all
+	@rm -rf _build/figures && mkdir -p _build/figures
+	@RUSTLS_DIST_FIGURES=$(CURDIR)/_build/figures RUSTLS_DIST_HOSTILE=full SUITE=rustls_dist_hostile_SUITE .ci/test slow
+	@RUSTLS_DIST_FIGURES=$(CURDIR)/_build/figures erl -noshell -pa _build/otp/test -s rustls_dist_hostile_page write -s init stop
 
 # The tables of doc/options.md about options that are not acted upon.
 options: all

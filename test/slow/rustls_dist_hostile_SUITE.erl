@@ -134,7 +134,7 @@ hosts_by_the_thousand(Config) ->
     ?assert(failures(maps:get(listener, world(Config)), <<"too_many_nameless">>) > 0).
 
 failures(Node, Reason) ->
-    lists:sum([Value || #{name := rustls_dist_handshake_failures_total, labels := #{reason := Of}, value := Value}
+    lists:sum([Value || #{name := rustls_dist_handshakes_failed_total, labels := #{reason := Of}, value := Value}
                             <- rustls_dist_cluster:call(Node, rustls_dist, metrics, []), Of =:= Reason]).
 
 host(Name) ->
