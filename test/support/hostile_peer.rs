@@ -13,6 +13,7 @@
 //! | `t` MS:32 TYPE CONTENT | seals a record and sends it byte by byte, with a pause behind each |
 //! | `f` COUNT:32 LENGTH:32 COMMAND ... | does the commands behind it so many times; each has its LENGTH before it |
 //! | `l` MS:32 | reads from now on; with a pause behind each byte unless MS is 0 |
+//! | `q` | reads nothing any more, but for what is read just now |
 //! | `F` | ends its direction (FIN) |
 //!
 //! | it says | when |
@@ -29,6 +30,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -56,7 +58,8 @@ fn main() -> ExitCode {
     match Raw::dial(&mut stream, client_config_showing(version, &identity)) {
         Ok((raw, behind)) => {
             say(b'h', &[]);
-            Peer { stream, raw: Arc::new(Mutex::new(raw)), behind: Some(behind) }.obey();
+            let raw = Arc::new(Mutex::new(raw));
+            Peer { stream, raw, behind: Some(behind), deaf: Arc::default() }.obey();
         }
         Err(error) => say(b'e', text(&error).as_bytes()),
     }
@@ -70,6 +73,7 @@ struct Peer {
     raw: Arc<Mutex<Raw>>,
     /// What arrived behind the handshake, until it is read.
     behind: Option<Vec<u8>>,
+    deaf: Arc<AtomicBool>,
 }
 
 impl Peer {
@@ -114,6 +118,10 @@ impl Peer {
                 self.listen(number(rest).0);
                 Ok(())
             }
+            [b'q'] => {
+                self.deaf.store(true, Ordering::Relaxed);
+                Ok(())
+            }
             [b'F'] => self.stream.shutdown(Shutdown::Write),
             other => panic!("{other:?} is no command"),
         }
@@ -136,10 +144,10 @@ impl Peer {
     fn listen(&mut self, pause_ms: u32) {
         let Some(mut received) = self.behind.take() else { return };
         let mut stream = self.stream.try_clone().unwrap();
-        let raw = Arc::clone(&self.raw);
+        let (raw, deaf) = (Arc::clone(&self.raw), Arc::clone(&self.deaf));
         thread::spawn(move || {
             let mut buffer = vec![0; if pause_ms == 0 { 65536 } else { 1 }];
-            loop {
+            while !deaf.load(Ordering::Relaxed) {
                 tell(&mut received, &raw);
                 match stream.read(&mut buffer) {
                     Ok(0) => return say(b'e', b"closed"),

@@ -18,8 +18,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedConnectionCommon, UnbufferedStatus};
 use rustls::{
-    ClientConfig, ConfigBuilder, ConnectionTrafficSecrets, ContentType, DigitallySignedStruct, ExtractedSecrets,
-    ProtocolVersion, ServerConfig, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion,
+    ClientConfig, ConfigBuilder, ConnectionTrafficSecrets, ContentType, DigitallySignedStruct,
+    ExtractedSecrets, ProtocolVersion, ServerConfig, SignatureScheme, SupportedCipherSuite,
+    SupportedProtocolVersion,
 };
 use rustls_dist::handshake::{Failure, Handshake, Progress};
 use rustls_dist::session::Session;

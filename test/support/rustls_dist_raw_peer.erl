@@ -3,7 +3,7 @@
 -module(rustls_dist_raw_peer).
 
 -export([build/0, dial/3, stop/1]).
--export([listen/1, listen/2, seal/3, single_bytes/3, key_update/2, bytes/2, trickle/4, repeat/3, finish/1]).
+-export([listen/1, listen/2, be_deaf/1, seal/3, single_bytes/3, key_update/2, bytes/2, trickle/4, repeat/3, finish/1]).
 -export([packet/2, challenge/1, join/3, outcome/2]).
 
 -export_type([peer/0, outcome/0]).
@@ -73,6 +73,11 @@ listen(Peer) ->
 -spec listen(peer(), PauseMs :: non_neg_integer()) -> ok.
 listen(Peer, PauseMs) ->
     command(Peer, <<$l, PauseMs:32>>).
+
+%% Reads nothing any more, but for what is read just now.
+-spec be_deaf(peer()) -> ok.
+be_deaf(Peer) ->
+    command(Peer, "q").
 
 %% A sealed record of any type.
 -spec seal(peer(), byte(), iodata()) -> ok.
