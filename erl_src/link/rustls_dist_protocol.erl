@@ -22,12 +22,12 @@ own_flags() ->
 with_digest(Flags) when Flags band ?DFLAG_MANDATORY_25_DIGEST =/= 0 -> Flags bor ?MANDATORY_DFLAGS_25;
 with_digest(Flags) -> Flags.
 
-%% What is required and not there.
+%% The flags that are required and not there, as dist_util calls them.
 -spec missing(Mandatory :: non_neg_integer(), Flags :: non_neg_integer()) -> [string()].
 missing(Mandatory, Flags) ->
-    ["the distribution flag " ++ name(1 bsl Bit) || Bit <- lists:seq(0, 63), (Mandatory band bnot Flags) band (1 bsl Bit) =/= 0].
+    [name(1 bsl Bit) || Bit <- lists:seq(0, 63), (Mandatory band bnot Flags) band (1 bsl Bit) =/= 0].
 
-%% Those that OTP 25 to 29 require; their names are dist_util's own.
+%% Those that OTP 25 to 29 require.
 name(?DFLAG_EXTENDED_REFERENCES) -> "EXTENDED_REFERENCES";
 name(?DFLAG_FUN_TAGS) -> "FUN_TAGS";
 name(?DFLAG_NEW_FUN_TAGS) -> "NEW_FUN_TAGS";
@@ -42,7 +42,7 @@ name(?DFLAG_HANDSHAKE_23) -> "HANDSHAKE_23";
 name(?DFLAG_UNLINK_ID) -> "UNLINK_ID";
 name(?DFLAG_MANDATORY_25_DIGEST) -> "MANDATORY_25_DIGEST";
 name(?DFLAG_V4_NC) -> "V4_NC";
-name(Other) -> "16#" ++ integer_to_list(Other, 16).
+name(Other) -> "the flag 16#" ++ integer_to_list(Other, 16).
 
 %% What nobody can foresee, as dist_util makes it.
 -spec challenge() -> 0..16#ffffffff.

@@ -199,5 +199,5 @@ fn say(what: u8, content: &[u8]) {
     let length = u32::try_from(1 + content.len()).expect("records are short");
     let mut out = io::stdout().lock();
     // Who does not listen any more wants to hear nothing.
-    let _ = out.write_all(&[&length.to_be_bytes(), &[what], content].concat()).and_then(|()| out.flush());
+    let _ = out.write_all(&[&length.to_be_bytes()[..], &[what], content].concat()).and_then(|()| out.flush());
 }
