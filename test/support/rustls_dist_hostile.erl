@@ -116,7 +116,10 @@ attack(#{listener := Listener, configuration := Configuration} = World, #{name :
 under_attack(World, Inputs, AtOnce) ->
     {Attackers, Ref} = spawn_monitor(fun() -> exit({outcomes, at_once(Inputs, AtOnce)}) end),
     Joins = joins(World, Ref, []),
-    receive {'DOWN', Ref, process, Attackers, {outcomes, Outcomes}} -> {Outcomes, Joins} end.
+    receive
+        {'DOWN', Ref, process, Attackers, {outcomes, Outcomes}} -> {Outcomes, Joins};
+        {'DOWN', Ref, process, Attackers, Failed} -> error(Failed)
+    end.
 
 joins(World, Ref, Joins) ->
     Now = rustls_dist_crowds:join_times(World, 1) ++ Joins,
