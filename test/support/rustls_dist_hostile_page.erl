@@ -37,8 +37,8 @@ summary(Rows, Attacks) ->
     Undisturbed = [Ms || #{undisturbed_ms := Ms} <- Attacks],
     {{Year, Month, Day}, _} = calendar:universal_time(),
     [io_lib:format("~4..0w-~2..0w-~2..0w, ~ts, OTP ~ts. ", [Year, Month, Day, machine(), erlang:system_info(otp_release)]),
-     io_lib:format("~w hostile connections in ~w kinds of configuration. Beside them ~w messages of ~w bytes went over links that "
-                   "were up: ~w lost, damaged or out of order, and no such link ended. ",
+     io_lib:format("~w hostile connections in ~w kinds of configuration. Beside them ~w messages of ~w bytes went over links "
+                   "that were up: ~w lost, damaged or out of order, and no such link ended. ",
                    [lists:sum([Inputs || #{inputs := Inputs} <- Attacks]),
                     length(lists:usort([Configuration || #{configuration := Configuration} <- Attacks])),
                     lists:sum([Sent || #{carried := Sent} <- Carried]), hd([Bytes || #{bytes := Bytes} <- Carried]),

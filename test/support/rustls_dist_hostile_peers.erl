@@ -6,7 +6,8 @@
 
 -export_type([kind/0, target/0, outcome/0]).
 
-%% does: in words, for the page; versions: of TLS that it is tried with; at_once: how many at a time; expected: how it may end.
+%% does: in words, for the page; versions: of TLS that it is tried with; at_once: how many of each version at a time; expected:
+%% how it may end.
 -type kind() :: #{name := atom(), stage := stranger | member | joined, does := string(), versions := [version(), ...],
                   at_once := pos_integer(), expected := [outcome(), ...]}.
 -type version() :: 'tlsv1.2' | 'tlsv1.3'.
