@@ -65,8 +65,9 @@ lost(#{configuration := Configuration, bystander := Bystander, listener := Liste
 withstand(#{listener := Listener, cert := Cert} = World, #{versions := Versions, stage := Stage, at_once := AtOnce} = Kind,
           Times) ->
     Port = rustls_dist_cluster:listening_port(Listener),
-    Targets = [#{port => Port, cert => Cert, version => Version, number => Number}
-               || Number <- numbers(Times * AtOnce), Version <- Versions],
+    %% A number of its own makes a name that no connection had before.
+    Targets = [#{port => Port, cert => Cert, version => Version, number => erlang:unique_integer([positive])}
+               || _ <- lists:seq(1, Times * AtOnce), Version <- Versions],
     Inputs = [fun() -> rustls_dist_hostile_peers:connect(Kind, Target, ?COOKIE) end || Target <- Targets],
     %% Who has the cookie has a name.
     Atoms = case Stage of
@@ -74,10 +75,6 @@ withstand(#{listener := Listener, cert := Cert} = World, #{versions := Versions,
                 _ -> 0
             end,
     attack(World, Kind#{at_once := length(Inputs)}, Inputs, Atoms).
-
-%% Names that no connection had before.
-numbers(Count) ->
-    [erlang:unique_integer([positive]) || _ <- lists:seq(1, Count)].
 
 %% Runs the inputs, each a connection that tells how it ended, while joins are timed, and waits until nothing is left of them.
 -spec attack(world(), map(), [fun(() -> rustls_dist_hostile_peers:outcome()), ...]) -> ok.
