@@ -15,7 +15,7 @@
 -define(CORE, [unknown_record, silent_member, key_updates, four_gib, joined_forged]).
 
 %% What a connection that waits may hold beside busy links, by the VM's own count: its processes, no receive buffer.
--define(WAITING_BYTES, 40000).
+-define(WAITING_BYTES, 30000).
 
 suite() ->
     [{timetrap, {minutes, 10}}].
