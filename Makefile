@@ -29,8 +29,8 @@ FIND_HEADER := erl -noinput -boot start_clean -eval 'Dir = code:lib_dir(public_k
     is_list(Dir) andalso filelib:is_regular(Dir ++ "/include/public_key.hrl") andalso io:put_chars("found"), halt().'
 
 .PHONY: all nif package demo test test-slow test-aws-lc-rs test-otp27 test-otp29 examples check bench bench-quick bench-charts \
-        bench-programs bench-bundle bench-rust callgrind bogo bogo-write fuzz coverage coverage-rust sanitizers leaks \
-        unsafe-count matrix options operations architecture clean
+        bench-programs bench-bundle bench-rust callgrind bogo bogo-write fuzz hostile hostile-peer coverage coverage-rust sanitizers \
+        leaks unsafe-count matrix options operations architecture clean
 
 # Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
 all:
@@ -79,7 +79,7 @@ test:
 
 test-slow:
 	@.ci/install-packages test
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all hostile-peer
 	@.ci/test slow
 
 # The fast suites and the Rust tests with AWS-LC, beside what the other targets built and tested.
@@ -90,8 +90,12 @@ test-aws-lc-rs:
 
 test-otp27 test-otp29: test-otp%:
 	@.ci/install-packages otp
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all hostile-peer
 	@.ci/otp $*
+
+# The program that rustls_dist_hostile_SUITE drives.
+hostile-peer:
+	@cargo build --quiet $(FEATURES) --example hostile_peer
 
 # EXAMPLE=name runs just that.
 examples:
@@ -177,6 +181,12 @@ bogo:
 bogo-write:
 	@.ci/install-packages bogo
 	@.ci/bogo write
+
+# The table of doc/security.md about hostile peers, from a run against real nodes at the size that it states; some minutes.
+hostile: all hostile-peer
+	@rm -rf _build/figures && mkdir -p _build/figures
+	@RUSTLS_DIST_FIGURES=$(CURDIR)/_build/figures RUSTLS_DIST_HOSTILE=full SUITE=rustls_dist_hostile_SUITE .ci/test slow
+	@RUSTLS_DIST_FIGURES=$(CURDIR)/_build/figures erl -noshell -pa _build/otp/test -s rustls_dist_hostile_page write -s init stop
 
 # The tables of doc/options.md about options that are not acted upon.
 options: all

@@ -30,5 +30,6 @@ start_link() ->
 init([]) ->
     ok = rustls_dist_links:new_table(),
     ok = rustls_dist_generation:new_table(),
+    ok = rustls_dist_nameless:new(),
     Keeper = #{id => rustls_dist_keeper, start => {rustls_dist_keeper, start_link, []}, shutdown => infinity},
     {ok, {#{strategy => one_for_one, intensity => ?INTENSITY, period => 1}, [Keeper]}}.

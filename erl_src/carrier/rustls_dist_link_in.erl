@@ -36,12 +36,9 @@ handshake(Family, Kernel, #{address := Address} = Tls, MyNode, Allowed, SetupTim
     Undertaker = rustls_dist_undertaker:start_link(#{direction => in, stage => distribution_handshake, address => Address}),
     Nodes = permitted(Undertaker, Tls, Allowed),
     HsData = rustls_dist_hs_data:new(Family, Tls, MyNode, Undertaker),
-    Packet = identified(HsData, Tls, Undertaker, Nodes),
-    rustls_dist_negotiation:other_started(HsData#hs_data{kernel_pid = Kernel,
-                                                         timer = Timer,
-                                                         allowed = Nodes,
-                                                         f_recv = put_back(Packet, HsData#hs_data.f_recv)},
-                                          Tls, Undertaker).
+    First = identified(HsData, Tls, Undertaker, Nodes),
+    rustls_dist_negotiation:other_started(HsData#hs_data{kernel_pid = Kernel, timer = Timer, allowed = Nodes}, First, Tls,
+                                          Undertaker).
 
 %% This rule and the next are applied before dist_util lets the peer in.
 permitted(Undertaker, Tls, Allowed) ->
@@ -58,7 +55,7 @@ identified(#hs_data{socket = Socket, f_recv = Recv} = HsData, Tls, Undertaker, N
             First = list_to_binary(Packet),
             ok = no_question(Undertaker, Tls, Nodes, rustls_dist_packets:question(First)),
             ok = named(HsData, Tls, Undertaker, stated_name(Undertaker, Tls, First)),
-            Packet;
+            First;
         {error, _Noted} ->
             rustls_dist_negotiation:turn_away(Tls),
             exit(shutdown)
@@ -96,18 +93,6 @@ stated_name(Undertaker, Tls, Packet) ->
             Name;
         {error, Fault} ->
             refuse(Undertaker, Tls, Fault)
-    end.
-
-%% dist_util reads the packet again where it expects it: it waits among this process' messages.
-put_back(Packet, Recv) ->
-    Ref = make_ref(),
-    self() ! {Ref, Packet},
-    fun(Socket, Length, Timeout) ->
-            receive
-                {Ref, First} -> {ok, First}
-            after 0 ->
-                Recv(Socket, Length, Timeout)
-            end
     end.
 
 -spec refuse(pid(), rustls_dist_handshake:tls(), term()) -> no_return().

@@ -14,7 +14,7 @@
 %% @private
 -module(rustls_dist_ping).
 
--export([answer/3, ask/3, own_flags/0, missing/2, challenge/0, digest/2, recv/3, within/3]).
+-export([answer/3, ask/3, recv/3, within/3]).
 
 -export_type([question/0, answer/0, taken/0]).
 
@@ -36,15 +36,12 @@
 -type failure() :: {not_answered, in_order | cut} | slow | {recv_challenge_ack_failed, bad_cookie}
                  | {bad_packet, unknown, Beginning :: binary()} | rustls_dist_handshake_io:failure().
 
-%% As in kernel's dist_util.
--record(erts_dflags, {default, mandatory, addable, rejectable, strict_order}).
-
 %% Answers it. Allowed: as rustls_dist_allow gives them; Name: of who would dial, "" where that is not said.
 %% The error is the reason for a line in the log.
 -spec answer(rustls_dist_handshake:tls(), list(), string()) -> ok | {error, term()}.
 answer(Tls, Allowed, Name) ->
-    {Flags, Mandatory} = own_flags(),
-    Challenge = challenge(),
+    {Flags, Mandatory} = rustls_dist_protocol:own_flags(),
+    Challenge = rustls_dist_protocol:challenge(),
     MyName = atom_to_binary(node()),
     Packet = <<$P, ?FORM, (code(taken(Tls, Allowed, Name))), Flags:64, Mandatory:64, Challenge:32,
                (byte_size(MyName)):16, MyName/binary>>,
@@ -58,12 +55,13 @@ unless_gone({error, Closed}) when Closed =:= close_notify; Closed =:= closed -> 
 unless_gone(Result) -> Result.
 
 compare(Tls, Challenge, Cookie) ->
-    Expected = digest(Challenge, Cookie),
+    Expected = rustls_dist_protocol:digest(Challenge, Cookie),
     case rustls_dist_handshake_io:recv(Tls, infinity) of
         {ok, <<$r, Theirs:32, Expected:16/binary>>} ->
             Release = list_to_binary(erlang:system_info(otp_release)),
             Version = version(),
-            Packet = [<<$a, (digest(Theirs, Cookie))/binary, (byte_size(Release))>>, Release, <<(byte_size(Version))>>, Version],
+            Digest = rustls_dist_protocol:digest(Theirs, Cookie),
+            Packet = [$a, Digest, <<(byte_size(Release))>>, Release, <<(byte_size(Version))>>, Version],
             unless_gone(rustls_dist_handshake_io:send(Tls, Packet));
         {ok, <<$r, _Theirs:32, _Other:16/binary>>} ->
             {error, {recv_challenge_reply_failed, bad_cookie}};
@@ -165,9 +163,9 @@ first_answer(_Tls, _Cookie, _TimeoutMs, {error, _} = Error) ->
     Error.
 
 prove(Tls, Cookie, Challenge, TimeoutMs, Answer) ->
-    Ours = challenge(),
-    Expected = digest(Ours, Cookie),
-    case rustls_dist_handshake_io:send(Tls, [<<$r, Ours:32>>, digest(Challenge, Cookie)]) of
+    Ours = rustls_dist_protocol:challenge(),
+    Expected = rustls_dist_protocol:digest(Ours, Cookie),
+    case rustls_dist_handshake_io:send(Tls, [<<$r, Ours:32>>, rustls_dist_protocol:digest(Challenge, Cookie)]) of
         ok ->
             case rustls_dist_handshake_io:recv(Tls, TimeoutMs) of
                 {ok, <<$a, Expected:16/binary, ReleaseLength, Release:ReleaseLength/binary,
@@ -185,30 +183,6 @@ prove(Tls, Cookie, Challenge, TimeoutMs, Answer) ->
         {error, _} = Error ->
             Error
     end.
-
-%% What this release can do, and what it requires of a peer (kernel's dist.hrl).
--spec own_flags() -> {Flags :: non_neg_integer(), Mandatory :: non_neg_integer()}.
-own_flags() ->
-    #erts_dflags{default = Default, mandatory = Mandatory} = erts_internal:get_dflags(),
-    {Default, Mandatory}.
-
-%% What is required and not there; bits, since names of flags are dist_util's own.
--spec missing(Mandatory :: non_neg_integer(), Flags :: non_neg_integer()) -> [string()].
-missing(Mandatory, Flags) ->
-    [lists:flatten(io_lib:format("the distribution flag 16#~.16B", [1 bsl Bit]))
-     || Bit <- lists:seq(0, 63), (Mandatory band bnot Flags) band (1 bsl Bit) =/= 0].
-
-%% What nobody can foresee, as dist_util makes it.
--spec challenge() -> 0..16#ffffffff.
-challenge() ->
-    <<Challenge:32, _/binary>> = erlang:md5(term_to_binary({make_ref(), erlang:monotonic_time(), erlang:unique_integer(),
-                                                            erlang:statistics(reductions), erlang:statistics(io)})),
-    Challenge.
-
-%% As in the distribution handshake (erts' distribution protocol).
--spec digest(0..16#ffffffff, atom()) -> binary().
-digest(Challenge, Cookie) ->
-    erlang:md5([atom_to_list(Cookie), integer_to_list(Challenge)]).
 
 beginning(Packet) ->
     binary:copy(binary:part(Packet, 0, min(64, byte_size(Packet)))).

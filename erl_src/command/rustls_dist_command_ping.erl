@@ -202,8 +202,8 @@ said(timeout) -> {timeout, true};
 said(Reason) -> Reason.
 
 answered(Node, As, #{name := Name, taken := Taken, flags := Theirs, mandatory := Wanted, proof := Proof} = Answer) ->
-    {Ours, Mandatory} = rustls_dist_ping:own_flags(),
-    Missing = rustls_dist_ping:missing(Mandatory, Theirs) ++ rustls_dist_ping:missing(Wanted, Ours),
+    {Ours, Mandatory} = rustls_dist_protocol:own_flags(),
+    Missing = rustls_dist_protocol:missing(Mandatory, Theirs) ++ rustls_dist_protocol:missing(Wanted, Ours),
     Peer = maps:merge(#{carrier => rustls, cookie => Proof}, maps:with([release, version], Answer)),
     case atom_to_binary(Node) of
         Name when Taken =/= yes -> {failed, Peer, {recv_status_failed, not_allowed}};

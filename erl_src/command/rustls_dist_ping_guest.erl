@@ -30,7 +30,7 @@ prove(Tls, Node, Cookie, TimeoutMs) ->
 named(Tls, TimeoutMs) ->
     {ok, Host} = inet:gethostname(),
     Name = list_to_binary("rustls_dist_ping@" ++ Host),
-    {Default, _Mandatory} = rustls_dist_ping:own_flags(),
+    {Default, _Mandatory} = rustls_dist_protocol:own_flags(),
     Flags = Default band bnot ?DFLAG_PUBLISHED,
     Creation = erlang:system_time(second) band 16#ffffffff,
     send(Tls, <<$N, Flags:64, Creation:32, (byte_size(Name)):16, Name/binary>>, recv_status_failed),
@@ -52,16 +52,16 @@ challenged(Tls, Node, TimeoutMs) ->
 
 %% That flags of ours are missing there the node has judged when it heard the name.
 able(Theirs) ->
-    {_Default, Mandatory} = rustls_dist_ping:own_flags(),
-    case rustls_dist_ping:missing(Mandatory, Theirs) of
+    {_Default, Mandatory} = rustls_dist_protocol:own_flags(),
+    case rustls_dist_protocol:missing(Mandatory, Theirs) of
         [] -> ok;
         Missing -> fail({check_dflags_failed, Missing})
     end.
 
 proven(Tls, Cookie, Challenge, TimeoutMs) ->
-    Ours = rustls_dist_ping:challenge(),
-    Expected = rustls_dist_ping:digest(Ours, Cookie),
-    Digest = rustls_dist_ping:digest(Challenge, Cookie),
+    Ours = rustls_dist_protocol:challenge(),
+    Expected = rustls_dist_protocol:digest(Ours, Cookie),
+    Digest = rustls_dist_protocol:digest(Challenge, Cookie),
     send(Tls, <<$r, Ours:32, Digest/binary>>, recv_challenge_ack_failed),
     case recv(Tls, recv_challenge_ack_failed, TimeoutMs) of
         <<$a, Expected:16/binary>> -> ok;

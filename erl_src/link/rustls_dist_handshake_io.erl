@@ -48,7 +48,7 @@ recv(#{rx := Rx} = Tls, Timeout, Data) ->
     end.
 
 recv_more(#{socket := Socket} = Tls, Timeout) ->
-    case gen_tcp:recv(Socket, 0, Timeout) of
+    case rustls_dist_receive:some(Socket, Timeout) of
         {ok, More} -> recv(Tls, Timeout, More);
         {error, _} = Error -> Error
     end.

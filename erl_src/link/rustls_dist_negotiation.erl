@@ -7,7 +7,7 @@
 %% @private
 -module(rustls_dist_negotiation).
 
--export([we_started/3, other_started/3, guarded/3, turn_away/1]).
+-export([we_started/3, other_started/4, guarded/3, turn_away/1]).
 
 -include_lib("kernel/include/dist_util.hrl").
 
@@ -16,10 +16,11 @@
 we_started(HsData, Tls, Undertaker) ->
     run(fun dist_util:handshake_we_started/1, HsData, Tls, Undertaker).
 
-%% Does it on a link that the peer opened.
--spec other_started(#hs_data{}, rustls_dist_handshake:tls(), pid()) -> no_return().
-other_started(HsData, Tls, Undertaker) ->
-    run(fun dist_util:handshake_other_started/1, HsData, Tls, Undertaker).
+%% Does it on a link that the peer opened. First: the packet with the peer's name.
+-spec other_started(#hs_data{}, First :: binary(), rustls_dist_handshake:tls(), pid()) -> no_return().
+other_started(HsData, First, Tls, Undertaker) ->
+    Handshake = fun(Data) -> dist_util:handshake_other_started(rustls_dist_proof:demand(Data, First)) end,
+    run(Handshake, HsData, Tls, Undertaker).
 
 %% Says close_notify (RFC 8446 section 6.1), as long as the link is not up and the socket still this process's.
 -spec turn_away(rustls_dist_handshake:tls()) -> ok.

@@ -48,7 +48,7 @@ established(Role) ->
                    server -> inet_dist_listen_options
                end),
     Buffer = [{buffer, ?LINK_BUFFER_BYTES} || not lists:keymember(buffer, 1, User)],
-    [{send_timeout, infinity}, {send_timeout_close, false}, nodelay() | Buffer].
+    [{send_timeout, infinity}, {send_timeout_close, false}, {exit_on_close, true}, nodelay() | Buffer].
 
 %% kernel's dist_nodelay; as in inet_tcp_dist anything but false is true.
 nodelay() ->
@@ -81,9 +81,9 @@ get(Socket, Options) ->
     inet:getopts(Socket, Options).
 
 %% The controller sends over ports, with their options; kernel's inet_backend could make sockets something else. gen_tcp
-%% looks for this one in front.
+%% looks for this one in front. Until its link is up a socket that breaks does not end its owner, who has to say what broke.
 forced(Family) ->
-    [{inet_backend, inet}, Family, binary, {active, false}, {packet, raw}, {nodelay, true}].
+    [{inet_backend, inet}, Family, binary, {active, false}, {packet, raw}, {nodelay, true}, {exit_on_close, false}].
 
 env(Key) ->
     case application:get_env(kernel, Key) of

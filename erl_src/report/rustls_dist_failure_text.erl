@@ -177,6 +177,9 @@ distribution({not_allowed, certificate_names_no_allowed_node}) ->
     "net_kernel:allow/1 is in force and the peer's certificate names the host of none of the allowed nodes";
 distribution({check_dflags_failed, Missing}) ->
     io_lib:format("the peer's release is too old or too new: it cannot handle ~ts", [cut(lists:join(", ", Missing))]);
+distribution({too_many_nameless, AtOnce, PeriodMs}) ->
+    io_lib:format("the peer asks this node for a name, and ~w that did so before it have not proven the cookie; after those one "
+                  "more is heard every ~w s", [AtOnce, PeriodMs div 1000]);
 distribution({_Step, {ok, Packet}}) ->
     ["the peer sent a packet that has no place at this point of the distribution handshake; it begins with ",
      quoted(lists:sublist(Packet, 64))];

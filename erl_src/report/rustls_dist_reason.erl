@@ -38,6 +38,7 @@ in_order({_Step, {ok, _Packet}}) -> bad_packet;
 in_order({failed_over_input, _Where, _Kind}) -> undecodable;
 in_order({accept_error, _Reason}) -> accept_error;
 in_order({too_many_handshakes, _Pending}) -> too_many_handshakes;
+in_order({too_many_nameless, _AtOnce, _PeriodMs}) -> too_many_nameless;
 in_order(setup_timer_timeout) -> timeout;
 in_order(connection_setup_failed) -> connection_broken;
 in_order(Reason) when Reason =:= plain_distribution; Reason =:= no_answer; Reason =:= overloaded; Reason =:= no_certificate;
@@ -72,8 +73,8 @@ own() ->
     [configuration, not_a_long_name, not_a_short_name, not_a_node_name, unknown_host, unknown_to_epmd, epmd_unreachable,
      epmd_without_answer, connection_refused, timeout, no_connection, not_on_network, not_tls, silent, connection_broken,
      verify_node, rechecked, bad_packet, closed_by_peer, bad_cookie, not_allowed, missing_flags, wrong_node, undecodable,
-     accept_error, too_many_handshakes, plain_distribution, no_answer, overloaded, no_certificate, unsupported_protocol,
-     net_kernel_busy].
+     accept_error, too_many_handshakes, too_many_nameless, plain_distribution, no_answer, overloaded, no_certificate,
+     unsupported_protocol, net_kernel_busy].
 
 alerts() ->
     [close_notify, unexpected_message, bad_record_mac, decryption_failed, record_overflow, decompression_failure,

@@ -11,8 +11,7 @@
 -type failure() :: plain_distribution | {not_tls, binary()} | no_answer | {timeout, Received :: boolean()}
                  | {socket, inet:posix()}.
 
-%% What it takes to tell. Waiting for so many takes a buffer of that size; waiting for any number takes one of the socket's
-%% `buffer' for each silent peer, also where the socket is active (erts/emulator/drivers/common/inet_drv.c, tcp_recv).
+%% What it takes to tell.
 -define(TELLING_BYTES, 3).
 
 %% How much of something else is shown.
@@ -25,26 +24,24 @@ await(Socket, TimeoutMs) ->
     Deadline = rustls_dist_deadline:in(TimeoutMs),
     %% What it took to get here is not to be held meanwhile.
     true = erlang:garbage_collect(),
-    case gen_tcp:recv(Socket, ?TELLING_BYTES, TimeoutMs) of
-        {ok, Beginning} ->
-            Bytes = <<Beginning/binary, (at_hand(Socket))/binary>>,
+    case beginning(Socket, <<>>, Deadline) of
+        {ok, Bytes} ->
             case judge(Bytes) of
                 tls -> {ok, Bytes, rustls_dist_deadline:left_ms(Deadline)};
                 Failure -> {error, Failure}
             end;
-        {error, timeout} ->
-            {error, {timeout, at_hand(Socket) =/= <<>>}};
-        {error, closed} ->
-            {error, no_answer};
-        {error, Reason} ->
-            {error, {socket, Reason}}
+        {error, _} = Error ->
+            Error
     end.
 
-%% An error shows again when more is waited for.
-at_hand(Socket) ->
-    case gen_tcp:recv(Socket, 0, 0) of
-        {ok, More} -> More;
-        {error, _} -> <<>>
+beginning(_Socket, Bytes, _Deadline) when byte_size(Bytes) >= ?TELLING_BYTES ->
+    {ok, Bytes};
+beginning(Socket, Bytes, Deadline) ->
+    case rustls_dist_receive:some(Socket, rustls_dist_deadline:left_ms(Deadline)) of
+        {ok, More} -> beginning(Socket, <<Bytes/binary, More/binary>>, Deadline);
+        {error, timeout} -> {error, {timeout, Bytes =/= <<>>}};
+        {error, closed} -> {error, no_answer};
+        {error, Reason} -> {error, {socket, Reason}}
     end.
 
 %% A handshake record of TLS 1.x (RFC 8446 section 5.1), or distribution's first packet: 2 bytes of length, `N' or the

@@ -168,7 +168,7 @@ send(#state{socket = Socket}, Bytes) ->
 receive_bytes(#state{socket = Socket, received = Received} = State) ->
     %% Each read takes a buffer, however little arrives: a peer that sends byte after byte is not to fill the memory.
     true = erlang:garbage_collect(),
-    case gen_tcp:recv(Socket, 0, left_ms(State)) of
+    case rustls_dist_receive:some(Socket, left_ms(State)) of
         {ok, Data} -> {ok, Data, State#state{received = true}};
         {error, timeout} -> {error, {timeout, Received}};
         {error, closed} when not Received -> {error, no_answer};

@@ -13,7 +13,8 @@
 -define(LINKS, [rustls_dist_link_in, rustls_dist_link_out, rustls_dist_lookup, rustls_dist_epmd_client, rustls_dist_release,
                 rustls_dist_sockopts, rustls_dist_handshake_io, rustls_dist_hs_data, rustls_dist_undertaker,
                 rustls_dist_controller, rustls_dist_take, rustls_dist_input, rustls_dist_turn, rustls_dist_tick,
-                rustls_dist_crash, rustls_dist_packets, rustls_dist_ping, rustls_dist_negotiation, rustls_dist_attempts,
+                rustls_dist_crash, rustls_dist_packets, rustls_dist_ping, rustls_dist_protocol, rustls_dist_proof,
+                rustls_dist_nameless, rustls_dist_negotiation, rustls_dist_attempts, rustls_dist_receive,
                 rustls_dist_verify_node, rustls_dist_allow, rustls_dist_peer_certificate, rustls_dist_hostname,
                 rustls_dist_meter]).
 

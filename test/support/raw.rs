@@ -1,10 +1,12 @@
 //! A peer that is not ours and does what it is told, rightly or wrongly: rustls makes the handshake, then the record
 //! ciphers lie open.
 
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use rustls::client::{ClientConnectionData, UnbufferedClientConnection, WantsClientCert};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::cipher::{
     AeadKey, InboundOpaqueMessage, Iv, MessageDecrypter, MessageEncrypter, OutboundChunks,
@@ -16,8 +18,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedConnectionCommon, UnbufferedStatus};
 use rustls::{
-    ClientConfig, ConnectionTrafficSecrets, ContentType, DigitallySignedStruct, ExtractedSecrets,
-    ProtocolVersion, ServerConfig, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion,
+    ClientConfig, ConfigBuilder, ConnectionTrafficSecrets, ContentType, DigitallySignedStruct,
+    ExtractedSecrets, ProtocolVersion, ServerConfig, SignatureScheme, SupportedCipherSuite,
+    SupportedProtocolVersion,
 };
 use rustls_dist::handshake::{Failure, Handshake, Progress};
 use rustls_dist::session::Session;
@@ -85,6 +88,28 @@ impl Raw {
         config.send_tls13_tickets = 0;
         let connection = UnbufferedServerConnection::new(Arc::new(config)).unwrap();
         link(Connection::Server(connection), ours, tail)
+    }
+
+    /// A raw client whose server is at the other end of `stream`; `config` says what it shows. Besides it is given what
+    /// arrived behind the handshake.
+    pub fn dial(stream: &mut TcpStream, mut config: ClientConfig) -> io::Result<(Self, Vec<u8>)> {
+        config.enable_secret_extraction = true;
+        let name = ServerName::try_from(HOST).unwrap();
+        let mut connection =
+            Connection::Client(UnbufferedClientConnection::new(Arc::new(config), name).unwrap());
+        let (mut incoming, mut buffer) = (Vec::new(), [0; 16384]);
+        loop {
+            let mut outgoing = Vec::new();
+            let lasts = connection.drive(&mut incoming, &mut outgoing);
+            stream.write_all(&outgoing)?;
+            if !lasts {
+                return Ok((Self::new(connection), incoming));
+            }
+            match stream.read(&mut buffer)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => incoming.extend_from_slice(&buffer[..read]),
+            }
+        }
     }
 
     fn new(connection: Connection) -> Self {
@@ -317,12 +342,32 @@ pub fn client_config_of(
     provider: CryptoProvider,
     schemes: Vec<SignatureScheme>,
 ) -> ClientConfig {
+    trusting_anyone(version, provider, schemes).with_no_client_auth()
+}
+
+/// A client with a certificate that trusts anyone.
+pub fn client_config_showing(version: ProtocolVersion, identity: &Pair) -> ClientConfig {
+    let (chain, key) = parsed(identity);
+    let provider = rustls_dist::provider::default_provider();
+    let schemes = provider.signature_verification_algorithms.supported_schemes();
+    trusting_anyone(version, provider, schemes).with_client_auth_cert(chain, key).unwrap()
+}
+
+fn trusting_anyone(
+    version: ProtocolVersion,
+    provider: CryptoProvider,
+    schemes: Vec<SignatureScheme>,
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[supported(version)])
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anyone(schemes)))
-        .with_no_client_auth()
+}
+
+fn parsed(identity: &Pair) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    let chain = CertificateDer::pem_slice_iter(identity.chain.as_bytes()).map(Result::unwrap).collect();
+    (chain, PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap())
 }
 
 /// A server of rustls' own that asks for no certificate; it sends tickets, as rustls does by default.
@@ -336,8 +381,7 @@ pub fn server_config_with(
     identity: &Pair,
     provider: CryptoProvider,
 ) -> ServerConfig {
-    let chain = CertificateDer::pem_slice_iter(identity.chain.as_bytes()).map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+    let (chain, key) = parsed(identity);
     ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[supported(version)])
         .unwrap()

@@ -3,7 +3,7 @@
 -module(rustls_dist_crowds).
 
 -export([start/1, stop/1, kinds/0, configurations/0]).
--export([withstand/3, taken/1, resident_kb/1, join_times/2, options/4, member/2]).
+-export([withstand/3, taken/1, resident_kb/1, join_times/2, options/4, member/2, collect_garbage/1]).
 
 -export_type([world/0, kind/0, configuration/0]).
 
@@ -171,6 +171,7 @@ taken(Node) ->
       handshakes => maps:get(handshakes, rustls_dist_cluster:call(Node, rustls_dist_nif, resources, [])),
       memory => rustls_dist_cluster:call(Node, erlang, memory, [total])}.
 
+-spec collect_garbage(rustls_dist_cluster:peer()) -> ok.
 collect_garbage(Node) ->
     _ = [rustls_dist_cluster:call(Node, erlang, garbage_collect, [Pid])
          || Pid <- rustls_dist_cluster:call(Node, erlang, processes, [])],

@@ -14,9 +14,11 @@
 -define(TIMEOUT_MS, 10000).
 
 %% Connects to Node, with the certificate of Files.
--spec dial(rustls_dist_cluster:peer(), rustls_dist_certs:cert()) -> peer().
-dial(Node, Files) ->
-    {ok, Tcp} = gen_tcp:connect({127, 0, 0, 1}, rustls_dist_cluster:listening_port(Node), [binary, {active, false}]),
+-spec dial(rustls_dist_cluster:peer() | inet:port_number(), rustls_dist_certs:cert()) -> peer().
+dial(Node, Files) when is_map(Node) ->
+    dial(rustls_dist_cluster:listening_port(Node), Files);
+dial(Port, Files) ->
+    {ok, Tcp} = gen_tcp:connect({127, 0, 0, 1}, Port, [binary, {active, false}]),
     {ok, Ssl} = ssl:connect(Tcp, [{verify, verify_none}, {active, false} | own(Files)], ?TIMEOUT_MS),
     #{ssl => Ssl, tcp => Tcp}.
 

@@ -3,7 +3,7 @@
 -module(rustls_dist_workload).
 
 -export([start_echo/0, round_trip/2, stream/4, start_traffic/1, ping/1]).
--export([flood_start/3, flood_status/0, flood_finish/0]).
+-export([flood_start/3, flood_start/4, flood_status/0, flood_finish/0, flood_lost/0]).
 -export([watch_nodes/0, node_events/0, start_collector/0, collected/0]).
 -export([connect_at/2, connect_all_at/2, link_processes/1, hold_input/1, link_socket/1, sockets/0, write_raw/2, census/0]).
 -export([echo/0, stream_receiver/1]).
@@ -115,8 +115,13 @@ down(Pid, Ref) ->
 %% flood_finish/0. The process that oversees them notes busy_dist_port events.
 -spec flood_start(node(), pos_integer(), pos_integer()) -> ok.
 flood_start(Node, Senders, Bytes) ->
+    flood_start(Node, Senders, Bytes, 0).
+
+%% The same with a pause before each message.
+-spec flood_start(node(), pos_integer(), pos_integer(), PauseMs :: non_neg_integer()) -> ok.
+flood_start(Node, Senders, Bytes, PauseMs) ->
     Caller = self(),
-    Overseer = spawn(fun() -> flood(Caller, Node, Senders, Bytes) end),
+    Overseer = spawn(fun() -> flood(Caller, Node, Senders, Bytes, PauseMs) end),
     receive {Overseer, ready} -> ok end.
 
 %% suspended: how many of the senders wait for the link; busy: busy_dist_port events so far; sent: messages handed over;
@@ -129,7 +134,14 @@ flood_status() ->
 %% Tells the senders to stop, waits until every message arrived, and gives each receiver's verdict.
 -spec flood_finish() -> [{received, Count :: pos_integer()} | term()].
 flood_finish() ->
-    flood_call(finish).
+    {Results, _Sent} = flood_call(finish),
+    Results.
+
+%% The same, for messages that must all have arrived: how many were sent, and how many of those were lost or wrong.
+-spec flood_lost() -> {Sent :: pos_integer(), Lost :: non_neg_integer()}.
+flood_lost() ->
+    {Results, Sent} = flood_call(finish),
+    {Sent, Sent - lists:sum([Received || {received, Received} <- Results])}.
 
 flood_call(Question) ->
     Ref = erlang:monitor(process, flood),
@@ -141,23 +153,23 @@ flood_call(Question) ->
         error(timeout)
     end.
 
-flood(Caller, Node, Count, Bytes) ->
+flood(Caller, Node, Count, Bytes, PauseMs) ->
     true = register(flood, self()),
     _ = erlang:system_monitor(self(), [busy_dist_port]),
     Sent = counters:new(1, []),
     Block = crypto:strong_rand_bytes(Bytes),
     Receivers = [spawn(Node, ?MODULE, stream_receiver, [self()]) || _ <- lists:seq(1, Count)],
-    Senders = [spawn_link(fun() -> flood_sender(Receiver, Block, Sent, 0) end) || Receiver <- Receivers],
+    Senders = [spawn_link(fun() -> flood_sender(Receiver, Block, PauseMs, Sent, 0) end) || Receiver <- Receivers],
     Caller ! {self(), ready},
     oversee(Senders, Receivers, Sent, 0).
 
-flood_sender(Receiver, Block, Sent, N) ->
+flood_sender(Receiver, Block, PauseMs, Sent, N) ->
     receive
         stop -> Receiver ! last
-    after 0 ->
+    after PauseMs ->
         Receiver ! numbered(N, Block),
         counters:add(Sent, 1, 1),
-        flood_sender(Receiver, Block, Sent, N + 1)
+        flood_sender(Receiver, Block, PauseMs, Sent, N + 1)
     end.
 
 oversee(Senders, Receivers, Sent, Busy) ->
@@ -171,7 +183,8 @@ oversee(Senders, Receivers, Sent, Busy) ->
             oversee(Senders, Receivers, Sent, Busy);
         {finish, From, Ref} ->
             [Sender ! stop || Sender <- Senders],
-            From ! {Ref, [receive {Receiver, Result} -> Result end || Receiver <- Receivers]}
+            Results = [receive {Receiver, Result} -> Result end || Receiver <- Receivers],
+            From ! {Ref, {Results, counters:get(Sent, 1)}}
     end.
 
 %% Notes nodeup and nodedown from now on, in a process called `watcher', with reason and node type.
