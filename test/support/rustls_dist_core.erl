@@ -27,11 +27,21 @@
 %% Writes a core of the process into File.
 -spec take(string(), file:filename()) -> core().
 take(OsPid, File) ->
-    Said = os:cmd(lists:concat(["gdb -nx -batch -iex 'set auto-load no' -ex 'set dump-excluded-mappings on' -p ", OsPid,
-                                " -ex 'generate-core-file ", File, "' 2>&1"])),
-    Maps = mappings(OsPid),
+    [Maps, Threads] = [File ++ ".maps", File ++ ".threads"],
+    %% What tells the core's addresses apart is read while the process stands still.
+    Commands = [["shell cat /proc/", OsPid, "/maps >", Maps],
+                ["shell for t in /proc/", OsPid, "/task/*; do echo $(cat $t/syscall) $(cat $t/comm); done >", Threads],
+                ["generate-core-file ", File]],
+    Said = os:cmd(lists:flatten(["gdb -nx -batch -iex 'set auto-load no' -ex 'set dump-excluded-mappings on' -p ", OsPid,
+                                 [[" -ex '", Command, "'"] || Command <- Commands], " 2>&1"])),
     filelib:is_regular(File) orelse error({no_core, Said}),
-    #{file => File, maps => Maps}.
+    {ok, MapsText} = file:read_file(Maps),
+    {ok, ThreadsText} = file:read_file(Threads),
+    lists:foreach(fun(Beside) -> ok = file:delete(Beside) end, [Maps, Threads]),
+    #{file => File, maps => mappings(lines(MapsText), threads(lines(ThreadsText)))}.
+
+lines(Text) ->
+    binary:split(Text, <<"\n">>, [global, trim]).
 
 %% In how many places each needle is, by the kind of memory. What is nowhere is not in the map.
 -spec places(core(), [{Name, binary()}]) -> #{Name => places()}.
@@ -92,22 +102,18 @@ kind(Address, Maps) ->
         [] -> file
     end.
 
-mappings(OsPid) ->
-    {ok, Text} = file:read_file(["/proc/", OsPid, "/maps"]),
-    Threads = threads(OsPid),
+mappings(Lines, Threads) ->
     [{From, To, case Kind of
                     stack -> {stack, hd([Name || {Pointer, Name} <- Threads, From =< Pointer, Pointer < To] ++ ["unknown"])};
                     _ -> Kind
                 end}
-     || {From, To, Kind} <- kinds([mapped(Line) || Line <- binary:split(Text, <<"\n">>, [global, trim])], none)].
+     || {From, To, Kind} <- kinds([mapped(Line) || Line <- Lines], none)].
 
-%% The stack pointers of threads that sleep, and their names.
-threads(OsPid) ->
-    [{list_to_integer(Pointer, 16), string:trim(binary_to_list(Name))}
-     || Folder <- filelib:wildcard("/proc/" ++ OsPid ++ "/task/*"),
-        {ok, Call} <- [file:read_file(filename:join(Folder, "syscall"))],
-        {match, [Pointer]} <- [re:run(Call, "0x([0-9a-f]+) 0x[0-9a-f]+$", [{capture, all_but_first, list}])],
-        {ok, Name} <- [file:read_file(filename:join(Folder, "comm"))]].
+%% The stack pointers of threads that sleep, and their names: behind them come the program counter and the name.
+threads(Lines) ->
+    [{list_to_integer(Pointer, 16), Name}
+     || Line <- Lines,
+        {match, [Pointer, Name]} <- [re:run(Line, "0x([0-9a-f]+) 0x[0-9a-f]+ (.*)$", [{capture, all_but_first, list}])]].
 
 mapped(Line) ->
     {match, [From, To, Access, Path]} =

@@ -1,7 +1,7 @@
 %% Run on a node: all that Erlang shows of it to who may ask, as one binary that can be searched.
 -module(rustls_dist_inspection).
 
--export([shown/0, start_trace/0, traced/0, fail_everything/0]).
+-export([shown/0, start_trace/1, traced/0, fail_everything/0]).
 
 -define(STATE_MS, 1000).
 -define(TRACED, rustls_dist_traced).
@@ -33,20 +33,25 @@ answers_sys(Pid) ->
 behaviour(Module) ->
     lists:append([Behaviour || {Key, Behaviour} <- Module:module_info(attributes), Key =:= behaviour orelse Key =:= behavior]).
 
-%% Traces every call in every module of the carrier with what it returns, and all messages, in all processes.
--spec start_trace() -> ok.
-start_trace() ->
+%% Traces every call in every module of the carrier with what it returns, or in those alone that have to do with a link's bytes
+%% and with what is loaded; and all messages, in all processes.
+-spec start_trace(everything | bytes) -> ok.
+start_trace(What) ->
     Tracer = spawn(fun() -> collect([]) end),
     true = register(?TRACED, Tracer),
     Patterns = [erlang:trace_pattern({Module, '_', '_'}, [{'_', [], [{exception_trace}]}], [local])
-                || {Module, _} <- code:all_loaded(), is_ours(atom_to_list(Module))],
+                || Module <- modules(What)],
     true = lists:sum(Patterns) > 0,
     _ = erlang:trace(all, true, [call, send, 'receive', procs, {tracer, Tracer}]),
     ok.
 
-is_ours("rustls_dist" ++ Rest) -> not lists:member(Rest, ["_inspection", "_cluster", "_traced"]);
-is_ours("rustls6_dist") -> true;
-is_ours(_Name) -> false.
+modules(bytes) ->
+    [rustls_dist_nif, rustls_dist_handshake, rustls_dist_handshake_io, rustls_dist_controller, rustls_dist_input];
+modules(everything) ->
+    [Module || {Module, File} <- code:all_loaded(), is_list(File), filename:dirname(File) =:= ebin()].
+
+ebin() ->
+    filename:dirname(code:which(rustls_dist)).
 
 %% Ends that, and gives what was traced.
 -spec traced() -> binary().

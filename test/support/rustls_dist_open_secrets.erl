@@ -225,4 +225,5 @@ tell(Name, Hidden, Zeros) ->
 %% Bytes as they go to a node beside the link, and what they were there: what is looked for must not come that way.
 -spec hidden(binary()) -> binary().
 hidden(Bytes) ->
-    << <<(Byte bxor 255)>> || <<Byte>> <= Bytes >>.
+    %% A copy has the bytes alone, and room for no more: those that are on a heap are shown by crash dumps.
+    binary:copy(<< <<(Byte bxor 255)>> || <<Byte>> <= Bytes >>).
