@@ -197,9 +197,9 @@ told(Configuration, Cluster, Node, Cert, Needles, Planted) ->
     rustls_dist_cluster:poll(fun() -> call(Node, erlang, nodes, [connected]) =:= [] end),
     {Last, Others} = used(opened({Cluster, Node}, Cert, hd(kinds())), Node),
     Secrets = Needles ++ rustls_dist_open_secrets:secrets(Traced) ++ rustls_dist_open_secrets:secrets(Last),
+    Log = unicode:characters_to_binary(lists:join("\n", rustls_dist_cluster:all_logged(Node))),
     ok = call(Node, ?MODULE, collect_garbage, []),
     Dump = rustls_dist_needles:crash_dump(rustls_dist_cluster:dir(Cluster), Node, halt),
-    Log = unicode:characters_to_binary(rustls_dist_cluster:log(Node)),
     %% What is sent a trace does show.
     seen(trace, Trace, Secrets, hd(Words))
         ++ seen(log, Log, Secrets ++ Words ++ Others, {reason, <<"to_be_seen">>})
