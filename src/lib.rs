@@ -29,5 +29,6 @@ pub mod provider;
 pub mod record;
 pub mod session;
 pub mod trust;
+pub mod wiping;
 
 pub use error::Error;

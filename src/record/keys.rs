@@ -11,6 +11,10 @@ use rustls::server::ServerConnectionData;
 use rustls::{ConnectionTrafficSecrets, ContentType, ProtocolVersion, SupportedCipherSuite};
 
 use crate::error::RecordError;
+use crate::wiping::wiping_stack;
+
+/// What two expansions and a cipher's key schedule take of the stack, with room to spare.
+const UPDATE_STACK_BYTES: usize = 16 * 1024;
 
 /// rustls' key schedule of one connection, for either role.
 pub(crate) enum Kernel {
@@ -62,20 +66,24 @@ impl KeySchedule {
 
     /// The cipher for the next generation of our sending keys.
     pub(crate) fn next_encrypter(&self) -> Result<Box<dyn MessageEncrypter>, RecordError> {
-        let (_, secrets) = match &mut *self.kernel.lock() {
-            Kernel::Client(kernel) => kernel.update_tx_secret(),
-            Kernel::Server(kernel) => kernel.update_tx_secret(),
-        }?;
-        encrypter(self.suite, secrets)
+        wiping_stack::<UPDATE_STACK_BYTES, _>(|| {
+            let (_, secrets) = match &mut *self.kernel.lock() {
+                Kernel::Client(kernel) => kernel.update_tx_secret(),
+                Kernel::Server(kernel) => kernel.update_tx_secret(),
+            }?;
+            encrypter(self.suite, secrets)
+        })
     }
 
     /// The cipher for the next generation of the peer's sending keys.
     pub(crate) fn next_decrypter(&self) -> Result<Box<dyn MessageDecrypter>, RecordError> {
-        let (_, secrets) = match &mut *self.kernel.lock() {
-            Kernel::Client(kernel) => kernel.update_rx_secret(),
-            Kernel::Server(kernel) => kernel.update_rx_secret(),
-        }?;
-        decrypter(self.suite, secrets)
+        wiping_stack::<UPDATE_STACK_BYTES, _>(|| {
+            let (_, secrets) = match &mut *self.kernel.lock() {
+                Kernel::Client(kernel) => kernel.update_rx_secret(),
+                Kernel::Server(kernel) => kernel.update_rx_secret(),
+            }?;
+            decrypter(self.suite, secrets)
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 %% configuration: they neither delay a real join nor keep threads, sockets, Rust resources or memory.
 -module(rustls_dist_crowds).
 
--export([start/1, stop/1, kinds/0, configurations/0]).
+-export([start/1, stop/1, kinds/0, configurations/0, configured/2]).
 -export([withstand/3, taken/1, resident_kb/1, join_times/2, options/4, member/2, collect_garbage/1]).
 
 -export_type([world/0, kind/0, configuration/0]).
@@ -48,12 +48,18 @@ stop(#{cluster := Cluster, keeper := Keeper}) ->
     rustls_dist_cluster:stop(Cluster),
     rustls_dist_cluster:release(Keeper).
 
-start_nodes(Name) ->
-    Cluster = rustls_dist_cluster:new(),
+%% A certificate that nodes of one configuration show each other, and their options.
+-spec configured(rustls_dist_cluster:cluster(), configuration()) -> {rustls_dist_certs:cert(), [{server | client, list()}]}.
+configured(Cluster, Name) ->
     Dir = rustls_dist_cluster:dir(Cluster),
     Ca = rustls_dist_certs:ca(Dir, "ca"),
     Cert = rustls_dist_certs:cert(Dir, Ca, "node", #{}),
-    Optfile = rustls_dist_cluster:optfile(Cluster, atom_to_list(Name), options(Name, Dir, Ca, Cert)),
+    {Cert, options(Name, Dir, Ca, Cert)}.
+
+start_nodes(Name) ->
+    Cluster = rustls_dist_cluster:new(),
+    {Cert, Both} = configured(Cluster, Name),
+    Optfile = rustls_dist_cluster:optfile(Cluster, atom_to_list(Name), Both),
     Options = #{optfile => Optfile, args => ["-kernel", "net_setuptime", integer_to_list(?SETUP_S),
                                              "-kernel", "dist_auto_connect", "never", "-connect_all", "false"]},
     #{cluster => Cluster, cert => Cert, optfile => Optfile,

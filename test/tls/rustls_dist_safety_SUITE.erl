@@ -3,7 +3,6 @@
 -module(rustls_dist_safety_SUITE).
 
 -include_lib("stdlib/include/assert.hrl").
--include_lib("public_key/include/public_key.hrl").
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
 -export([panic/1, panic_on_pool/1, reload/1, key_not_in_dump_p256/1, key_not_in_dump_ed25519/1, key_not_in_dump_rsa/1,
@@ -75,87 +74,29 @@ key_not_in_dump_rsa(Config) -> key_not_in_dump(Config, #{key => {rsa, 2048}}).
 
 key_not_in_dump(Config, Options) ->
     #{key := KeyFile} = Cert = cert(Config, "dump", Options),
-    {ok, Pem} = file:read_file(KeyFile),
-    not_in_dump(Config, Cert, Pem, #{}).
+    not_in_dump(Config, Cert, KeyFile, #{}).
 
 %% Of a key that is encrypted in its file, neither the file's content nor the key.
 password_protected_key_not_in_dump(Config) ->
     #{key := KeyFile} = Cert = cert(Config, "protected", #{}),
-    {ok, Pem} = file:read_file(KeyFile),
     ok = rustls_dist_certs:openssl("pkcs8 -topk8 -in ~ts -out ~ts.encrypted -passout pass:a-long-password",
                                    [KeyFile, KeyFile]),
-    not_in_dump(Config, Cert#{key := KeyFile ++ ".encrypted"}, Pem, #{password => "a-long-password"}).
+    not_in_dump(Config, Cert#{key := KeyFile ++ ".encrypted"}, KeyFile, #{password => "a-long-password"}).
 
-not_in_dump(Config, Cert, Pem, Extra) ->
+not_in_dump(Config, Cert, KeyFile, Extra) ->
     {A, _B} = linked(Config, Cert, Extra),
     [Small, Large, Listed, Spelt] = [crypto:strong_rand_bytes(Bytes) || Bytes <- [40, 1000, 32, 32]],
     _ = call(A, ?MODULE, hold, [{Small, Large, binary_to_list(Listed), binary:encode_hex(Spelt)}]),
-    Dump = dump(Config, A),
+    Dump = rustls_dist_needles:crash_dump(proplists:get_value(dir, Config), A, signal),
     %% The search finds what the node held in each of the forms that the key could have.
-    ?assertEqual([{base64, [base64]}, {base64, [base64]}, {list, [list]}, {hex, [hex]}],
-                 [{Form, found(Dump, Bytes)}
-                  || {Form, Bytes} <- [{base64, Small}, {base64, binary:part(Large, 500, 32)}, {list, Listed},
-                                       {hex, Spelt}]]),
-    [?assertEqual({Secret, []}, {Secret, found(Dump, Bytes)})
-     || {Secret, Bytes} <- secrets(Pem)].
+    ?assertEqual([{small, [base64]}, {large, [base64]}, {listed, [list]}, {spelt, [hex]}],
+                 rustls_dist_needles:found(Dump, [{small, Small}, {large, binary:part(Large, 500, 32)}, {listed, Listed},
+                                                  {spelt, Spelt}])),
+    ?assertEqual([], rustls_dist_needles:found(Dump, rustls_dist_key_forms:file(KeyFile))).
 
 %% Runs on a node: a process whose stack and heap hold Term.
 hold(Term) ->
     spawn(fun() -> receive forget -> Term end end).
-
-%% The key's structure, the lines of its file and the numbers that are the secret.
-secrets(Pem) ->
-    [{_, Der, not_encrypted} = Entry] = public_key:pem_decode(Pem),
-    [_Begin, _Same | Lines] = lists:droplast(binary:split(Pem, <<"\n">>, [global, trim_all])),
-    Numbers = case public_key:pem_entry_decode(Entry) of
-                  #'ECPrivateKey'{privateKey = Scalar} -> [Scalar];
-                  #'RSAPrivateKey'{privateExponent = D, prime1 = P, prime2 = Q} ->
-                      [binary:encode_unsigned(Number) || Number <- [D, P, Q]]
-              end,
-    %% The first bytes, and the first line, of a key are the same for all of its kind: it is the rest that counts.
-    [{der, binary:part(Der, byte_size(Der), -32)}]
-        ++ [{pem_line, binary:part(Line, 0, min(32, byte_size(Line)))} || Line <- Lines]
-        ++ [{number, binary:part(Number, 0, min(32, byte_size(Number)))} || Number <- Numbers].
-
-%% Makes the node write a crash dump, which ends it, and reads it.
-dump(Config, #{pid := Pid} = Peer) ->
-    File = filename:join(proplists:get_value(dir, Config), "erl_crash.dump"),
-    _ = file:delete(File),
-    true = unlink(Pid),
-    "" = os:cmd("kill -USR1 " ++ rustls_dist_cluster:os_pid(Peer)),
-    rustls_dist_cluster:poll(fun() ->
-                                     case file:read_file(File) of
-                                         {ok, Dump} -> binary:match(Dump, <<"\n=end">>) =/= nomatch andalso Dump;
-                                         {error, enoent} -> false
-                                     end
-                             end).
-
-%% The forms in which Bytes are in the dump. It shows binaries in base64, so the bytes in the middle of one can stand in
-%% three ways, and lists as one line per element.
-found(Dump, Bytes) ->
-    [Form || Form <- [raw, base64, hex, list], binary:match(searched(Form, Dump), patterns(Form, Bytes)) =/= nomatch].
-
-searched(list, Dump) ->
-    {match, Elements} = re:run(Dump, ":lI([0-9]+)\\|", [global, {capture, all_but_first, binary}]),
-    Forward = << <<(binary_to_integer(Element) band 255)>> || [Element] <- Elements >>,
-    <<Forward/binary, (list_to_binary(lists:reverse(binary_to_list(Forward))))/binary>>;
-searched(_Form, Dump) ->
-    Dump.
-
-patterns(raw, Bytes) -> [Bytes];
-patterns(list, Bytes) -> [Bytes];
-patterns(hex, Bytes) ->
-    Hex = binary:encode_hex(Bytes),
-    patterns(base64, Hex) ++ patterns(base64, string:lowercase(Hex)) ++ [Hex, string:lowercase(Hex)];
-patterns(base64, Bytes) ->
-    [base64_inside(Before, Bytes) || Before <- [<<>>, <<0>>, <<0, 0>>]].
-
-%% What stays the same of Bytes in base64 whatever stands before them (as many bytes as in Before, modulo 3) and behind.
-base64_inside(Before, Bytes) ->
-    Encoded = base64:encode(<<Before/binary, Bytes/binary>>),
-    Skip = case byte_size(Before) of 0 -> 0; 1 -> 2; 2 -> 3 end,
-    Whole = (byte_size(Before) + byte_size(Bytes)) * 8 div 6,
-    binary:part(Encoded, Skip, Whole - Skip).
 
 %% --------------------------------------------------------------------------------------------------------------
 

@@ -19,10 +19,14 @@ use rustls_dist::provider::Versions;
 use rustls_dist::trust::TrustSource;
 use rustls_dist::trust::hostname::CommonNamePolicy;
 use rustls_dist::trust::policy::ClientAuth;
+use rustls_dist::wiping::wiping_stack;
 
 use crate::bytes::into_binary;
 use crate::census::{CONFIGS, Token};
 use crate::{atoms, terms};
+
+/// More than reading private keys takes of a scheduler's stack, which is wiped behind it: a dirty one has 320 KiB.
+pub const KEYS_STACK_BYTES: usize = 64 * 1024;
 
 /// One role's configuration, shared by all of its handshakes.
 pub struct Config {
@@ -53,7 +57,7 @@ impl Resource for Config {}
 #[rustler::nif(schedule = "DirtyIo")]
 fn config_new<'a>(env: Env<'a>, role: Atom, options: Term<'a>) -> NifResult<Term<'a>> {
     let judged_by = judged_by(options)?;
-    match build(role, options)? {
+    match wiping_stack::<KEYS_STACK_BYTES, _>(|| build(role, options))? {
         Ok(side) => {
             let own = side
                 .own_chains()

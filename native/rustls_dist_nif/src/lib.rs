@@ -2,6 +2,9 @@
 //!
 //! What may take longer than a millisecond never runs on a normal scheduler: reading configuration runs on a dirty
 //! I/O scheduler, handshake steps on the threads of `pool`, large seals and judging a chain again on dirty CPU schedulers.
+//!
+//! Memory is wiped before it is given back: secrets and plaintext pass through many hands, of which rustls' and ring's wipe
+//! some. What they leave on stacks is wiped by who calls them with secrets (`rustls_dist::wiping`).
 
 mod answer;
 mod atoms;
@@ -20,5 +23,13 @@ mod timeslice;
 mod traffic;
 mod tx;
 mod verdict;
+
+use std::alloc::System;
+
+use zeroizing_alloc::ZeroAlloc;
+
+/// For every allocation in this library, its crates' included; the VM has its own.
+#[global_allocator]
+static WIPES_WHAT_IS_FREED: ZeroAlloc<System> = ZeroAlloc(System);
 
 rustler::init!("rustls_dist_nif");

@@ -10,6 +10,7 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
+use rustls_dist::wiping::wiping_stack;
 
 /// One piece of work. It must not block on a peer, and on anything else only within [`while_blocked`].
 pub type Job = Box<dyn FnOnce() + Send>;
@@ -22,6 +23,9 @@ const MAX_WORKING: usize = 8;
 
 /// Steps that may wait for a verdict at once.
 const MAX_BLOCKED: usize = 256;
+
+/// More than the steps of a handshake take of a thread's stack, which is wiped behind each.
+const STEP_STACK_BYTES: usize = 128 * 1024;
 
 static POOL: OnceLock<Pool> = OnceLock::new();
 
@@ -111,7 +115,7 @@ impl Pool {
     fn work(&'static self) {
         for job in &self.queue {
             // A job reports its own panic to whoever waits for it; here the thread is only kept alive.
-            let _ = catch_unwind(AssertUnwindSafe(job));
+            let _ = wiping_stack::<STEP_STACK_BYTES, _>(|| catch_unwind(AssertUnwindSafe(job)));
             let mut threads = self.threads.lock();
             if threads.working > self.target {
                 threads.working -= 1;

@@ -6,9 +6,12 @@ use rustler::{
 };
 use rustls_dist::packet::{Buffer, MAX_PACKET_BYTES, Taken};
 use rustls_dist::record::{Event, Opened, RecordRx};
+use rustls_dist::wiping::wiping_stack;
+use zeroize::Zeroize;
 
 use crate::census::{RECEIVERS, Token};
 use crate::traffic::Published;
+use crate::tx::RECORDS_STACK_BYTES;
 use crate::{atoms, terms, timeslice};
 
 pub struct Receiver {
@@ -43,7 +46,7 @@ fn rx_open<'a>(
 ) -> NifResult<Term<'a>> {
     let opened = {
         let mut record = rx.record.lock();
-        let opened = record.open(input.as_slice(), max_packets);
+        let opened = wiping_stack::<RECORDS_STACK_BYTES, _>(|| record.open(input.as_slice(), max_packets));
         rx.traffic.update(record.traffic(), opened.as_ref().map_or(0, |opened| opened.taken.packets.len()));
         opened
     };
@@ -69,15 +72,33 @@ fn rx_info(env: Env<'_>, rx: ResourceArc<Receiver>) -> NifResult<Term<'_>> {
     rx.traffic.term(env)
 }
 
-/// Packets must lie in a binary of the VM's own: erts' decoder of external terms refers into it.
+/// Packets must lie in a binary of the VM's own: erts' decoder of external terms refers into it. One that the VM does not get,
+/// because its packet stayed incomplete, is wiped.
 struct PacketBinary {
-    binary: OwnedBinary,
+    /// There until the VM gets it.
+    binary: Option<OwnedBinary>,
     filled_bytes: usize,
+}
+
+impl PacketBinary {
+    fn bytes(&mut self) -> &mut [u8] {
+        self.binary.as_mut().map_or(&mut [], OwnedBinary::as_mut_slice)
+    }
+
+    fn release(mut self, env: Env<'_>) -> Option<Binary<'_>> {
+        self.binary.take().map(|binary| binary.release(env))
+    }
+}
+
+impl Drop for PacketBinary {
+    fn drop(&mut self) {
+        self.bytes().zeroize();
+    }
 }
 
 impl Buffer for PacketBinary {
     fn with_capacity(bytes: usize) -> Self {
-        Self { binary: OwnedBinary::new(bytes), filled_bytes: 0 }
+        Self { binary: Some(OwnedBinary::new(bytes)), filled_bytes: 0 }
     }
 
     fn filled_bytes(&self) -> usize {
@@ -87,7 +108,8 @@ impl Buffer for PacketBinary {
     fn put(&mut self, bytes: &[u8]) -> &mut [u8] {
         let start = self.filled_bytes;
         self.filled_bytes += bytes.len();
-        let tail = &mut self.binary.as_mut_slice()[start..self.filled_bytes];
+        let end = self.filled_bytes;
+        let tail = &mut self.bytes()[start..end];
         tail.copy_from_slice(bytes);
         tail
     }
@@ -112,7 +134,7 @@ fn opened_term<'a>(env: Env<'a>, opened: Opened<PacketBinary>, input: Binary<'a>
 
 fn packet_terms(env: Env<'_>, taken: Taken<PacketBinary>) -> NifResult<Term<'_>> {
     let buffers: Vec<Binary<'_>> =
-        taken.buffers.into_iter().map(|buffer| buffer.binary.release(env)).collect();
+        taken.buffers.into_iter().filter_map(|buffer| buffer.release(env)).collect();
     let mut list = Term::list_new_empty(env);
     for packet in taken.packets.into_iter().rev() {
         let buffer = buffers.get(packet.buffer).ok_or(NifError::BadArg)?;

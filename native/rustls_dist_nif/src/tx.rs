@@ -8,6 +8,7 @@ use rustls::AlertDescription;
 use rustls_dist::error::RecordError;
 use rustls_dist::packet::LENGTH_BYTES;
 use rustls_dist::record::RecordTx;
+use rustls_dist::wiping::wiping_stack;
 
 use crate::bytes::into_binary;
 use crate::census::{SENDERS, Token};
@@ -16,6 +17,9 @@ use crate::{atoms, terms, timeslice};
 
 /// What a length field or a binary costs besides its bytes, in bytes of the slowest cipher.
 const PART_BYTES: usize = 64;
+
+/// More than ciphers take of a scheduler's stack, where ring's ChaCha20 leaves its key.
+pub const RECORDS_STACK_BYTES: usize = 8 * 1024;
 
 /// The chunks that most packets are sealed from: the length field, the VM's header and the message. Those with binaries
 /// in their messages have more.
@@ -68,7 +72,7 @@ impl Sender {
         packets: usize,
         seal: impl FnOnce(&mut RecordTx) -> Result<T, RecordError>,
     ) -> Result<T, RecordError> {
-        let sealed = seal(&mut record);
+        let sealed = wiping_stack::<RECORDS_STACK_BYTES, _>(|| seal(&mut record));
         self.traffic.update(record.traffic(), if sealed.is_ok() { packets } else { 0 });
         sealed
     }
