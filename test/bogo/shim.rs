@@ -106,7 +106,7 @@ fn note(what: &str) {
 fn flags(mut words: impl Iterator<Item = String>) -> Result<Flags, End> {
     let mut flags = Flags::default();
     let (mut lowest, mut highest) = (0x0303, 0x0304);
-    let mut excluded = Vec::new();
+    let (mut excluded, mut groups) = (Vec::new(), Vec::new());
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| failed(format!("{word} lacks a value")));
         let number = |text: String| text.parse::<u16>().map_err(failed);
@@ -119,10 +119,7 @@ fn flags(mut words: impl Iterator<Item = String>) -> Result<Flags, End> {
             "-max-version" => highest = number(value()?)?,
             "-no-tls12" => excluded.push(0x0303),
             "-no-tls13" => excluded.push(0x0304),
-            "-curves" => match NamedGroup::from(number(value()?)?) {
-                group if is_known(group) => flags.groups.push(group),
-                _ => return Err(End::Unimplemented(word)),
-            },
+            "-curves" => groups.push(NamedGroup::from(number(value()?)?)),
             "-host-name" => flags.host = Some(value()?),
             "-verify-peer" => flags.asks_for_certificate = true,
             "-require-any-client-certificate" => flags.needs_certificate = true,
@@ -150,6 +147,10 @@ fn flags(mut words: impl Iterator<Item = String>) -> Result<Flags, End> {
             "-read-size" => drop(value()?),
             _ => return Err(End::Unimplemented(word)),
         }
+    }
+    flags.groups = groups.iter().copied().filter(|group| is_known(*group)).collect();
+    if flags.groups.is_empty() && !groups.is_empty() {
+        return Err(End::Unimplemented("-curves".to_owned()));
     }
     flags.versions = (0x0303..=0x0304)
         .filter(|version| (lowest..=highest).contains(version) && !excluded.contains(version))

@@ -84,7 +84,6 @@ faults() ->
      {data_between_fragments, [Half, <<23, 3, 3, 1:16, 0>>], unexpected_message},
      {too_many_warnings, lists:duplicate(40, Warning), unexpected_message},
      {data_instead_of_a_hello, <<23, 3, 3, 1:16, 0>>, unexpected_message},
-     {unknown_record_type, <<24, 3, 3, 1:16, 0>>, unexpected_message},
      {record_of_16385_bytes, <<22, 3, 3, 16385:16>>, record_overflow},
      {record_of_16640_bytes, <<22, 3, 3, 16640:16>>, record_overflow},
      {message_of_128_kilobytes, <<22, 3, 3, 4:16, 2, 2, 0, 0>>, decode_error},
