@@ -28,8 +28,8 @@ endif
 FIND_HEADER := erl -noinput -boot start_clean -eval 'Dir = code:lib_dir(public_key), \
     is_list(Dir) andalso filelib:is_regular(Dir ++ "/include/public_key.hrl") andalso io:put_chars("found"), halt().'
 
-.PHONY: all nif package demo test test-slow test-aws-lc-rs test-otp27 test-otp29 examples check bench bench-quick bench-charts \
-        bench-programs bench-bundle bench-rust callgrind bogo bogo-write fuzz hostile hostile-peer coverage coverage-rust sanitizers \
+.PHONY: all nif package demo test test-slow test-aws-lc-rs test-otp27 test-otp29 soak examples check bench bench-quick \
+        bench-charts bench-programs bench-bundle bench-rust callgrind bogo bogo-write fuzz hostile hostile-peer coverage coverage-rust sanitizers \
         leaks unsafe-count matrix options operations architecture clean
 
 # Leaves the application at _build/default/lib/rustls_dist/{ebin,priv}; rebar3 calls the nif target below.
@@ -87,6 +87,19 @@ test-aws-lc-rs:
 	@.ci/install-packages test
 	@$(MAKE) --no-print-directory all
 	@.ci/test-provider aws_lc_rs
+
+# So many minutes of everything that happens to a cluster in a long time; what its nodes held is printed and drawn. `make
+# test-slow' has a few of them.
+MINUTES ?= 5
+SOAK := $(CURDIR)/_build/soak
+soak:
+	@.ci/install-packages test
+	@$(MAKE) --no-print-directory all bench-programs
+	@mkdir -p $(SOAK)
+	@SUITE=rustls_dist_endurance_SUITE RUSTLS_DIST_SOAK_MINUTES=$(MINUTES) RUSTLS_DIST_SOAK_FIGURES=$(SOAK)/figures.csv \
+	    .ci/test slow soak
+	@$(CARGO_TARGET_DIR)/release/examples/charts soak $(SOAK)/figures.csv $(SOAK)/soak.svg
+	@echo "the chart is $(SOAK)/soak.svg"
 
 test-otp27 test-otp29: test-otp%:
 	@.ci/install-packages otp

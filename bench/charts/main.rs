@@ -2,6 +2,8 @@
 //! in the folder CHARTS, and puts the tables of each machine and release into the file PAGE, between
 //! `<!-- bench MACHINE otpNN -->` and `<!-- /bench MACHINE otpNN -->`, which it adds at the end when they are not there. What
 //! stands elsewhere in the page, the figures of other machines among it, is left alone.
+//!
+//! `charts soak FIGURES CHART`: draws what nodes held in a soak (`make soak`).
 
 mod axis;
 mod bars;
@@ -9,6 +11,7 @@ mod lines;
 mod page;
 mod pictures;
 mod result;
+mod soak;
 mod tables;
 
 use std::env;
@@ -19,11 +22,15 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [results, page, charts] = arguments.as_slice() else {
-        eprintln!("usage: charts RESULTS PAGE CHARTS");
+    let [first, second, third] = arguments.as_slice() else {
+        eprintln!("usage: charts RESULTS PAGE CHARTS, or charts soak FIGURES CHART");
         return ExitCode::FAILURE;
     };
-    match publish(Path::new(results), Path::new(page), Path::new(charts)) {
+    let drawn = match first.as_str() {
+        "soak" => soak::draw(Path::new(second), Path::new(third)),
+        results => publish(Path::new(results), Path::new(second), Path::new(third)),
+    };
+    match drawn {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("charts: {error}");
