@@ -2,7 +2,7 @@
 //! X25519 against whoever finds a fault in ML-KEM, and ML-KEM-768 (FIPS 203) against a quantum computer.
 //!
 //! Shares and the secret are both halves', one after the other, ML-KEM's first. The library of ML-KEM does the computing; here
-//! are lengths, randomness, and what is wiped. What the library and the calls to it leave on the stack is not.
+//! are lengths, randomness, and what is wiped. The stack is wiped by who runs a handshake (`wiping`).
 
 use libcrux_ml_kem::mlkem768::{self, MlKem768Ciphertext, MlKem768PrivateKey, MlKem768PublicKey};
 use rustls::crypto::{

@@ -6,8 +6,6 @@
 
 -export([all/0, suite/0, init_per_suite/1, end_per_suite/1]).
 -export([plain/1, verify_fun/1, crlfile/1, crl_hash_dir/1, pinned/1, authorities/1, private_keys/1]).
-%% run on the node
--export([hold/1, collect_garbage/0]).
 
 %% The VM keeps to its own mappings, so that what malloc has is not the VM's, and whatever is logged is kept.
 -define(ARGS, ["+Musac", "false", "+Mummbcs", "0", "-kernel", "logger_level", "debug", "-connect_all", "false",
@@ -46,7 +44,17 @@ pinned(_Config) -> forgotten(pinned).
 authorities(_Config) -> forgotten(authorities).
 
 forgotten(Configuration) ->
+    with_cluster(fun(Cluster) -> forgotten(Configuration, Cluster) end).
+
+with_cluster(Fun) ->
     Cluster = rustls_dist_cluster:new(),
+    try
+        Fun(Cluster)
+    after
+        rustls_dist_cluster:stop(Cluster)
+    end.
+
+forgotten(Configuration, Cluster) ->
     {#{key := Key} = Cert, Options} = rustls_dist_crowds:configured(Cluster, Configuration),
     Node = started(Cluster, Options),
     Planted = planted(Node),
@@ -68,8 +76,7 @@ forgotten(Configuration) ->
     ?assertEqual([], kept(Secrets ++ KeyForms, [registers], After)
                  ++ kept(Words, [registers, vm], After)
                  ++ Shown
-                 ++ told(Configuration, Cluster, Node, Cert, Secrets ++ KeyForms, Planted)),
-    rustls_dist_cluster:stop(Cluster).
+                 ++ told(Configuration, Cluster, Node, Cert, Secrets ++ KeyForms, Planted)).
 
 started(Cluster, Options) ->
     Optfile = rustls_dist_cluster:optfile(Cluster, "options", Options),
@@ -79,17 +86,8 @@ started(Cluster, Options) ->
 
 planted(Node) ->
     Planted = crypto:strong_rand_bytes(32),
-    _ = call(Node, ?MODULE, hold, [rustls_dist_open_secrets:hidden(Planted)]),
+    _ = call(Node, rustls_dist_inspection, hold, [rustls_dist_open_secrets:hidden(Planted)]),
     {planted, Planted}.
-
-%% Runs on the node: a process that has what is hidden in Hidden on its stack and among its messages.
--spec hold(binary()) -> pid().
-hold(Hidden) ->
-    spawn(fun() ->
-                  Term = rustls_dist_open_secrets:hidden(Hidden),
-                  self() ! {kept, Term},
-                  receive forget -> Term end
-          end).
 
 %% Version, suite, and which of both is the client; the first three have their keys renewed.
 kinds() ->
@@ -147,7 +145,7 @@ ended(Node, Links) ->
     rustls_dist_cluster:poll(
       fun() ->
               Left = call(Node, rustls_dist_nif, resources, []),
-              call(Node, ?MODULE, collect_garbage, []),
+              call(Node, rustls_dist_inspection, collect_garbage, []),
               call(Node, erlang, nodes, [connected]) =:= []
                   andalso [0, 0, 0] =:= [maps:get(Key, Left) || Key <- [senders, receivers, handshakes]]
       end),
@@ -158,11 +156,6 @@ end_link(node, Link, Node) ->
     rustls_dist_scripted_peer:close(rustls_dist_open_secrets:ssl(Link));
 end_link(End, Link, _Node) ->
     End(rustls_dist_open_secrets:ssl(Link)).
-
-%% Runs on the node.
--spec collect_garbage() -> ok.
-collect_garbage() ->
-    lists:foreach(fun erlang:garbage_collect/1, processes()).
 
 places(Cluster, Node, Needles) ->
     File = filename:join(rustls_dist_cluster:dir(Cluster), "core"),
@@ -198,7 +191,7 @@ told(Configuration, Cluster, Node, Cert, Needles, Planted) ->
     {Last, Others} = used(opened({Cluster, Node}, Cert, hd(kinds())), Node),
     Secrets = Needles ++ rustls_dist_open_secrets:secrets(Traced) ++ rustls_dist_open_secrets:secrets(Last),
     Log = unicode:characters_to_binary(lists:join("\n", rustls_dist_cluster:all_logged(Node))),
-    ok = call(Node, ?MODULE, collect_garbage, []),
+    ok = call(Node, rustls_dist_inspection, collect_garbage, []),
     Dump = rustls_dist_needles:crash_dump(rustls_dist_cluster:dir(Cluster), Node, halt),
     %% What is sent a trace does show.
     seen(trace, Trace, Secrets, hd(Words))
@@ -210,7 +203,9 @@ told(Configuration, Cluster, Node, Cert, Needles, Planted) ->
 %% What a node signs with is in its memory as the provider computes with it, in no other form, and not any more when the
 %% certificate has been replaced.
 private_keys(_Config) ->
-    Cluster = rustls_dist_cluster:new(),
+    with_cluster(fun private_keys_in/1).
+
+private_keys_in(Cluster) ->
     Dir = rustls_dist_cluster:dir(Cluster),
     Ca = rustls_dist_certs:ca(Dir, "ca"),
     [Old, New] = [[rustls_dist_certs:cert(Dir, Ca, lists:concat([Age, N]), #{key => Kind})
@@ -224,7 +219,7 @@ private_keys(_Config) ->
     Before = places(Cluster, Node, [Planted | Needles]),
     _ = rustls_dist_cluster:optfile(Cluster, "options", identities(Ca, New)),
     ?assertMatch({ok, _}, call(Node, rustls_dist, reload, [])),
-    ok = call(Node, ?MODULE, collect_garbage, []),
+    ok = call(Node, rustls_dist_inspection, collect_garbage, []),
     After = places(Cluster, Node, [Planted | Needles]),
     ct:pal("before the reload: ~p~nafterwards: ~p", [Before, After]),
     ?assertMatch({#{planted := _}, #{planted := _}}, {Before, After}),
@@ -233,8 +228,7 @@ private_keys(_Config) ->
      || rustls_dist_nif:provider() =:= ring, {Age, Places} <- [{old, Before}, {new, After}],
         Form <- [montgomery, prefix, {limbs, p}]],
     ?assertEqual([], kept([Needle || {{_Age, file, _Form}, _} = Needle <- Needles], [], Before)
-                 ++ kept([Needle || {{Age, In, _Form}, _} = Needle <- Needles, Age =:= old orelse In =:= file], [], After)),
-    rustls_dist_cluster:stop(Cluster).
+                 ++ kept([Needle || {{Age, In, _Form}, _} = Needle <- Needles, Age =:= old orelse In =:= file], [], After)).
 
 identities(#{cert := Ca}, Certs) ->
     Common = [{certs_keys, [#{certfile => Cert, keyfile => Key} || #{cert := Cert, key := Key} <- Certs]},

@@ -2,6 +2,7 @@
 -module(rustls_dist_inspection).
 
 -export([shown/0, start_trace/1, traced/0, fail_everything/0]).
+-export([hold/1, collect_garbage/0]).
 
 -define(STATE_MS, 1000).
 -define(TRACED, rustls_dist_traced).
@@ -68,7 +69,7 @@ collect(Traced) ->
         Message -> collect([Message | Traced])
     end.
 
-%% Ends the processes of Links and the services, each in a way that is reported.
+%% Ends the links and the services, each in a way that is reported.
 -spec fail_everything() -> ok.
 fail_everything() ->
     Links = [Controller || {_Node, Controller} <- erlang:system_info(dist_ctrl)],
@@ -76,3 +77,16 @@ fail_everything() ->
     _ = [catch sys:terminate(Pid, {badmatch, to_be_seen}, ?STATE_MS) || Pid <- Services],
     _ = [exit(Pid, {badmatch, to_be_seen}) || Pid <- Links],
     ok.
+
+%% A process that has what is hidden in Hidden on its stack and among its messages.
+-spec hold(binary()) -> pid().
+hold(Hidden) ->
+    spawn(fun() ->
+                  Term = rustls_dist_open_secrets:hidden(Hidden),
+                  self() ! {kept, Term},
+                  receive forget -> Term end
+          end).
+
+-spec collect_garbage() -> ok.
+collect_garbage() ->
+    lists:foreach(fun erlang:garbage_collect/1, processes()).
