@@ -19,7 +19,10 @@ all() ->
     [every_case].
 
 init_per_suite(Config) ->
+    IsNew = list_to_integer(erlang:system_info(otp_release)) > 27,
     case rustls_dist_limbo:file() of
+        _ when IsNew ->
+            {skip, "the table says what OTP 25 and 27 do"};
         {ok, File} ->
             ok = rustls_dist_nif:load(),
             Dir = string:trim(os:cmd("mktemp -d -t rustls_dist.XXXXXX")),
@@ -46,7 +49,7 @@ every_case(Config) ->
            [length([Id || {#{id := Id}, {_, How, _}} <- Played, How =:= Which]) || Which <- [handshake, judged, clock]]).
 
 %% A row stands for both ways of judging: this one may be as expected, and the other not. The rows are about OTP 25; public_key of
-%% later releases comes closer to what x509-limbo expects.
+%% OTP 27 comes closer to what x509-limbo expects.
 is_documented(Expected, Outcome, {Expected, Outcome}) -> true;
 is_documented(Expected, Expected, none) -> true;
 is_documented(Expected, Expected, _Row) -> list_to_integer(erlang:system_info(otp_release)) > 25;
