@@ -151,15 +151,16 @@ impl<B: Buffer> Assembly<B> {
     /// Takes packets off the stream until there are `limit`; what is left of a long one behind them gets memory of its own.
     fn take_short(&mut self, limit: usize, taken: &mut Taken<B>) -> Result<(), RecordError> {
         let mut group = Group::at(self.taken_bytes);
-        let mut outcome = Ok(());
         while taken.packets.len() < limit {
             let stream = &self.stream[group.end..];
             let length_bytes = match length_field(stream, self.max_packet_bytes) {
                 Ok(Some(length_bytes)) => length_bytes,
                 Ok(None) => break,
                 Err(too_long) => {
-                    outcome = Err(too_long);
-                    break;
+                    if !group.is_empty() {
+                        taken.buffers.push(group.copied(&self.stream));
+                    }
+                    return Err(too_long);
                 }
             };
             let packet = &stream[LENGTH_BYTES..];
@@ -180,7 +181,7 @@ impl<B: Buffer> Assembly<B> {
             taken.buffers.push(group.copied(&self.stream));
         }
         self.taken_bytes = if self.long.is_some() { self.stream.len() } else { group.end };
-        outcome
+        Ok(())
     }
 }
 
