@@ -76,7 +76,12 @@ stop(#{members := Members}) ->
 -spec run(world(), pos_integer()) -> {#{atom() => pos_integer()}, [sample()]}.
 run(World, DurationMs) ->
     Start = erlang:monotonic_time(millisecond),
-    rounds(World, {Start, Start + DurationMs}, ?ROUNDS_BEFORE, #{}, []).
+    {Done, Samples} = rounds(World, {Start, Start + DurationMs}, ?ROUNDS_BEFORE, #{}, []),
+    {Done#{key_update => key_updates(World)}, Samples}.
+
+key_updates(#{members := Members}) ->
+    lists:sum([Count || #{peer := Peer} <- Members,
+                        #{name := rustls_dist_key_updates_total, value := Count} <- call(Peer, rustls_dist, metrics, [])]).
 
 %% Baseline: what was held when the first rounds were over, or how many of these there still are.
 rounds(World, {Start, Until} = Time, Baseline, Done, Samples) ->
