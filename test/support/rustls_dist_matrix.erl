@@ -17,11 +17,10 @@
 %% nodes.
 -type peer() :: ssl | openssl | anonymous | rustls | inet_tls.
 
-%% alert: what the peer receives; `{until_encrypted, Alert}' on TLS 1.2, where certificates are not encrypted, and no more
-%% than the end of the connection on TLS 1.3; `{sent_by_peer, Alert}' where the peer itself has to give up; `{status, Status}' where
-%% TLS was fine and the distribution handshake refuses. log: what the judge's log says, a regular expression that is
+%% alert: what the peer receives; `{sent_by_peer, Alert}' where the peer itself has to give up; `{status, Status}' where TLS was
+%% fine and the distribution handshake refuses. log: what the judge's log says, a regular expression that is
 %% also readable.
--type expectation() :: #{alert := atom() | {until_encrypted, atom()} | {sent_by_peer, atom()} | {status, string()}, log := string(),
+-type expectation() :: #{alert := atom() | {sent_by_peer, atom()} | {status, string()}, log := string(),
                          peers := [peer(), ...]}.
 
 %% name: of the row and of what rustls_dist_bad_peers makes; presents: for people; options: what the judge has besides
@@ -71,7 +70,7 @@ strength() ->
           "signed with an algorithm that is not accepted")].
 
 shape() ->
-    [same(oversized, "a chain of more than 64 KiB", [ssl], {until_encrypted, decode_error}, "65535 bytes is the most"),
+    [same(oversized, "a chain of more than 64 KiB", [ssl], decode_error, "65535 bytes is the most"),
      row(deep, "a chain of two intermediates", "depth 1", depth,
          expect(unknown_ca, "2 intermediate certificates, and depth allows 1", ?NODES),
          expect(unknown_ca, "2 intermediate certificates, and depth allows 1", ?NODES)),
@@ -110,7 +109,6 @@ line(#{presents := Presents, options := Options, client := Client, server := Ser
                    lists:join("; ", lists:uniq([log(Client), log(Server)]))]).
 
 alert(#{alert := {sent_by_peer, Alert}}) -> ["the peer gives up: `", atom_to_list(Alert), "`"];
-alert(#{alert := {until_encrypted, Alert}}) -> ["`", atom_to_list(Alert), "`; TLS 1.3: closed"];
 alert(#{alert := {status, Status}}) -> ["distribution handshake: `", Status, "`"];
 alert(#{alert := Alert}) -> ["`", atom_to_list(Alert), "`"].
 

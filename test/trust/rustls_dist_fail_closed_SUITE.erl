@@ -73,13 +73,9 @@ tls_1_2(Config) ->
 
 played(Config, Version) ->
     World = world(Config),
-    mismatches([{Name, Side, outcome(Alert, Version), Log, play(World, judge_of(World, Row), Row, {Peer, Side}, Version)}
+    mismatches([{Name, Side, {alert, Alert}, Log, play(World, judge_of(World, Row), Row, {Peer, Side}, Version)}
                 || #{name := Name} = Row <- rustls_dist_matrix:rows(), Side <- [client, server],
                    #{Side := #{alert := Alert, log := Log, peers := [Peer | _]}} <- [Row], is_played(Peer)]).
-
-outcome({until_encrypted, _Alert}, 'tlsv1.3') -> {ended, closed};
-outcome({until_encrypted, Alert}, 'tlsv1.2') -> {alert, Alert};
-outcome(Alert, _Version) -> {alert, Alert}.
 
 is_played(Peer) -> lists:member(Peer, [ssl, openssl]).
 
