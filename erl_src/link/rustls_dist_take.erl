@@ -40,12 +40,16 @@
 %% A batch of at most so many packets is of large ones. Small ones do not fill the queue faster than a scheduler wakes.
 -define(FEW_PACKETS, 16).
 
-%% What a take costs in reductions: 2 to 6, and 5 more for each process that it resumed; 27 and more where a garbage collection
-%% came in between, which tells nothing. Two resumed make 12 at least, one at most 11, or 38 with a collection.
+%% What a take costs in reductions: 2 to 6, and 5 more for each process that it resumed; some 25 more where a garbage collection
+%% came in between. Two resumed make 12 at least, one at most 11, or 38 with a collection. What a collection hides may be several
+%% where the queue crossed the half, and may be hidden in each cycle.
 -define(HAS_RESUMED_SEVERAL(Reductions), (Reductions >= 12 andalso Reductions < 25 orelse Reductions >= 48)).
+-define(IS_HIDDEN(Reductions), (Reductions >= 25 andalso Reductions < 48)).
 
-%% Senders of large messages among themselves need no help, which costs some 30 us: it comes no more often than this.
+%% Senders of large messages among themselves need no help, which costs some 30 us, nor does one that has the link to itself: it
+%% comes no more often than this, and less often where nobody knows whether several were resumed.
 -define(LET_IN_EVERY_US, 1000).
+-define(LET_IN_UNSEEN_EVERY_US, 10000).
 
 %% Emptied into the hand at most; making room takes some three eighths of the limit more. It is memory that the VM's limit does not
 %% count.
@@ -96,25 +100,38 @@ gather(DHandle, [], Packets, Bytes, Left, Watched) ->
         {{Size, _Data} = Packet, Seen} -> gather(DHandle, [], [Packet | Packets], Bytes + Size, Left - 1, Seen)
     end.
 
-get_data(DHandle, nobody) ->
+get_data(DHandle, Watched) when Watched =:= nobody; Watched =:= hidden ->
     {reductions, Before} = process_info(self(), reductions),
     Packet = erlang:dist_ctrl_get_data(DHandle),
     {reductions, After} = process_info(self(), reductions),
-    {Packet, resumed(After - Before)};
+    {Packet, stronger(Watched, resumed(DHandle, Packet, After - Before))};
 get_data(DHandle, Watched) ->
     {erlang:dist_ctrl_get_data(DHandle), Watched}.
 
-resumed(Reductions) when ?HAS_RESUMED_SEVERAL(Reductions) -> several;
-resumed(_Reductions) -> nobody.
+stronger(hidden, nobody) -> hidden;
+stronger(_Before, Seen) -> Seen.
 
-let_in(several, #take{let_in_at = At} = Take) ->
+resumed(_DHandle, _Packet, Reductions) when ?HAS_RESUMED_SEVERAL(Reductions) -> several;
+resumed(DHandle, {Bytes, _Data}, Reductions) when ?IS_HIDDEN(Reductions) -> crossed(queued(DHandle), Bytes);
+resumed(_DHandle, _Packet, _Reductions) -> nobody.
+
+crossed(Queued, Bytes) ->
+    Half = erlang:system_info(dist_buf_busy_limit) div 2,
+    case Queued < Half andalso Queued + Bytes >= Half of
+        true -> hidden;
+        false -> nobody
+    end.
+
+let_in(several, Take) -> let_in_after(?LET_IN_EVERY_US, Take);
+let_in(hidden, Take) -> let_in_after(?LET_IN_UNSEEN_EVERY_US, Take);
+let_in(_Watched, Take) -> Take.
+
+let_in_after(Us, #take{let_in_at = At, hand = Hand} = Take) ->
     Now = erlang:monotonic_time(),
-    case At =:= never orelse Now - At > native(?LET_IN_EVERY_US) of
-        true -> Take#take{hand = Take#take.hand ++ made_room(Take), let_in_at = Now};
+    case At =:= never orelse Now - At > native(Us) of
+        true -> Take#take{hand = Hand ++ made_room(Take), let_in_at = Now};
         false -> Take
-    end;
-let_in(_Watched, Take) ->
-    Take.
+    end.
 
 %% The priority is the controller's for some microseconds, in which it only moves what senders have put.
 made_room(#take{dhandle = DHandle}) ->
