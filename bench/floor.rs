@@ -18,7 +18,7 @@ mod support;
 
 use std::env;
 use std::fs;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -133,8 +133,7 @@ fn send(mut stream: &TcpStream, spec: &Spec, plan: &Plan, packets: &Packets, go:
     let mut next = 0;
     while next < plan.packets {
         let end = plan.packets.min(next + packets.per_batch());
-        let records = tx.seal(&packets.chunks(next..end)).unwrap();
-        write_all(stream, &records).unwrap();
+        stream.write_all(&tx.seal(&packets.chunks(next..end)).unwrap()).unwrap();
         next = end;
     }
     stream.write_all(&tx.close_notify().unwrap()).unwrap();
@@ -182,20 +181,6 @@ fn shake(mut stream: &TcpStream, handshake: Handshake) -> Session {
         read = stream.read(&mut input).unwrap();
         assert!(read > 0, "the connection ended during the handshake");
     }
-}
-
-/// Writes all records with as few calls as the socket allows.
-fn write_all(mut stream: &TcpStream, records: &[Vec<u8>]) -> io::Result<()> {
-    let mut slices: Vec<IoSlice<'_>> = records.iter().map(|record| IoSlice::new(record)).collect();
-    let mut left = &mut slices[..];
-    while !left.is_empty() {
-        let written = stream.write_vectored(left)?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        IoSlice::advance_slices(&mut left, written);
-    }
-    Ok(())
 }
 
 /// CPU time of the calling thread since it began.

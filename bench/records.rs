@@ -80,7 +80,7 @@ fn open(group: &mut BenchmarkGroup<'_, WallTime>, suite: &str, shape: &Shape) {
     let chunks = shape.chunks();
     let stretch = BatchSize::NumIterations((READY_BYTES / shape.bytes()).clamp(1, 512));
     group.bench_function(shape.name(), |bencher| {
-        let ready = || client.tx.seal(&chunks).unwrap().concat();
+        let ready = || client.tx.seal(&chunks).unwrap();
         let opens = |sealed: Vec<u8>| {
             let (packets, buffers) = open_all(&mut server.rx, &sealed);
             assert_eq!(packets, shape.count);

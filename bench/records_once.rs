@@ -19,7 +19,7 @@ use support::link::sessions;
 use support::pki::Spec;
 
 #[inline(never)]
-fn seal_batch(tx: &mut RecordTx, chunks: &[&[u8]]) -> Vec<Vec<u8>> {
+fn seal_batch(tx: &mut RecordTx, chunks: &[&[u8]]) -> Vec<u8> {
     tx.seal(chunks).unwrap()
 }
 
@@ -47,7 +47,7 @@ fn exchange((mut client, mut server): (Session, Session), packet_bytes: usize, b
     server.rx.set_max_packet_bytes(MAX_PACKET_BYTES);
     let chunks = packets.chunks(0..packets.per_batch());
     for _ in 0..batches {
-        let sealed = seal_batch(&mut client.tx, &chunks).concat();
+        let sealed = seal_batch(&mut client.tx, &chunks);
         assert_eq!(open_batch(&mut server.rx, &sealed), packets.per_batch());
     }
 }

@@ -46,7 +46,7 @@ exchange(Tx, Rx, Batch, <<Read:?OPEN_BYTES/binary, Rest/binary>>, Seals, Opens) 
     exchange(Tx, Rx, Batch, Rest, Seals, opened(Rx, Read, Opens));
 exchange(Tx, Rx, Batch, Sealed, Seals, Opens) ->
     {Ns, {ok, Records}} = timed(fun() -> rustls_dist_nif:tx_seal(Tx, Batch) end),
-    exchange(Tx, Rx, Batch, iolist_to_binary([Sealed | Records]), [Ns | Seals], Opens).
+    exchange(Tx, Rx, Batch, iolist_to_binary([Sealed, Records]), [Ns | Seals], Opens).
 
 %% Adds the duration of each call that it takes to open all of Read.
 opened(Rx, Read, Opens) ->

@@ -148,6 +148,21 @@ pub(crate) fn suite(number: CipherSuite) -> Option<SupportedCipherSuite> {
     PROVIDER.cipher_suites.iter().find(|suite| suite.suite() == number).copied()
 }
 
+/// Whether a cipher suite is the provider's, not another one of the same number.
+#[cfg(all(feature = "ring", not(feature = "aws_lc_rs")))]
+pub(crate) fn is_own(suite: SupportedCipherSuite) -> bool {
+    PROVIDER.cipher_suites.iter().any(|own| is_same(*own, suite))
+}
+
+/// Whether two are the very same: two suites of one name may differ in their ciphers or limits.
+pub(crate) fn is_same(one: SupportedCipherSuite, other: SupportedCipherSuite) -> bool {
+    match (one, other) {
+        (SupportedCipherSuite::Tls13(one), SupportedCipherSuite::Tls13(other)) => std::ptr::eq(one, other),
+        (SupportedCipherSuite::Tls12(one), SupportedCipherSuite::Tls12(other)) => std::ptr::eq(one, other),
+        _ => false,
+    }
+}
+
 /// The group of a number, if the provider has it.
 pub(crate) fn group(number: NamedGroup) -> Option<&'static dyn SupportedKxGroup> {
     chosen::GROUPS.iter().copied().find(|group| group.name() == number && is_allowed(*group))

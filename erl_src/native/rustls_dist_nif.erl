@@ -135,12 +135,12 @@ handshake_advance(_Handshake, _Input) ->
     erlang:nif_error(not_loaded).
 
 %% Seals packets, each with its length before it. No packet at all: only what is due, as a key update.
--spec tx_seal(tx(), [packet()]) -> {ok, [binary()]} | {error, error_map()}.
+-spec tx_seal(tx(), [packet()]) -> {ok, binary()} | {error, error_map()}.
 tx_seal(_Tx, _Packets) ->
     erlang:nif_error(not_loaded).
 
 %% The same on a dirty scheduler.
--spec tx_seal_large(tx(), [packet()]) -> {ok, [binary()]} | {error, error_map()}.
+-spec tx_seal_large(tx(), [packet()]) -> {ok, binary()} | {error, error_map()}.
 tx_seal_large(_Tx, _Packets) ->
     erlang:nif_error(not_loaded).
 

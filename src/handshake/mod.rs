@@ -230,10 +230,10 @@ impl Handshake {
         let schedule = KeySchedule::new(facts.suite, kernel);
         let (tx_sequence, tx_secrets) = secrets.tx;
         let (rx_sequence, rx_secrets) = secrets.rx;
-        let encrypter = keys::encrypter_at(tx_sequence, facts.suite, tx_secrets)?;
+        let sealer = keys::sealer_at(tx_sequence, facts.suite, tx_secrets)?;
         let decrypter = keys::decrypter(facts.suite, rx_secrets)?;
         Ok(Session {
-            tx: RecordTx::new(schedule.clone(), encrypter, tx_sequence, self.key_update_at_bytes),
+            tx: RecordTx::new(schedule.clone(), sealer, tx_sequence, self.key_update_at_bytes),
             rx: RecordRx::new(schedule, decrypter, rx_sequence, dialect, self.incoming.into_rest()),
             facts,
         })

@@ -19,6 +19,7 @@ use rustls::{
     Tls12CipherSuite, Tls13CipherSuite,
 };
 
+use crate::provider::is_same;
 use crate::record::HEADER_BYTES;
 
 thread_local! {
@@ -55,15 +56,6 @@ pub(crate) fn observed(given: SupportedCipherSuite) -> SupportedCipherSuite {
 /// The suite in whose place there is one for handshakes.
 pub(crate) fn unobserved(suite: SupportedCipherSuite) -> SupportedCipherSuite {
     KNOWN.lock().iter().find(|pair| is_same(pair.observed, suite)).map_or(suite, |pair| pair.given)
-}
-
-/// The very same: two suites of one name may differ in their limits.
-fn is_same(one: SupportedCipherSuite, other: SupportedCipherSuite) -> bool {
-    match (one, other) {
-        (SupportedCipherSuite::Tls13(one), SupportedCipherSuite::Tls13(other)) => std::ptr::eq(one, other),
-        (SupportedCipherSuite::Tls12(one), SupportedCipherSuite::Tls12(other)) => std::ptr::eq(one, other),
-        _ => false,
-    }
 }
 
 /// Begins anew.

@@ -73,10 +73,13 @@ impl<B: Buffer> Assembly<B> {
         self.max_packet_bytes = max_bytes;
     }
 
-    /// Makes room for so many bytes of records to come, so that the stream is not moved as it grows.
-    pub fn expect(&mut self, bytes: usize) {
+    /// Makes room for records to come, `bytes` in all and none longer than `record_bytes`, so that the stream is not moved as it
+    /// grows. Packets are taken after each, and leave no more than a short one that is incomplete.
+    pub fn expect(&mut self, bytes: usize, record_bytes: usize) {
         if self.long.is_none() {
-            self.stream.reserve(bytes);
+            let all = self.stream.len() + bytes;
+            let most = LENGTH_BYTES + SHORT_BYTES + record_bytes;
+            self.stream.reserve_exact(all.min(most).saturating_sub(self.stream.len()));
         }
     }
 

@@ -5,12 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use rustls::client::ClientConnectionData;
-use rustls::crypto::cipher::{MessageDecrypter, MessageEncrypter, OutboundChunks, OutboundPlainMessage};
+use rustls::crypto::cipher::{MessageDecrypter, MessageEncrypter};
 use rustls::kernel::KernelConnection;
 use rustls::server::ServerConnectionData;
-use rustls::{ConnectionTrafficSecrets, ContentType, ProtocolVersion, SupportedCipherSuite};
+use rustls::{ConnectionTrafficSecrets, ContentType, SupportedCipherSuite};
 
+#[cfg(all(feature = "ring", not(feature = "aws_lc_rs")))]
+use super::in_place::InPlace;
+use super::payload::Payload;
+use super::sealer::Sealer;
 use crate::error::RecordError;
+#[cfg(all(feature = "ring", not(feature = "aws_lc_rs")))]
+use crate::provider;
 use crate::wiping::wiping_stack;
 
 /// What two expansions and a cipher's key schedule take of the stack, with room to spare.
@@ -64,25 +70,37 @@ impl KeySchedule {
         self.answer_owed.swap(false, Ordering::AcqRel)
     }
 
-    /// The cipher for the next generation of our sending keys.
-    pub(crate) fn next_encrypter(&self) -> Result<Box<dyn MessageEncrypter>, RecordError> {
-        wiping_stack::<UPDATE_STACK_BYTES, _>(|| {
-            let (_, secrets) = match &mut *self.kernel.lock() {
+    /// The next generation of our sending keys.
+    pub(crate) fn next_sealer(&self) -> Result<Box<dyn Sealer>, RecordError> {
+        self.renewed(
+            |kernel| match kernel {
                 Kernel::Client(kernel) => kernel.update_tx_secret(),
                 Kernel::Server(kernel) => kernel.update_tx_secret(),
-            }?;
-            encrypter(self.suite, secrets)
-        })
+            },
+            sealer,
+        )
     }
 
-    /// The cipher for the next generation of the peer's sending keys.
+    /// The next generation of the peer's sending keys.
     pub(crate) fn next_decrypter(&self) -> Result<Box<dyn MessageDecrypter>, RecordError> {
-        wiping_stack::<UPDATE_STACK_BYTES, _>(|| {
-            let (_, secrets) = match &mut *self.kernel.lock() {
+        self.renewed(
+            |kernel| match kernel {
                 Kernel::Client(kernel) => kernel.update_rx_secret(),
                 Kernel::Server(kernel) => kernel.update_rx_secret(),
-            }?;
-            decrypter(self.suite, secrets)
+            },
+            decrypter,
+        )
+    }
+
+    /// What `keys` makes of the secrets that `update` derives.
+    fn renewed<T>(
+        &self,
+        update: impl FnOnce(&mut Kernel) -> Result<(u64, ConnectionTrafficSecrets), rustls::Error>,
+        keys: impl FnOnce(SupportedCipherSuite, ConnectionTrafficSecrets) -> Result<T, RecordError>,
+    ) -> Result<T, RecordError> {
+        wiping_stack::<UPDATE_STACK_BYTES, _>(|| {
+            let (_, secrets) = update(&mut self.kernel.lock())?;
+            keys(self.suite, secrets)
         })
     }
 }
@@ -92,24 +110,40 @@ impl KeySchedule {
 const GCM_SALT_BYTES: usize = 4;
 
 /// Builds the sealing half for `secrets`, which are consumed and wiped; its first record is number `sequence`.
-///
-/// AWS-LC counts records itself, from the first that it seals, and refuses those that do not fit: it is shown number 0, which
-/// the handshake has used. Nobody gets to see what comes of it.
-pub(crate) fn encrypter_at(
+pub(crate) fn sealer_at(
     sequence: u64,
     suite: SupportedCipherSuite,
     secrets: ConnectionTrafficSecrets,
-) -> Result<Box<dyn MessageEncrypter>, RecordError> {
-    let mut encrypter = encrypter(suite, secrets)?;
-    if sequence > 0 {
-        let nothing = OutboundPlainMessage {
-            typ: ContentType::ApplicationData,
-            version: ProtocolVersion::TLSv1_2,
-            payload: OutboundChunks::Single(&[]),
-        };
-        encrypter.encrypt(nothing, 0)?;
+) -> Result<Box<dyn Sealer>, RecordError> {
+    let mut sealer = sealer(suite, secrets)?;
+    if cfg!(feature = "aws_lc_rs") && sequence > 0 {
+        // AWS-LC counts records itself, from the first that it seals, and refuses those that do not fit: it is shown number 0,
+        // which the handshake has used. Nobody gets to see what comes of it.
+        let mut record = vec![0; sealer.record_bytes(0)];
+        sealer.seal(ContentType::ApplicationData, Payload::whole(&[]), 0, &mut record)?;
     }
-    Ok(encrypter)
+    Ok(sealer)
+}
+
+#[cfg(all(feature = "ring", not(feature = "aws_lc_rs")))]
+fn sealer(
+    suite: SupportedCipherSuite,
+    secrets: ConnectionTrafficSecrets,
+) -> Result<Box<dyn Sealer>, RecordError> {
+    if provider::is_own(suite) {
+        Ok(Box::new(InPlace::new(suite.version().version, secrets)?))
+    } else {
+        Ok(Box::new(encrypter(suite, secrets)?))
+    }
+}
+
+/// AWS-LC's keys count records, and cannot be had without what rustls puts around them.
+#[cfg(feature = "aws_lc_rs")]
+fn sealer(
+    suite: SupportedCipherSuite,
+    secrets: ConnectionTrafficSecrets,
+) -> Result<Box<dyn Sealer>, RecordError> {
+    Ok(Box::new(encrypter(suite, secrets)?))
 }
 
 fn encrypter(

@@ -5,9 +5,13 @@
 
 mod ciphertext;
 mod header;
+#[cfg(all(feature = "ring", not(feature = "aws_lc_rs")))]
+mod in_place;
 pub(crate) mod keys;
+mod payload;
 mod post_handshake;
 mod rx;
+mod sealer;
 mod tx;
 mod work;
 

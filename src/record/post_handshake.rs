@@ -55,8 +55,11 @@ pub(crate) enum Dialect {
     },
 }
 
+/// Length of a KeyUpdate message.
+pub(crate) const KEY_UPDATE_BYTES: usize = 5;
+
 /// Encodes a KeyUpdate message.
-pub(crate) fn key_update(request: KeyUpdateRequest) -> [u8; 5] {
+pub(crate) fn key_update(request: KeyUpdateRequest) -> [u8; KEY_UPDATE_BYTES] {
     [KEY_UPDATE, 0, 0, 1, matches!(request, KeyUpdateRequest::Requested).into()]
 }
 

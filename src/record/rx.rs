@@ -8,9 +8,12 @@ use super::header::Header;
 use super::keys::KeySchedule;
 use super::post_handshake::{Dialect, Joiner, KeyUpdateRequest, Message};
 use super::work::Work;
-use super::{HEADER_BYTES, Traffic};
+use super::{HEADER_BYTES, MAX_PLAINTEXT_BYTES, Traffic};
 use crate::error::RecordError;
 use crate::packet::{self, Assembly, Buffer, Taken};
+
+/// The longest protected payload that peers are seen to send; room for more is made when it comes.
+const MOST_RECORD_BYTES: usize = MAX_PLAINTEXT_BYTES + 32;
 
 /// Records without content that are accepted in a row. They are legal, and a way to keep a receiver busy.
 const MAX_EMPTY_RECORDS: u8 = 32;
@@ -149,7 +152,7 @@ impl<B: Buffer> RecordRx<B> {
             return Err(self.untold.take().unwrap_or(RecordError::Closed));
         }
         let mut work = Work::begin();
-        self.packets.expect(input.len().min(work.left_bytes()));
+        self.packets.expect(input.len(), MOST_RECORD_BYTES);
         let mut taken = Taken::default();
         let mut events = Vec::new();
         let unopened_at = match self.open_some(input, max_packets, &mut taken, &mut events, &mut work) {

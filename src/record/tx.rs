@@ -1,12 +1,14 @@
 //! Sealing: the sending direction.
 
-use rustls::crypto::cipher::{MessageEncrypter, OutboundChunks, OutboundPlainMessage};
-use rustls::{AlertDescription, ContentType, ProtocolVersion};
+use rustls::{AlertDescription, ContentType};
 
 use super::keys::KeySchedule;
-use super::post_handshake::{self, KeyUpdateRequest};
+use super::payload::{Payload, Window};
+use super::post_handshake::{self, KEY_UPDATE_BYTES, KeyUpdateRequest};
+use super::sealer::Sealer;
 use super::{MAX_PLAINTEXT_BYTES, Traffic};
 use crate::error::RecordError;
+use crate::packet::Buffer;
 
 /// Records that are left unused below a key's limit, so that the key update, an alert and close_notify always fit.
 const RESERVED_RECORDS: u64 = 16;
@@ -29,7 +31,7 @@ enum AlertLevel {
 /// The sending half of a session. Every byte handed to it leaves it sealed.
 pub struct RecordTx {
     schedule: KeySchedule,
-    encrypter: Box<dyn MessageEncrypter>,
+    sealer: Box<dyn Sealer>,
     sequence: u64,
     record_limit: u64,
     key_update_at_bytes: u64,
@@ -43,14 +45,14 @@ impl RecordTx {
     /// (`u64::MAX`: only before the suite's own limit).
     pub(crate) fn new(
         schedule: KeySchedule,
-        encrypter: Box<dyn MessageEncrypter>,
+        sealer: Box<dyn Sealer>,
         sequence: u64,
         key_update_at_bytes: u64,
     ) -> Self {
         let record_limit = schedule.record_limit().saturating_sub(RESERVED_RECORDS);
         Self {
             schedule,
-            encrypter,
+            sealer,
             sequence,
             record_limit,
             key_update_at_bytes,
@@ -60,34 +62,45 @@ impl RecordTx {
         }
     }
 
-    /// Seals the concatenation of `chunks` into as few records as possible, in order, and returns them. An owed key
+    /// Seals the concatenation of `chunks` into as few records as possible and returns them in a row. An owed key
     /// update goes first, so an empty `chunks` is the way to answer a peer that asked for one.
     ///
     /// # Errors
     /// [`RecordError::Closed`] after [`RecordTx::close_notify`] or [`RecordTx::alert`];
     /// [`RecordError::KeysExhausted`] when this is more than a TLS 1.2 key may still seal. Nothing was sealed then, so that
     /// close_notify can follow.
-    pub fn seal(&mut self, chunks: &[&[u8]]) -> Result<Vec<Vec<u8>>, RecordError> {
+    pub fn seal(&mut self, chunks: &[&[u8]]) -> Result<Vec<u8>, RecordError> {
+        self.seal_in(chunks)
+    }
+
+    /// [`RecordTx::seal`] in memory of another kind.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn seal_in<B: Buffer>(&mut self, chunks: &[&[u8]]) -> Result<B, RecordError> {
         if self.direction == Direction::Closed {
             return Err(RecordError::Closed);
         }
         let total_bytes: usize = chunks.iter().map(|chunk| chunk.len()).sum();
-        if !self.schedule.can_update() && !self.has_left(total_bytes.div_ceil(MAX_PLAINTEXT_BYTES)) {
+        let records = total_bytes.div_ceil(MAX_PLAINTEXT_BYTES);
+        if !self.schedule.can_update() && !self.has_left(records) {
             return Err(RecordError::KeysExhausted);
         }
-        let mut records = Vec::with_capacity(total_bytes / MAX_PLAINTEXT_BYTES + 2);
-        if self.schedule.take_owed_answer() {
-            records.push(self.update_keys()?);
+        let answer = self.schedule.take_owed_answer();
+        let key_updates = usize::from(answer) + self.key_updates_within(total_bytes, records);
+        let mut out = B::with_capacity(self.room_bytes(total_bytes, key_updates));
+        if answer {
+            self.renew_keys(&mut out)?;
         }
         let mut window = Window::new(chunks);
         while let Some(payload) = window.next(MAX_PLAINTEXT_BYTES) {
             if self.must_update_keys() {
-                records.push(self.update_keys()?);
+                self.renew_keys(&mut out)?;
             }
             self.bytes_under_key += payload.len() as u64;
-            records.push(self.seal_record(ContentType::ApplicationData, payload)?);
+            self.seal_record(ContentType::ApplicationData, payload, &mut out)?;
         }
-        Ok(records)
+        Ok(out)
     }
 
     /// Renews the sending keys at once (TLS 1.3) and returns the KeyUpdate record that says so.
@@ -102,12 +115,8 @@ impl RecordTx {
         if !self.schedule.can_update() {
             return Err(RecordError::KeysExhausted);
         }
-        let message = post_handshake::key_update(KeyUpdateRequest::NotRequested);
-        let record = self.seal_record(ContentType::Handshake, OutboundChunks::Single(&message))?;
-        self.encrypter = self.schedule.next_encrypter()?;
-        self.sequence = 0;
-        self.bytes_under_key = 0;
-        self.traffic.key_updates += 1;
+        let mut record = Vec::new();
+        self.renew_keys(&mut record)?;
         Ok(record)
     }
 
@@ -159,7 +168,8 @@ impl RecordTx {
             return Err(RecordError::Closed);
         }
         let message = [level as u8, u8::from(description)];
-        let record = self.seal_record(ContentType::Alert, OutboundChunks::Single(&message))?;
+        let mut record = Vec::new();
+        self.seal_record(ContentType::Alert, Payload::whole(&[&message]), &mut record)?;
         self.direction = then;
         Ok(record)
     }
@@ -169,58 +179,50 @@ impl RecordTx {
         self.record_limit.saturating_sub(self.sequence) >= records as u64
     }
 
+    /// At most how many key updates there are between so many records, which hold so many bytes: mostly none, else there may
+    /// be one before each.
+    fn key_updates_within(&self, total_bytes: usize, records: usize) -> usize {
+        let is_near = self.sequence.saturating_add(records as u64) >= self.record_limit
+            || self.bytes_under_key.saturating_add(total_bytes as u64) >= self.key_update_at_bytes;
+        if self.schedule.can_update() && is_near { records } else { 0 }
+    }
+
+    /// Room for so many bytes in as few records as possible and so many key updates, whose records are as long under each key.
+    fn room_bytes(&self, total_bytes: usize, key_updates: usize) -> usize {
+        let full = total_bytes / MAX_PLAINTEXT_BYTES * self.sealer.record_bytes(MAX_PLAINTEXT_BYTES);
+        let last = match total_bytes % MAX_PLAINTEXT_BYTES {
+            0 => 0,
+            bytes => self.sealer.record_bytes(bytes),
+        };
+        full + last + key_updates * self.sealer.record_bytes(KEY_UPDATE_BYTES)
+    }
+
     fn must_update_keys(&self) -> bool {
         self.schedule.can_update()
             && (self.sequence >= self.record_limit || self.bytes_under_key >= self.key_update_at_bytes)
     }
 
-    fn seal_record(&mut self, typ: ContentType, payload: OutboundChunks<'_>) -> Result<Vec<u8>, RecordError> {
-        let message = OutboundPlainMessage { typ, version: ProtocolVersion::TLSv1_2, payload };
-        let record = self.encrypter.encrypt(message, self.sequence)?;
+    /// Says that the keys are renewed, and renews them.
+    fn renew_keys(&mut self, out: &mut impl Buffer) -> Result<(), RecordError> {
+        let message = post_handshake::key_update(KeyUpdateRequest::NotRequested);
+        self.seal_record(ContentType::Handshake, Payload::whole(&[&message]), out)?;
+        self.sealer = self.schedule.next_sealer()?;
+        self.sequence = 0;
+        self.bytes_under_key = 0;
+        self.traffic.key_updates += 1;
+        Ok(())
+    }
+
+    fn seal_record(
+        &mut self,
+        typ: ContentType,
+        payload: Payload<'_>,
+        out: &mut impl Buffer,
+    ) -> Result<(), RecordError> {
+        let record = out.grow(self.sealer.record_bytes(payload.len()));
+        self.sealer.seal(typ, payload, self.sequence, record)?;
         self.sequence += 1;
-        let record = record.encode();
         self.traffic.add_record(record.len());
-        Ok(record)
-    }
-}
-
-/// Cuts a list of chunks into payloads without copying, each step looking only at the chunks it covers.
-struct Window<'a> {
-    chunks: &'a [&'a [u8]],
-    offset: usize,
-}
-
-impl<'a> Window<'a> {
-    fn new(chunks: &'a [&'a [u8]]) -> Self {
-        Self { chunks, offset: 0 }
-    }
-
-    fn next(&mut self, max_bytes: usize) -> Option<OutboundChunks<'a>> {
-        let start = self.offset;
-        let mut covered = 0;
-        let mut used = 0;
-        while used < self.chunks.len() && covered < start + max_bytes {
-            covered += self.chunks[used].len();
-            used += 1;
-        }
-        let end = covered.min(start + max_bytes);
-        if end == start {
-            return None;
-        }
-        let payload = OutboundChunks::Multiple { chunks: &self.chunks[..used], start, end };
-        self.advance(end, covered, used);
-        Some(payload)
-    }
-
-    /// The next payload starts at `end`: inside the last used chunk when that was cut, else behind it.
-    fn advance(&mut self, end: usize, covered: usize, used: usize) {
-        if covered > end {
-            let last = self.chunks[used - 1].len();
-            self.chunks = &self.chunks[used - 1..];
-            self.offset = last - (covered - end);
-        } else {
-            self.chunks = &self.chunks[used..];
-            self.offset = 0;
-        }
+        Ok(())
     }
 }

@@ -43,11 +43,6 @@ impl Work {
         self.left_bytes.div_ceil(PACKET_BYTES)
     }
 
-    /// What may still be done, in bytes of records.
-    pub(super) fn left_bytes(&self) -> usize {
-        self.left_bytes
-    }
-
     pub(super) fn is_done(&self) -> bool {
         self.left_bytes == 0
     }

@@ -327,7 +327,7 @@ fn refuse(socket: &mut TcpStream, session: &mut Session, error: &RecordError) ->
 
 fn send(socket: &mut TcpStream, session: &mut Session, bytes: &[u8]) -> Result<(), End> {
     let records = session.tx.seal(&[bytes]).map_err(failed)?;
-    Ok(socket.write_all(&records.concat())?)
+    Ok(socket.write_all(&records)?)
 }
 
 fn receive(socket: &mut TcpStream) -> Result<Vec<u8>, End> {

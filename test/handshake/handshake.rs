@@ -28,9 +28,9 @@ const BOTH: [ProtocolVersion; 2] = [ProtocolVersion::TLSv1_3, ProtocolVersion::T
 
 /// Both directions have to carry a packet.
 fn carries_data(client: &mut Session, server: &mut Session) {
-    let up = client.tx.seal(&[&packet(b"up")]).unwrap().concat();
+    let up = client.tx.seal(&[&packet(b"up")]).unwrap();
     assert_eq!(packets(&mut server.rx, &up), [b"up"]);
-    let down = server.tx.seal(&[&packet(b"down")]).unwrap().concat();
+    let down = server.tx.seal(&[&packet(b"down")]).unwrap();
     assert_eq!(packets(&mut client.rx, &down), [b"down"]);
 }
 
@@ -182,7 +182,7 @@ fn data_behind_the_last_flight_is_kept() {
         };
         let mut session = session.unwrap_or_else(|failure| panic!("{failure:?}"));
         assert_eq!(packets(&mut session.rx, &[]), [b"first"]);
-        let answer = session.tx.seal(&[b"answer"]).unwrap().concat();
+        let answer = session.tx.seal(&[b"answer"]).unwrap();
         assert_eq!(raw.open(&answer)[0].1, b"answer");
     }
 }
@@ -197,7 +197,7 @@ fn anything_behind_the_last_flight_is_kept() {
     let (packets, events) = open(&mut session.rx, &[]).unwrap();
     assert_eq!(packets, [b"renewed"]);
     assert_eq!(events, [Event::KeyUpdateRequested, Event::CloseNotify]);
-    let answer = session.tx.seal(&[b"answer"]).unwrap().concat();
+    let answer = session.tx.seal(&[b"answer"]).unwrap();
     let records = raw.open(&answer);
     assert_eq!(records[0].1, [24, 0, 0, 1, 0]);
     assert_eq!(records[1].1, b"answer");
@@ -210,7 +210,7 @@ fn a_server_of_rustls_with_data_before_the_clients_last_flight() {
     let mut peer = rustls::ServerConnection::new(config).unwrap().into();
     let ours = Handshake::client(&client, ExpectedName::Any, LastWord::Webpki).unwrap();
     let (mut session, rest) = buffered::shake(ours, &mut peer, &packet(b"early"));
-    let sealed = session.tx.seal(&[b"up"]).unwrap().concat();
+    let sealed = session.tx.seal(&[b"up"]).unwrap();
     assert_eq!(packets(&mut session.rx, &rest), [b"early"]);
     assert_eq!(buffered::incoming(&mut peer, &sealed), b"up");
 }
@@ -228,7 +228,7 @@ fn a_client_of_rustls() {
             &packet(b"early"),
         );
         assert_eq!(session.facts.version, version);
-        let sealed = session.tx.seal(&[b"down"]).unwrap().concat();
+        let sealed = session.tx.seal(&[b"down"]).unwrap();
         assert_eq!(buffered::incoming(&mut peer, &sealed), b"down");
         let more = [rest, buffered::outgoing(&mut peer)].concat();
         assert_eq!(packets(&mut session.rx, &more), [b"early"]);

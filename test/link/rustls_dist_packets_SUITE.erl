@@ -198,7 +198,7 @@ counters_beside_a_long_seal(Config) ->
 %% Seals nothing, again and again, until that is refused because the long seal runs.
 until_busy(Tx, Ref) ->
     case rustls_dist_nif:tx_seal(Tx, []) of
-        {ok, []} ->
+        {ok, <<>>} ->
             receive {'DOWN', Ref, process, _, Reason} -> error({sealed_already, Reason}) after 0 -> until_busy(Tx, Ref) end;
         {error, _} = Busy ->
             Busy

@@ -1,40 +1,16 @@
 //! Distribution packets in a stream of bytes, and the memory that they are handed over in.
 
+#[path = "../support/exact.rs"]
+mod exact;
+
+use exact::Exact;
 use rustls_dist::error::RecordError;
-use rustls_dist::packet::{
-    Assembly, Buffer, MAX_HANDSHAKE_PACKET_BYTES, MAX_PACKET_BYTES, SLACK_BYTES, Taken,
-};
+use rustls_dist::packet::{Assembly, MAX_HANDSHAKE_PACKET_BYTES, MAX_PACKET_BYTES, SLACK_BYTES, Taken};
 
 const MAX: usize = MAX_HANDSHAKE_PACKET_BYTES;
 
 /// The most plaintext of a record.
 const RECORD_BYTES: usize = 16_384;
-
-/// A buffer that knows how large it was made, and does not grow.
-#[derive(Debug)]
-struct Exact {
-    bytes: Vec<u8>,
-    capacity: usize,
-}
-
-impl Buffer for Exact {
-    fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), capacity: bytes }
-    }
-
-    fn filled_bytes(&self) -> usize {
-        self.bytes.len()
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> &mut [u8] {
-        assert!(self.bytes.len() + bytes.len() <= self.capacity, "more than was asked for");
-        self.bytes.put(bytes)
-    }
-
-    fn truncate(&mut self, bytes: usize) {
-        self.bytes.truncate(bytes);
-    }
-}
 
 fn assembly() -> Assembly<Exact> {
     Assembly::new(MAX)

@@ -66,12 +66,12 @@ fn any_flipped_bit() {
         loop {
             let (mut client, mut server) = sessions(&spec);
             server.rx.set_max_packet_bytes(1 << 20);
-            let mut stream = client.tx.seal(&[&packet(b"ab")]).unwrap().concat();
+            let mut stream = client.tx.seal(&[&packet(b"ab")]).unwrap();
             if bit / 8 == stream.len() {
                 break;
             }
             stream[bit / 8] ^= 1 << (bit % 8);
-            stream.extend(client.tx.seal(&[&packet(&content(40_000))]).unwrap().concat());
+            stream.extend(client.tx.seal(&[&packet(&content(40_000))]).unwrap());
             let error = open(&mut server.rx, &stream).expect_err(&format!("bit {bit}"));
             assert!(
                 matches!(
@@ -92,7 +92,7 @@ fn any_flipped_bit() {
 #[test]
 fn a_record_that_comes_twice_or_too_late() {
     for version in [TLS13, TLS12] {
-        let seal = |client: &mut Session, text: &[u8]| client.tx.seal(&[&packet(text)]).unwrap().concat();
+        let seal = |client: &mut Session, text: &[u8]| client.tx.seal(&[&packet(text)]).unwrap();
         let (mut client, mut server) = sessions(&Spec::version(version));
         let record = seal(&mut client, b"x");
         assert_eq!(packets(&mut server.rx, &record), [b"x"]);

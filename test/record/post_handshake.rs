@@ -16,9 +16,11 @@ use rustls_dist::record::Event;
 use rustls_dist::trust::policy::ExpectedName;
 use rustls_dist::trust::referee::LastWord;
 use support::buffered;
+use support::exact::Exact;
 use support::link::{content, open, open_some, packet, packets, sessions, suites};
 use support::pki::{EC, HOST, Spec};
 use support::raw::{self, Raw};
+use support::wire::records;
 
 const TLS13: ProtocolVersion = ProtocolVersion::TLSv1_3;
 const TLS12: ProtocolVersion = ProtocolVersion::TLSv1_2;
@@ -62,16 +64,16 @@ fn keys_are_renewed_after_the_configured_bytes() {
     server.rx.set_max_packet_bytes(1 << 21);
     // Seven full records reach the limit: 63 behind the first seven of 65, the last one holding the length's 4 bytes.
     let long = content(1 << 20);
-    let sealed = client.tx.seal(&[&packet(&long)]).unwrap();
-    assert_eq!((sealed.len(), client.tx.key_updates()), (65 + 9, 9));
-    assert_eq!(packets(&mut server.rx, &sealed.concat()), [long]);
+    let sealed = client.tx.seal_in::<Exact>(&[&packet(&long)]).unwrap().bytes;
+    assert_eq!((records(&sealed).len(), client.tx.key_updates()), (65 + 9, 9));
+    assert_eq!(packets(&mut server.rx, &sealed), [long]);
     assert_eq!(server.rx.key_updates(), 9);
     assert!(server.tx.seal(&[]).unwrap().is_empty(), "nothing was requested");
 
     let (mut client, mut server) = sessions(&spec);
     let tenth = content(10_000 - 4);
     for sealed_before in 0..30 {
-        let sealed = client.tx.seal(&[&packet(&tenth)]).unwrap().concat();
+        let sealed = client.tx.seal(&[&packet(&tenth)]).unwrap();
         assert_eq!(packets(&mut server.rx, &sealed), std::slice::from_ref(&tenth));
         assert_eq!(server.rx.key_updates(), sealed_before / 10, "bytes add up over calls");
     }
@@ -84,13 +86,13 @@ fn keys_are_renewed_before_the_limit_of_the_suite() {
     let mut under_one_key = 0;
     for _ in 0..200 {
         let sealed = client.tx.seal(&[&packet(b"x")]).unwrap();
-        under_one_key = if sealed.len() == 2 { 1 } else { under_one_key + 1 };
+        under_one_key = if records(&sealed).len() == 2 { 1 } else { under_one_key + 1 };
         assert!(under_one_key <= 24);
-        assert_eq!(packets(&mut server.rx, &sealed.concat()), [b"x"]);
+        assert_eq!(packets(&mut server.rx, &sealed), [b"x"]);
     }
     assert_eq!((client.tx.key_updates(), server.rx.key_updates()), (8, 8));
-    let sealed = client.tx.seal(&[&packet(&content(60_000))]).unwrap();
-    assert_eq!(packets(&mut server.rx, &sealed.concat()), [content(60_000)]);
+    let sealed = client.tx.seal_in::<Exact>(&[&packet(&content(60_000))]).unwrap().bytes;
+    assert_eq!(packets(&mut server.rx, &sealed), [content(60_000)]);
 }
 
 #[test]
@@ -104,7 +106,7 @@ fn keys_that_cannot_be_renewed_end_in_order() {
     let mut sealed = 0;
     let error = loop {
         match client.tx.seal(&[&packet(b"x")]) {
-            Ok(records) => assert_eq!(packets(&mut server.rx, &records.concat()), [b"x"]),
+            Ok(sealed) => assert_eq!(packets(&mut server.rx, &sealed), [b"x"]),
             Err(error) => break error,
         }
         sealed += 1;
@@ -120,11 +122,11 @@ fn keys_are_renewed_on_demand() {
     let (mut client, mut server) = sessions(&Spec::version(TLS13));
     for updates in 1..=3 {
         let update = client.tx.update_keys().unwrap();
-        let sealed = [update, client.tx.seal(&[&packet(b"x")]).unwrap().concat()].concat();
+        let sealed = [update, client.tx.seal(&[&packet(b"x")]).unwrap()].concat();
         assert_eq!(packets(&mut server.rx, &sealed), [b"x"]);
         assert_eq!((client.tx.key_updates(), server.rx.key_updates()), (updates, updates));
     }
-    let sealed = server.tx.seal(&[&packet(b"other direction")]).unwrap().concat();
+    let sealed = server.tx.seal(&[&packet(b"other direction")]).unwrap();
     assert_eq!(packets(&mut client.rx, &sealed), [b"other direction"]);
 }
 
@@ -157,18 +159,18 @@ fn requested_key_updates_are_answered_once() {
         assert_eq!(open(&mut ours.rx, &again), Ok((vec![], vec![])), "an answer is owed already");
         assert_eq!(ours.rx.key_updates(), 5);
 
-        let answer = ours.tx.seal(&[b"data"]).unwrap();
-        assert_eq!(answer.len(), 2);
+        let answer = ours.tx.seal_in::<Exact>(&[b"data"]).unwrap().bytes;
+        assert_eq!(records(&answer).len(), 2);
         let expected = [
             (ContentType::Handshake, NOT_REQUESTED.to_vec()),
             (ContentType::ApplicationData, b"data".to_vec()),
         ];
-        assert_eq!(raw.open(&answer.concat()), expected);
+        assert_eq!(raw.open(&answer), expected);
         assert!(ours.tx.seal(&[]).unwrap().is_empty());
 
         let later = raw.key_update(1);
         assert_eq!(open(&mut ours.rx, &later).unwrap().1, [Event::KeyUpdateRequested]);
-        assert_eq!(raw.open(&ours.tx.seal(&[]).unwrap().concat()), expected[..1]);
+        assert_eq!(raw.open(&ours.tx.seal(&[]).unwrap()), expected[..1]);
         assert_eq!(ours.tx.key_updates(), 2);
     }
 }
@@ -179,9 +181,9 @@ fn a_key_update_of_our_own_settles_no_request_of_the_peer() {
     let update = ours.tx.update_keys().unwrap();
     let request = raw.key_update(1);
     open(&mut ours.rx, &request).unwrap();
-    let records = [vec![update], ours.tx.seal(&[b"x"]).unwrap()].concat();
-    assert_eq!(records.len(), 3);
-    assert_eq!(raw.open(&records.concat())[2].1, b"x");
+    let sealed = [update, ours.tx.seal(&[b"x"]).unwrap()].concat();
+    assert_eq!(records(&sealed).len(), 3);
+    assert_eq!(raw.open(&sealed)[2].1, b"x");
 }
 
 /// As many as rustls accepts, whether they request one of ours or not.
@@ -219,7 +221,7 @@ fn requests_in_a_row_are_one_event() {
         seen.extend(open(&mut ours.rx, &stream).unwrap().1);
     }
     assert_eq!(seen, [Event::KeyUpdateRequested]);
-    assert_eq!(ours.tx.seal(&[]).unwrap().len(), 1);
+    assert_eq!(records(&ours.tx.seal(&[]).unwrap()).len(), 1);
     let stream = raw.key_update(1);
     assert_eq!(open(&mut ours.rx, &stream).unwrap().1, [Event::KeyUpdateRequested]);
 }
@@ -299,10 +301,10 @@ fn key_updates_with_either_end_of_rustls() {
             let (got, events) = open(&mut session.rx, &stream).unwrap();
             assert_eq!((got, events), (vec![b"in".to_vec()], vec![Event::KeyUpdateRequested]));
             let answer = session.tx.seal(&[b"out"]).unwrap();
-            assert_eq!(answer.len(), 2);
-            assert_eq!(buffered::incoming(&mut peer, &answer.concat()), b"out");
+            assert_eq!(records(&answer).len(), 2);
+            assert_eq!(buffered::incoming(&mut peer, &answer), b"out");
             let update = session.tx.update_keys().unwrap();
-            let stream = [update, session.tx.seal(&[b"more"]).unwrap().concat()].concat();
+            let stream = [update, session.tx.seal(&[b"more"]).unwrap()].concat();
             assert_eq!(buffered::incoming(&mut peer, &stream), b"more");
         }
     }
@@ -312,8 +314,7 @@ fn key_updates_with_either_end_of_rustls() {
 fn close_notify_closes_one_direction() {
     for version in [TLS13, TLS12] {
         let (mut client, mut server) = sessions(&Spec::version(version));
-        let last = [client.tx.seal(&[&packet(b"last")]).unwrap().concat(), client.tx.close_notify().unwrap()]
-            .concat();
+        let last = [client.tx.seal(&[&packet(b"last")]).unwrap(), client.tx.close_notify().unwrap()].concat();
         assert_eq!(client.tx.seal(&[b"x"]), Err(RecordError::Closed));
         assert_eq!(client.tx.seal(&[]), Err(RecordError::Closed));
         assert_eq!(client.tx.close_notify(), Err(RecordError::Closed));
@@ -327,8 +328,7 @@ fn close_notify_closes_one_direction() {
         assert_eq!(open(&mut server.rx, &[]), Err(RecordError::Closed));
 
         let other =
-            [server.tx.seal(&[&packet(b"still")]).unwrap().concat(), server.tx.close_notify().unwrap()]
-                .concat();
+            [server.tx.seal(&[&packet(b"still")]).unwrap(), server.tx.close_notify().unwrap()].concat();
         assert_eq!(open(&mut client.rx, &other), Ok((vec![b"still".to_vec()], vec![Event::CloseNotify])));
         assert_eq!(open(&mut client.rx, &other), Err(RecordError::Closed));
     }
@@ -339,8 +339,7 @@ fn packets_before_a_close_are_delivered() {
     for version in [TLS13, TLS12] {
         let (mut client, mut server) = sessions(&Spec::version(version));
         let stream = [packet(b"1"), packet(b"2"), packet(b"never complete")[..7].to_vec()].concat();
-        let sealed =
-            [client.tx.seal(&[&stream]).unwrap().concat(), client.tx.close_notify().unwrap()].concat();
+        let sealed = [client.tx.seal(&[&stream]).unwrap(), client.tx.close_notify().unwrap()].concat();
         assert_eq!(open_some(&mut server.rx, &sealed, 1), Ok((vec![b"1".to_vec()], vec![])));
         assert_eq!(open_some(&mut server.rx, &[], 1), Ok((vec![b"2".to_vec()], vec![])));
         assert_eq!(open_some(&mut server.rx, &[], 1), Ok((vec![], vec![Event::CloseNotify])));
@@ -407,7 +406,7 @@ fn renegotiation_is_refused_politely_and_then_finally() {
             assert_eq!((got, events), (vec![b"on".to_vec()], vec![Event::RenegotiationRequested]));
             let refusal = ours.tx.refuse_renegotiation().unwrap();
             assert_eq!(raw.open(&refusal), [(ContentType::Alert, vec![1, 100])]);
-            let sealed = ours.tx.seal(&[b"on"]).unwrap().concat();
+            let sealed = ours.tx.seal(&[b"on"]).unwrap();
             assert_eq!(raw.open(&sealed)[0].1, b"on");
         }
         let fifth = raw.seal(ContentType::Handshake, request);

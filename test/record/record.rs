@@ -8,9 +8,11 @@ use rustls_dist::error::RecordError;
 use rustls_dist::packet::{MAX_HANDSHAKE_PACKET_BYTES, MAX_PACKET_BYTES};
 use rustls_dist::record::{HEADER_BYTES, MAX_PLAINTEXT_BYTES};
 use rustls_dist::session::Session;
+use support::exact::Exact;
 use support::link::{content, contents, open, open_some, packet, packets, sessions, suites};
 use support::pki::Spec;
 use support::raw::Raw;
+use support::wire::records;
 
 fn of_suite(suite: SupportedCipherSuite) -> (Session, Session) {
     let (mut client, mut server) = sessions(&Spec::suite(suite));
@@ -26,27 +28,15 @@ fn of_each_version() -> [(Session, Session); 2] {
     })
 }
 
-/// The lengths that the record headers in `stream` announce.
-fn record_lengths(mut stream: &[u8]) -> Vec<usize> {
-    let mut lengths = Vec::new();
-    while let [_, 3, 3, hi, lo, rest @ ..] = stream {
-        let length = usize::from(u16::from_be_bytes([*hi, *lo]));
-        stream = &rest[length..];
-        lengths.push(length);
-    }
-    assert!(stream.is_empty());
-    lengths
-}
-
 #[test]
 fn every_length_in_every_suite() {
     for suite in suites() {
         let (mut client, mut server) = of_suite(suite);
         for bytes in [0, 1, 16383, 16384, 16385, 1 << 20] {
             let content = content(bytes);
-            let sealed = client.tx.seal(&[&packet(&content)]).unwrap().concat();
+            let sealed = client.tx.seal(&[&packet(&content)]).unwrap();
             assert_eq!(packets(&mut server.rx, &sealed), std::slice::from_ref(&content));
-            let sealed = server.tx.seal(&[&packet(&content)]).unwrap().concat();
+            let sealed = server.tx.seal(&[&packet(&content)]).unwrap();
             assert_eq!(packets(&mut client.rx, &sealed), [content]);
         }
     }
@@ -55,14 +45,29 @@ fn every_length_in_every_suite() {
 #[test]
 fn records_are_as_few_as_possible_and_never_too_long() {
     for (mut client, _) in of_each_version() {
-        for (bytes, records) in [(0, 0), (1, 1), (16383, 1), (16384, 1), (16385, 2), (1 << 20, 64)] {
+        for (bytes, count) in [(0, 0), (1, 1), (16383, 1), (16384, 1), (16385, 2), (1 << 20, 64)] {
             let plaintext = content(bytes);
             let sealed = client.tx.seal(&[&plaintext[..bytes / 3], &plaintext[bytes / 3..]]).unwrap();
-            assert_eq!(sealed.len(), records, "{bytes} bytes");
-            let lengths = record_lengths(&sealed.concat());
-            assert_eq!(lengths.len(), records, "one record an element");
-            assert!(lengths.iter().all(|length| *length <= MAX_PLAINTEXT_BYTES + 64));
+            let sealed = records(&sealed);
+            assert_eq!(sealed.len(), count, "{bytes} bytes");
+            assert!(sealed.iter().all(|record| record.len() <= HEADER_BYTES + MAX_PLAINTEXT_BYTES + 64));
         }
+    }
+}
+
+/// Memory is found once for all that is sealed, and no more than it takes.
+#[test]
+fn records_fill_their_memory() {
+    for suite in suites() {
+        let (mut client, mut server) = of_suite(suite);
+        for bytes in [0, 1, 16_379, 16_380, 16_381, 100_000] {
+            let content = content(bytes);
+            let sealed: Exact = client.tx.seal_in(&[&packet(&content)]).unwrap();
+            assert_eq!(sealed.bytes.len(), sealed.capacity, "{:?}, {bytes} bytes", suite.suite());
+            assert_eq!(packets(&mut server.rx, &sealed.bytes), [content]);
+        }
+        let nothing: Exact = client.tx.seal_in(&[]).unwrap();
+        assert_eq!((nothing.bytes.len(), nothing.capacity), (0, 0));
     }
 }
 
@@ -92,8 +97,8 @@ fn lists_of_chunks_of_any_shape() {
             }
             assert!(rest.is_empty());
             let sealed = client.tx.seal(&chunks).unwrap();
-            assert_eq!(sealed.len(), 3);
-            assert_eq!(packets(&mut server.rx, &sealed.concat()), std::slice::from_ref(&whole));
+            assert_eq!(records(&sealed).len(), 3);
+            assert_eq!(packets(&mut server.rx, &sealed), std::slice::from_ref(&whole));
         }
         for nothing in [&[][..], &[&[][..]], &[&[][..]; 1000]] {
             assert!(client.tx.seal(nothing).unwrap().is_empty());
@@ -111,8 +116,8 @@ fn chunks_that_end_around_the_ends_of_records() {
                 let (head, rest) = whole.split_at(first);
                 let (middle, tail) = rest.split_at(second);
                 let sealed = client.tx.seal(&[head, middle, tail]).unwrap();
-                assert_eq!(sealed.len(), 4);
-                let got = packets(&mut server.rx, &sealed.concat());
+                assert_eq!(records(&sealed).len(), 4);
+                let got = packets(&mut server.rx, &sealed);
                 assert!(got == [&whole[4..]], "chunks of {first} and {second} bytes");
             }
         }
@@ -125,10 +130,7 @@ fn the_ciphertext_is_cut_at_every_place() {
     let contents = [content(5), content(0), content(70), content(1)];
     for (mut client, mut server) in of_each_version() {
         let mut seal = || -> Vec<u8> {
-            contents
-                .iter()
-                .flat_map(|content| client.tx.seal(&[&packet(content)]).unwrap().concat())
-                .collect()
+            contents.iter().flat_map(|content| client.tx.seal(&[&packet(content)]).unwrap()).collect()
         };
         let bytes = seal();
         assert_eq!(packets(&mut server.rx, &bytes), contents);
@@ -156,10 +158,8 @@ fn long_records_are_cut() {
     let contents = [content(30_000), content(16_380), content(50)];
     for (mut client, mut server) in of_each_version() {
         for piece_bytes in [1, 3, 7, 1460, 16_384, 16_384 + HEADER_BYTES, 30_001] {
-            let stream: Vec<u8> = contents
-                .iter()
-                .flat_map(|content| client.tx.seal(&[&packet(content)]).unwrap().concat())
-                .collect();
+            let stream: Vec<u8> =
+                contents.iter().flat_map(|content| client.tx.seal(&[&packet(content)]).unwrap()).collect();
             let got: Vec<_> =
                 stream.chunks(piece_bytes).flat_map(|piece| packets(&mut server.rx, piece)).collect();
             assert_eq!(got, contents, "pieces of {piece_bytes}");
@@ -171,11 +171,9 @@ fn long_records_are_cut() {
 fn many_records_at_once() {
     for (mut client, mut server) in of_each_version() {
         let contents: Vec<_> = (0..500).map(content).collect();
-        let stream: Vec<u8> = contents
-            .iter()
-            .flat_map(|content| client.tx.seal(&[&packet(content)]).unwrap().concat())
-            .collect();
-        assert_eq!(record_lengths(&stream).len(), 500);
+        let stream: Vec<u8> =
+            contents.iter().flat_map(|content| client.tx.seal(&[&packet(content)]).unwrap()).collect();
+        assert_eq!(records(&stream).len(), 500);
         assert_eq!(packets(&mut server.rx, &stream), contents);
     }
 }
@@ -186,10 +184,8 @@ fn packets_do_not_care_about_records() {
         let contents: Vec<_> = (0..50).map(content).collect();
         let stream: Vec<u8> = contents.iter().flat_map(|content| packet(content)).collect();
         for record_bytes in [1, 4, 5, 64, 1000, stream.len()] {
-            let sealed: Vec<u8> = stream
-                .chunks(record_bytes)
-                .flat_map(|part| client.tx.seal(&[part]).unwrap().concat())
-                .collect();
+            let sealed: Vec<u8> =
+                stream.chunks(record_bytes).flat_map(|part| client.tx.seal(&[part]).unwrap()).collect();
             assert_eq!(packets(&mut server.rx, &sealed), contents, "records of {record_bytes}");
         }
     }
@@ -200,11 +196,11 @@ fn packets_that_nobody_asked_for_wait() {
     for (mut client, mut server) in of_each_version() {
         let contents = [content(3), content(0), content(40_000), content(9)];
         let stream: Vec<u8> = contents.iter().flat_map(|content| packet(content)).collect();
-        let sealed = client.tx.seal(&[&stream, &[0, 0]]).unwrap().concat();
+        let sealed = client.tx.seal(&[&stream, &[0, 0]]).unwrap();
         assert_eq!(open_some(&mut server.rx, &sealed, 1).unwrap().0, contents[..1]);
         assert_eq!(open_some(&mut server.rx, &[], 0).unwrap().0, [[0; 0]; 0]);
         assert_eq!(open_some(&mut server.rx, &[], 1).unwrap().0, contents[1..2]);
-        let more = client.tx.seal(&[&[0, 2], b"ab"]).unwrap().concat();
+        let more = client.tx.seal(&[&[0, 2], b"ab"]).unwrap();
         assert_eq!(open_some(&mut server.rx, &more, 2).unwrap().0, contents[2..]);
         assert_eq!(packets(&mut server.rx, &[]), [b"ab"]);
         assert!(packets(&mut server.rx, &[]).is_empty());
@@ -216,7 +212,7 @@ fn a_packet_arrives_over_many_calls() {
     for (mut client, mut server) in of_each_version() {
         let long = content(1 << 20);
         let behind = content(10);
-        let records = client.tx.seal(&[&packet(&long), &packet(&behind)]).unwrap();
+        let records = records(&client.tx.seal(&[&packet(&long), &packet(&behind)]).unwrap());
         let (last, first) = records.split_last().unwrap();
         for record in first {
             assert!(packets(&mut server.rx, record).is_empty());
@@ -237,13 +233,13 @@ fn packets_that_are_too_long() {
             }
             if limit < MAX_PACKET_BYTES {
                 let longest = content(limit);
-                let sealed = client.tx.seal(&[&packet(&longest)]).unwrap().concat();
+                let sealed = client.tx.seal(&[&packet(&longest)]).unwrap();
                 assert_eq!(packets(&mut server.rx, &sealed), [longest]);
             }
             let length = u32::try_from(limit + 1).unwrap().to_be_bytes();
-            let sealed = client.tx.seal(&[&length[..3]]).unwrap().concat();
+            let sealed = client.tx.seal(&[&length[..3]]).unwrap();
             assert!(packets(&mut server.rx, &sealed).is_empty());
-            let sealed = client.tx.seal(&[&length[3..]]).unwrap().concat();
+            let sealed = client.tx.seal(&[&length[3..]]).unwrap();
             let too_long = RecordError::PacketTooLong { length_bytes: limit + 1, limit_bytes: limit };
             assert_eq!(open(&mut server.rx, &sealed), Err(too_long), "before the packet is there");
         }
@@ -283,22 +279,21 @@ fn within_bounds(ours: &mut Session, input: &[u8]) -> (usize, usize, usize) {
 #[test]
 fn one_call_does_a_bounded_amount() {
     for (mut client, mut server) in of_each_version() {
-        let sealed = client.tx.seal(&[&[0; 4 * 65_000]]).unwrap().concat();
+        let sealed = client.tx.seal(&[&[0; 4 * 65_000]]).unwrap();
         let (packets, bytes, calls) = within_bounds(&mut server, &sealed);
         assert_eq!((packets, bytes), (65_000, 0), "packets without content");
         assert!(calls >= 65_000 / CALL_PACKETS);
 
         let small = packet(&content(32)).repeat(10_000);
-        let sealed = client.tx.seal(&[&small]).unwrap().concat();
+        let sealed = client.tx.seal(&[&small]).unwrap();
         assert_eq!(within_bounds(&mut server, &sealed).0, 10_000);
-        let each: Vec<u8> =
-            (0..4000).flat_map(|_| client.tx.seal(&[&packet(b"x")]).unwrap().concat()).collect();
+        let each: Vec<u8> = (0..4000).flat_map(|_| client.tx.seal(&[&packet(b"x")]).unwrap()).collect();
         let (packets, bytes, calls) = within_bounds(&mut server, &each);
         assert_eq!((packets, bytes), (4000, 4000), "small records");
         assert!(calls > 4000 * 512 / CALL_WORK_BYTES);
 
         let long = content(MAX_PACKET_BYTES);
-        let sealed = client.tx.seal(&[&packet(&long)]).unwrap().concat();
+        let sealed = client.tx.seal(&[&packet(&long)]).unwrap();
         let (beginning, end) = sealed.split_at(sealed.len() - 1);
         assert_eq!(within_bounds(&mut server, beginning).0, 0);
         assert_eq!(within_bounds(&mut server, end), (1, MAX_PACKET_BYTES, 1), "the end of a long packet");
@@ -315,7 +310,7 @@ fn one_call_does_a_bounded_amount() {
 fn what_is_left_behind_the_packets_asked_for_is_kept() {
     for (mut client, mut server) in of_each_version() {
         let sealed: Vec<u8> =
-            (0..100).flat_map(|nth| client.tx.seal(&[&packet(&[nth; 10])]).unwrap().concat()).collect();
+            (0..100).flat_map(|nth| client.tx.seal(&[&packet(&[nth; 10])]).unwrap()).collect();
         let (most, rest) = sealed.split_at(sealed.len() - 7);
         let first = server.rx.open(most, 1).unwrap();
         assert_eq!((contents(&first.taken), first.unopened_at), (vec![vec![0; 10]], None));
@@ -351,7 +346,7 @@ fn records_that_wait_are_not_copied_for_each_that_is_opened() {
     const RECORDS: usize = 30_000;
     for (mut client, mut server) in of_each_version() {
         let sealed: Vec<u8> =
-            (0..RECORDS).flat_map(|_| client.tx.seal(&[&packet(&[7; 20])]).unwrap().concat()).collect();
+            (0..RECORDS).flat_map(|_| client.tx.seal(&[&packet(&[7; 20])]).unwrap()).collect();
         let started = std::time::Instant::now();
         assert_eq!(contents(&server.rx.open(&sealed, 1).unwrap().taken), [[7; 20]]);
         assert_eq!(within_bounds(&mut server, &[]).0, RECORDS - 1);
@@ -366,22 +361,19 @@ fn traffic_is_counted_alike_at_both_ends() {
     for (mut client, mut server) in of_each_version() {
         assert_eq!((client.tx.traffic().records, server.rx.traffic().records), (0, 0));
         let mut stream = Vec::new();
-        let mut records = 0;
         for bytes in [0, 1, 16384, 100_000] {
-            let sealed = client.tx.seal(&[&packet(&content(bytes))]).unwrap();
-            records += sealed.len() as u64;
-            stream.extend(sealed.concat());
+            stream.extend(client.tx.seal(&[&packet(&content(bytes))]).unwrap());
         }
-        if client.tx.update_keys().map(|record| stream.extend(record)).is_ok() {
-            records += 1;
-        }
+        // TLS 1.2 has none.
+        stream.extend(client.tx.update_keys().unwrap_or_default());
+        let count = records(&stream).len() as u64;
         for part in stream.chunks(1000) {
             open(&mut server.rx, part).unwrap();
         }
         let sent = client.tx.traffic();
-        assert_eq!((sent.bytes, sent.records), (stream.len() as u64, records));
+        assert_eq!((sent.bytes, sent.records), (stream.len() as u64, count));
         assert_eq!(server.rx.traffic(), sent);
-        let mut forged = client.tx.seal(&[&packet(b"forged")]).unwrap().concat();
+        let mut forged = client.tx.seal(&[&packet(b"forged")]).unwrap();
         *forged.last_mut().unwrap() ^= 1;
         open(&mut server.rx, &forged).unwrap_err();
         assert_eq!(server.rx.traffic(), sent);

@@ -4,12 +4,14 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod buffered;
+pub mod exact;
 pub mod link;
 pub mod pki;
 pub mod provider;
 pub mod raw;
 pub mod suites;
 pub mod tampering;
+pub mod wire;
 
 use std::fs;
 use std::path::PathBuf;

@@ -5,6 +5,8 @@ use rustls::{AlertDescription, ContentType, ProtocolVersion};
 use rustls_dist::error::RecordError;
 use rustls_dist::record::{Event, MAX_PLAINTEXT_BYTES, RecordRx, RecordTx};
 
+use super::wire::records;
+
 /// What the sender does.
 #[derive(Debug, Clone)]
 pub enum Sent {
@@ -95,7 +97,7 @@ fn seal(tx: &mut RecordTx, version: ProtocolVersion, sent: &[Sent]) -> Vec<Seale
             Sent::Packets { lengths_bytes, cuts } => {
                 let plaintext: Vec<u8> =
                     lengths_bytes.iter().flat_map(|bytes| packet(number, *bytes)).collect();
-                let records = tx.seal(&chunks(&plaintext, cuts)).unwrap();
+                let records = records(&tx.seal(&chunks(&plaintext, cuts)).unwrap());
                 let parts: Vec<_> = plaintext.chunks(MAX_PLAINTEXT_BYTES).collect();
                 assert_eq!(records.len(), parts.len(), "as few records as possible");
                 sealed.extend(records.into_iter().zip(parts).map(|(record, part)| Sealed {

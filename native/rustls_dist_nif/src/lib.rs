@@ -23,6 +23,7 @@ mod timeslice;
 mod traffic;
 mod tx;
 mod verdict;
+mod vm_binary;
 
 use std::alloc::System;
 

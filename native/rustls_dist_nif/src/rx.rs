@@ -1,21 +1,19 @@
 //! The receiving direction.
 
 use parking_lot::Mutex;
-use rustler::{
-    Atom, Binary, Encoder, Env, Error as NifError, NifResult, OwnedBinary, Resource, ResourceArc, Term,
-};
-use rustls_dist::packet::{Buffer, MAX_PACKET_BYTES, Taken};
+use rustler::{Atom, Binary, Encoder, Env, Error as NifError, NifResult, Resource, ResourceArc, Term};
+use rustls_dist::packet::{MAX_PACKET_BYTES, Taken};
 use rustls_dist::record::{Event, Opened, RecordRx};
 use rustls_dist::wiping::wiping_stack;
-use zeroize::Zeroize;
 
 use crate::census::{RECEIVERS, Token};
 use crate::traffic::Published;
 use crate::tx::RECORDS_STACK_BYTES;
+use crate::vm_binary::VmBinary;
 use crate::{atoms, terms, timeslice};
 
 pub struct Receiver {
-    record: Mutex<RecordRx<PacketBinary>>,
+    record: Mutex<RecordRx<VmBinary>>,
     traffic: Published,
     _alive: Token,
 }
@@ -72,54 +70,7 @@ fn rx_info(env: Env<'_>, rx: ResourceArc<Receiver>) -> NifResult<Term<'_>> {
     rx.traffic.term(env)
 }
 
-/// Packets must lie in a binary of the VM's own: erts' decoder of external terms refers into it. One that the VM does not get,
-/// because its packet stayed incomplete, is wiped.
-struct PacketBinary {
-    /// There until the VM gets it.
-    binary: Option<OwnedBinary>,
-    filled_bytes: usize,
-}
-
-impl PacketBinary {
-    fn bytes(&mut self) -> &mut [u8] {
-        self.binary.as_mut().map_or(&mut [], OwnedBinary::as_mut_slice)
-    }
-
-    fn release(mut self, env: Env<'_>) -> Option<Binary<'_>> {
-        self.binary.take().map(|binary| binary.release(env))
-    }
-}
-
-impl Drop for PacketBinary {
-    fn drop(&mut self) {
-        self.bytes().zeroize();
-    }
-}
-
-impl Buffer for PacketBinary {
-    fn with_capacity(bytes: usize) -> Self {
-        Self { binary: Some(OwnedBinary::new(bytes)), filled_bytes: 0 }
-    }
-
-    fn filled_bytes(&self) -> usize {
-        self.filled_bytes
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> &mut [u8] {
-        let start = self.filled_bytes;
-        self.filled_bytes += bytes.len();
-        let end = self.filled_bytes;
-        let tail = &mut self.bytes()[start..end];
-        tail.copy_from_slice(bytes);
-        tail
-    }
-
-    fn truncate(&mut self, bytes: usize) {
-        self.filled_bytes = self.filled_bytes.min(bytes);
-    }
-}
-
-fn opened_term<'a>(env: Env<'a>, opened: Opened<PacketBinary>, input: Binary<'a>) -> NifResult<Term<'a>> {
+fn opened_term<'a>(env: Env<'a>, opened: Opened<VmBinary>, input: Binary<'a>) -> NifResult<Term<'a>> {
     let packets = packet_terms(env, opened.taken)?;
     let events =
         opened.events.into_iter().map(|event| event_term(env, event)).collect::<NifResult<Vec<_>>>()?;
@@ -132,7 +83,7 @@ fn opened_term<'a>(env: Env<'a>, opened: Opened<PacketBinary>, input: Binary<'a>
     }
 }
 
-fn packet_terms(env: Env<'_>, taken: Taken<PacketBinary>) -> NifResult<Term<'_>> {
+fn packet_terms(env: Env<'_>, taken: Taken<VmBinary>) -> NifResult<Term<'_>> {
     let buffers: Vec<Binary<'_>> =
         taken.buffers.into_iter().filter_map(|buffer| buffer.release(env)).collect();
     let mut list = Term::list_new_empty(env);

@@ -6,13 +6,14 @@ use rustler::{
 };
 use rustls::AlertDescription;
 use rustls_dist::error::RecordError;
-use rustls_dist::packet::LENGTH_BYTES;
+use rustls_dist::packet::{Buffer, LENGTH_BYTES};
 use rustls_dist::record::RecordTx;
 use rustls_dist::wiping::wiping_stack;
 
 use crate::bytes::into_binary;
 use crate::census::{SENDERS, Token};
 use crate::traffic::Published;
+use crate::vm_binary::VmBinary;
 use crate::{atoms, terms, timeslice};
 
 /// What a length field or a binary costs besides its bytes, in bytes of the slowest cipher.
@@ -78,7 +79,7 @@ impl Sender {
     }
 }
 
-/// Seals distribution packets, each `{Bytes, Iovec}`, and gives `{ok, [Record]} | {error, ErrorMap}`. The length field
+/// Seals distribution packets, each `{Bytes, Iovec}`, and gives `{ok, Records} | {error, ErrorMap}`. The length field
 /// of each packet is added here. The caller bounds the bytes; a tick is `[{0, []}]`, and `[]` only answers an owed
 /// key update.
 #[rustler::nif]
@@ -86,7 +87,7 @@ fn tx_seal<'a>(env: Env<'a>, tx: ResourceArc<Sender>, packets: Term<'a>) -> NifR
     let packets = packets_of(packets)?;
     let chunks = chunks_of(&packets)?;
     timeslice::consume(env, chunks.iter().map(|chunk| PART_BYTES + chunk.len()).sum());
-    records_term(env, tx.at_once(packets.len(), |record| record.seal(&chunks)))
+    records_term(env, tx.at_once(packets.len(), |record| record.seal_in(&chunks)))
 }
 
 /// [`tx_seal`] for more bytes than a normal scheduler may be held for.
@@ -94,7 +95,7 @@ fn tx_seal<'a>(env: Env<'a>, tx: ResourceArc<Sender>, packets: Term<'a>) -> NifR
 fn tx_seal_large<'a>(env: Env<'a>, tx: ResourceArc<Sender>, packets: Term<'a>) -> NifResult<Term<'a>> {
     let packets = packets_of(packets)?;
     let chunks = chunks_of(&packets)?;
-    records_term(env, tx.when_free(packets.len(), |record| record.seal(&chunks)))
+    records_term(env, tx.when_free(packets.len(), |record| record.seal_in(&chunks)))
 }
 
 /// `{ok, Record} | {error, ErrorMap}`.
@@ -121,11 +122,15 @@ fn tx_info(env: Env<'_>, tx: ResourceArc<Sender>) -> NifResult<Term<'_>> {
     tx.traffic.term(env)
 }
 
-fn records_term(env: Env<'_>, sealed: Result<Vec<Vec<u8>>, RecordError>) -> NifResult<Term<'_>> {
+fn records_term(env: Env<'_>, sealed: Result<VmBinary, RecordError>) -> NifResult<Term<'_>> {
     match sealed {
         Ok(records) => {
-            let records: Vec<Binary<'_>> =
-                records.into_iter().map(|record| into_binary(env, record)).collect();
+            let filled_bytes = records.filled_bytes();
+            let whole = records.release(env).ok_or(NifError::BadArg)?;
+            let records = match whole.len() {
+                bytes if bytes == filled_bytes => whole,
+                _ => whole.make_subbinary(0, filled_bytes)?,
+            };
             Ok((atoms::ok(), records).encode(env))
         }
         Err(error) => terms::error_tuple(env, error),

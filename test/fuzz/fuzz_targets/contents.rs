@@ -96,7 +96,7 @@ fn take(ours: &mut Session, stream: &[u8], max_packets: usize) -> bool {
         }
         for event in opened.events {
             let answer = match event {
-                Event::KeyUpdateRequested => ours.tx.seal(&[]).unwrap().concat(),
+                Event::KeyUpdateRequested => ours.tx.seal(&[]).unwrap(),
                 Event::RenegotiationRequested => ours.tx.refuse_renegotiation().unwrap(),
                 Event::CloseNotify | Event::Alert(_) => return false,
             };

@@ -54,7 +54,7 @@ fuzz_target!(|input: &[u8]| {
     for (bytes, packets) in records.into_iter().chain([(0, usize::MAX)]) {
         let record = &stream[arrived..][..bytes.min(stream.len() - arrived)];
         arrived += record.len();
-        assembly.expect(record.len());
+        assembly.expect(record.len(), record.len());
         let sealed = [record, &[0; TAG_BYTES]].concat();
         let open = |copy: &mut [u8]| {
             assert_eq!(copy, &sealed[..]);

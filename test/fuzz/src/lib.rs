@@ -3,6 +3,8 @@
 pub mod null;
 #[path = "../../support/tampering.rs"]
 pub mod tampering;
+#[path = "../../support/wire.rs"]
+mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;
