@@ -15,7 +15,7 @@
 -type places() :: #{kind() => pos_integer()}.
 
 %% What is read at a time, and what a needle may have at most: it may begin in one block and end in the next.
--define(BLOCK_BYTES, 4194304).
+-define(BLOCK_BYTES, 65536).
 -define(MAX_NEEDLE_BYTES, 128).
 
 %% Of glibc's arenas: their alignment, which is also what is reserved for each (malloc/arena.c).
@@ -70,7 +70,7 @@ counted(Name, Kind, Places) ->
 search(Device, Offset, Before, Pattern, Found) ->
     case file:read(Device, ?BLOCK_BYTES) of
         {ok, Block} ->
-            Bytes = <<Before/binary, Block/binary>>,
+            Bytes = <<Before/binary, (looked_at(Block))/binary>>,
             At = Offset - byte_size(Before),
             Here = maps:from_list([{At + Start, binary:part(Bytes, Match)}
                                    || {Start, _Length} = Match <- binary:matches(Bytes, Pattern)]),
@@ -80,6 +80,10 @@ search(Device, Offset, Before, Pattern, Found) ->
         eof ->
             Found
     end.
+
+%% Most of a core was never written to: of zeros it is enough to see what a needle that began before may end with.
+looked_at(<<0:?BLOCK_BYTES/unit:8>> = Zeros) -> binary:part(Zeros, 0, ?MAX_NEEDLE_BYTES);
+looked_at(Block) -> Block.
 
 %% Where the file's parts were in memory: its program headers of the kind PT_LOAD (ELF, 64 bits).
 segments(Device) ->
