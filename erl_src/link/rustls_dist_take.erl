@@ -126,10 +126,11 @@ let_in(several, Take) -> let_in_after(?LET_IN_EVERY_US, Take);
 let_in(hidden, Take) -> let_in_after(?LET_IN_UNSEEN_EVERY_US, Take);
 let_in(_Watched, Take) -> Take.
 
-let_in_after(Us, #take{let_in_at = At, hand = Hand} = Take) ->
+%% Senders are resumed by takes from the queue, and those come when the hand is empty.
+let_in_after(Us, #take{let_in_at = At, hand = []} = Take) ->
     Now = erlang:monotonic_time(),
     case At =:= never orelse Now - At > native(Us) of
-        true -> Take#take{hand = Hand ++ made_room(Take), let_in_at = Now};
+        true -> Take#take{hand = made_room(Take), let_in_at = Now};
         false -> Take
     end.
 
