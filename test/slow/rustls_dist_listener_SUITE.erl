@@ -170,7 +170,7 @@ join_while_starting(Config) ->
 no_file_descriptors(Config) ->
     Cluster = ?config(cluster, Config),
     Peer = ?config(peer, Config),
-    Starved = rustls_dist_cluster:start(Cluster, starved, #{optfile => ?config(optfile, Config)}),
+    Starved = rustls_dist_cluster:start(Cluster, starved, #{optfile => ?config(optfile, Config), args => ["-pa", own_folder()]}),
     "" = os:cmd("prlimit --pid " ++ rustls_dist_cluster:os_pid(Starved) ++ " --nofile=100:100"),
     Port = rustls_dist_cluster:listening_port(Starved),
     Holder = rustls_dist_cluster:call(Starved, ?MODULE, exhaust_descriptors, []),
@@ -190,7 +190,7 @@ few_file_descriptors(Config) ->
                                     #{optfile => ?config(optfile, Config),
                                       exec => {os:find_executable("prlimit"),
                                                ["--nofile=" ++ Limit ++ ":" ++ Limit, os:find_executable("erl")]},
-                                      args => ["-kernel", "dist_auto_connect", "never", "-connect_all", "false"]}),
+                                      args => ["-kernel", "dist_auto_connect", "never", "-connect_all", "false", "-pa", own_folder()]}),
     World = (?config(world, Config))#{listener => Few},
     Port = rustls_dist_cluster:listening_port(Few),
     _ = rustls_dist_crowds:join_times(World, 1),
@@ -207,6 +207,10 @@ few_file_descriptors(Config) ->
     ?assert(dropped(Few, <<"no_descriptor">>) > 0),
     _ = [gen_tcp:close(Socket) || Socket <- Crowd ++ More],
     rustls_dist_cluster:stop_node(Few).
+
+%% For nodes that run functions of this module.
+own_folder() ->
+    filename:dirname(code:which(?MODULE)).
 
 dropped(Node, Why) ->
     Figures = rustls_dist_cluster:call(Node, rustls_dist, metrics, []),
