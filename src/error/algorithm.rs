@@ -23,6 +23,8 @@ pub enum Algorithm {
     EcdsaWithParameters,
     /// RSASSA-PSS with parameters that are not those of TLS (RFC 8446 section 4.2.3), or a key that is for it alone.
     RsaPss,
+    /// A key of RSA that is too short.
+    ShortRsa,
     /// EC on P-521.
     P521,
     /// EC on secp256k1.
@@ -111,6 +113,7 @@ impl fmt::Display for Algorithm {
             Self::EcdsaSha512 => "ECDSA with SHA-512",
             Self::EcdsaWithParameters => "ECDSA with NULL parameters (as Java 11 writes them)",
             Self::RsaPss => "RSASSA-PSS with a key or parameters of its own",
+            Self::ShortRsa => "RSA of less than 2048 bits",
             Self::P521 => "EC on P-521",
             Self::Secp256k1 => "EC on secp256k1",
             Self::OtherCurve => "EC on a curve that is neither P-256 nor P-384",

