@@ -12,7 +12,11 @@ pub trait Buffer {
     fn grow(&mut self, bytes: usize) -> &mut [u8];
 
     /// Puts a copy of `bytes` behind them, and gives it to be worked on in place.
-    fn put(&mut self, bytes: &[u8]) -> &mut [u8];
+    fn put(&mut self, bytes: &[u8]) -> &mut [u8] {
+        let place = self.grow(bytes.len());
+        place.copy_from_slice(bytes);
+        place
+    }
 
     /// Keeps the first `bytes`.
     fn truncate(&mut self, bytes: usize);

@@ -9,12 +9,10 @@ use rustls::crypto::cipher::{self, AeadKey, Iv, NONCE_LEN, make_tls12_aad, make_
 use rustls::{ConnectionTrafficSecrets, ContentType, ProtocolVersion};
 
 use super::HEADER_BYTES;
+use super::keys::GCM_SALT_BYTES;
 use super::payload::Payload;
 use super::sealer::Sealer;
 use crate::error::RecordError;
-
-/// Where the part of a TLS 1.2 GCM nonce begins that is sent with each record (RFC 5288 section 3).
-const EXPLICIT_NONCE_AT: usize = 4;
 
 /// What protects a record besides the cipher.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,7 +62,7 @@ impl InPlace {
     /// Bytes between header and content.
     fn explicit_nonce_bytes(&self) -> usize {
         match self.form {
-            Form::Tls12Gcm => NONCE_LEN - EXPLICIT_NONCE_AT,
+            Form::Tls12Gcm => NONCE_LEN - GCM_SALT_BYTES,
             Form::Tls13 | Form::Tls12ChaCha20 => 0,
         }
     }
@@ -95,13 +93,10 @@ impl Sealer for InPlace {
         let nonce = Nonce::assume_unique_for_key(nonce);
         let sealed = match self.form {
             Form::Tls13 => {
-                header.copy_from_slice(&make_tls13_aad(protected_bytes));
+                let additional = make_tls13_aad(protected_bytes);
+                header.copy_from_slice(&additional);
                 behind.fill(typ.into());
-                self.key.seal_in_place_separate_tag(
-                    nonce,
-                    Aad::from(make_tls13_aad(protected_bytes)),
-                    content,
-                )
+                self.key.seal_in_place_separate_tag(nonce, Aad::from(additional), content)
             }
             Form::Tls12Gcm | Form::Tls12ChaCha20 => {
                 let [.., hi, lo] = protected_bytes.to_be_bytes();

@@ -107,7 +107,7 @@ impl KeySchedule {
 
 /// Bytes of a TLS 1.2 GCM nonce that are fixed for the connection; the rest is sent with each record
 /// (RFC 5288 section 3).
-const GCM_SALT_BYTES: usize = 4;
+pub(super) const GCM_SALT_BYTES: usize = 4;
 
 /// Builds the sealing half for `secrets`, which are consumed and wiped; its first record is number `sequence`.
 pub(crate) fn sealer_at(
@@ -125,24 +125,15 @@ pub(crate) fn sealer_at(
     Ok(sealer)
 }
 
-#[cfg(all(feature = "ring", not(feature = "aws_lc_rs")))]
-fn sealer(
-    suite: SupportedCipherSuite,
-    secrets: ConnectionTrafficSecrets,
-) -> Result<Box<dyn Sealer>, RecordError> {
-    if provider::is_own(suite) {
-        Ok(Box::new(InPlace::new(suite.version().version, secrets)?))
-    } else {
-        Ok(Box::new(encrypter(suite, secrets)?))
-    }
-}
-
 /// AWS-LC's keys count records, and cannot be had without what rustls puts around them.
-#[cfg(feature = "aws_lc_rs")]
 fn sealer(
     suite: SupportedCipherSuite,
     secrets: ConnectionTrafficSecrets,
 ) -> Result<Box<dyn Sealer>, RecordError> {
+    #[cfg(all(feature = "ring", not(feature = "aws_lc_rs")))]
+    if provider::is_own(suite) {
+        return Ok(Box::new(InPlace::new(suite.version().version, secrets)?));
+    }
     Ok(Box::new(encrypter(suite, secrets)?))
 }
 

@@ -23,12 +23,6 @@ impl Buffer for Exact {
         self.bytes.grow(bytes)
     }
 
-    fn put(&mut self, bytes: &[u8]) -> &mut [u8] {
-        let place = self.grow(bytes.len());
-        place.copy_from_slice(bytes);
-        place
-    }
-
     fn truncate(&mut self, bytes: usize) {
         self.bytes.truncate(bytes);
     }

@@ -46,12 +46,6 @@ impl Buffer for VmBinary {
         &mut self.bytes()[start..end]
     }
 
-    fn put(&mut self, bytes: &[u8]) -> &mut [u8] {
-        let tail = self.grow(bytes.len());
-        tail.copy_from_slice(bytes);
-        tail
-    }
-
     fn truncate(&mut self, bytes: usize) {
         self.filled_bytes = self.filled_bytes.min(bytes);
     }
