@@ -61,7 +61,7 @@ fn main() -> ExitCode {
             let raw = Arc::new(Mutex::new(raw));
             Peer { stream, raw, behind: Some(behind), deaf: Arc::default() }.obey();
         }
-        Err(error) => say(b'e', text(&error).as_bytes()),
+        Err(error) => say(b'e', error.to_string().as_bytes()),
     }
     // What is left to say is said when whoever listens has gone.
     let _ = io::copy(&mut io::stdin(), &mut io::sink());

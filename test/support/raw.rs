@@ -100,7 +100,7 @@ impl Raw {
         let (mut incoming, mut buffer) = (Vec::new(), [0; 16384]);
         loop {
             let mut outgoing = Vec::new();
-            let lasts = connection.drive(&mut incoming, &mut outgoing);
+            let lasts = connection.drive(&mut incoming, &mut outgoing).map_err(io::Error::other)?;
             stream.write_all(&outgoing)?;
             if !lasts {
                 return Ok((Self::new(connection), incoming));
@@ -220,7 +220,7 @@ fn link(
         incoming.extend(step.send);
         to_ours.clear();
         if let Some(mut handshake) = connection.take() {
-            match handshake.drive(&mut incoming, &mut to_ours) {
+            match handshake.drive(&mut incoming, &mut to_ours).unwrap() {
                 true => connection = Some(handshake),
                 false => {
                     let mut done = Raw::new(handshake);
@@ -238,7 +238,7 @@ fn link(
 
 impl Connection {
     /// Goes as far as `incoming` reaches; the answer is whether the handshake lasts.
-    fn drive(&mut self, incoming: &mut Vec<u8>, outgoing: &mut Vec<u8>) -> bool {
+    fn drive(&mut self, incoming: &mut Vec<u8>, outgoing: &mut Vec<u8>) -> Result<bool, rustls::Error> {
         match self {
             Self::Client(connection) => {
                 drive(
@@ -246,8 +246,8 @@ impl Connection {
                     UnbufferedConnectionCommon::<ClientConnectionData>::process_tls_records,
                     incoming,
                     outgoing,
-                );
-                connection.is_handshaking()
+                )?;
+                Ok(connection.is_handshaking())
             }
             Self::Server(connection) => {
                 drive(
@@ -255,8 +255,8 @@ impl Connection {
                     UnbufferedConnectionCommon::<ServerConnectionData>::process_tls_records,
                     incoming,
                     outgoing,
-                );
-                connection.is_handshaking()
+                )?;
+                Ok(connection.is_handshaking())
             }
         }
     }
@@ -270,11 +270,11 @@ fn drive<D>(
     process: Process<D>,
     incoming: &mut Vec<u8>,
     outgoing: &mut Vec<u8>,
-) {
+) -> Result<(), rustls::Error> {
     let mut goes_on = true;
     while goes_on {
         let UnbufferedStatus { discard, state, .. } = process(connection, incoming);
-        match state.unwrap() {
+        match state? {
             ConnectionState::EncodeTlsData(mut data) => {
                 let start = outgoing.len();
                 if let Err(EncodeError::InsufficientSize(needed)) = data.encode(&mut []) {
@@ -288,6 +288,7 @@ fn drive<D>(
         }
         incoming.drain(..discard);
     }
+    Ok(())
 }
 
 fn encrypter(suite: SupportedCipherSuite, secrets: ConnectionTrafficSecrets) -> Box<dyn MessageEncrypter> {

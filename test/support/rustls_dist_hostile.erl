@@ -35,6 +35,13 @@
 
 -define(SETTLE_MS, 30000).
 
+%% A machine that did not let the tests run for so long paused, and an attack that failed meanwhile is tried so often.
+-define(PAUSED_MS, 500).
+-define(ATTEMPTS, 3).
+
+%% Of the node's log, beside a failure.
+-define(LAST_LINES, 40).
+
 %% Nodes of one configuration: a listener, a peer that joins it again and again, and a bystander whose link carries messages.
 -spec start(rustls_dist_crowds:configuration()) -> world().
 start(Configuration) ->
@@ -85,10 +92,38 @@ attack(World, Kind, Inputs) ->
 
 %% The same. Atoms: how many the node may make of it, beside its own.
 -spec attack(world(), map(), [fun(() -> rustls_dist_hostile_peers:outcome()), ...], non_neg_integer()) -> ok.
-attack(#{listener := Listener, configuration := Configuration} = World, #{name := Name, expected := Expected} = Kind, Inputs,
-       Atoms) ->
+attack(World, Kind, Inputs, Atoms) ->
+    attempt(World, Kind, Inputs, Atoms, ?ATTEMPTS).
+
+%% A machine that paused kept attackers and node alike from their deadlines: that is tried again, and nothing else is.
+attempt(#{listener := Listener} = World, #{name := Name} = Kind, Inputs, Atoms, Attempts) ->
+    Pulses = [{Node, pulse(Node, start, [])} || Node <- [here, Listener]],
     ok = rustls_dist_crowds:collect_garbage(Listener),
     Before = taken(Listener),
+    Result = try withstood(World, Kind, Inputs, Atoms, Before) catch error:Reason -> {failed, Reason} end,
+    [HereMs, ListenerMs] = [pulse(Node, stop, [Pid]) || {Node, Pid} <- Pulses],
+    case Result of
+        ok ->
+            ok;
+        {failed, Failure} when HereMs > ?PAUSED_MS, Attempts > 1 ->
+            ct:pal("~w: the machine stood still for ~w ms, and so it is tried again: ~p", [Name, HereMs, Failure]),
+            _ = settled(Listener, Before, rustls_dist_deadline:in(?SETTLE_MS)),
+            attempt(World, Kind, Inputs, Atoms, Attempts - 1);
+        {failed, Failure} ->
+            ct:pal("~w: the node stood still for ~w ms at most, the tests for ~w; what the node said last:~n~ts",
+                   [Name, ListenerMs, HereMs, last_lines(Listener)]),
+            error({Failure, {listener_stood_still_ms, ListenerMs}, {tests_stood_still_ms, HereMs}})
+    end.
+
+pulse(here, Function, Arguments) -> apply(rustls_dist_pulse, Function, Arguments);
+pulse(Node, Function, Arguments) -> rustls_dist_cluster:call(Node, rustls_dist_pulse, Function, Arguments).
+
+last_lines(Node) ->
+    Lines = string:lexemes(rustls_dist_cluster:log(Node), "\n"),
+    lists:join("\n", lists:nthtail(max(0, length(Lines) - ?LAST_LINES), Lines)).
+
+withstood(#{listener := Listener, configuration := Configuration} = World, #{name := Name, expected := Expected} = Kind, Inputs,
+          Atoms, Before) ->
     Started = erlang:monotonic_time(millisecond),
     {Outcomes, Joins} = under_attack(World, Inputs, maps:get(at_once, Kind)),
     Settled = settled(Listener, Before, rustls_dist_deadline:in(?SETTLE_MS)),
