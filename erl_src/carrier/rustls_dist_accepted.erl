@@ -34,7 +34,7 @@ serve(Family, Kernel, Socket) ->
             hand_over(Family, Kernel, Tls, Peer);
         {error, Reason} ->
             rustls_dist_log:failed_incoming(Peer, Reason),
-            rustls_dist_handshake:close_gently(Socket)
+            rustls_dist_closing:gently(Socket)
     end.
 
 secure(Socket) ->

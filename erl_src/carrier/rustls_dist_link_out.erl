@@ -69,7 +69,7 @@ secure(Link, Target, Socket, Config, SetupTime) ->
         {ok, Tls} ->
             Tls;
         {error, Reason} ->
-            rustls_dist_handshake:close_gently(Socket),
+            rustls_dist_closing:gently(Socket),
             give_up(Link, Reason)
     end.
 

@@ -246,7 +246,7 @@ unasked(Carrier, _Known, _Way) ->
 
 close(#{socket := Socket} = Tls) ->
     _ = rustls_dist_negotiation:turn_away(Tls),
-    rustls_dist_handshake:close_gently(Socket).
+    rustls_dist_closing:gently(Socket).
 
 concluded(#{node := Node} = Known, Way, Place, Result, Peer, Steps) ->
     All = case suites(Known, Way, Place, Result, Peer) of

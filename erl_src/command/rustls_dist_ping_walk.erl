@@ -150,7 +150,7 @@ secure(#{config := Config, timeout_ms := TimeoutMs} = Way, Place, Socket) ->
             ok = gen_tcp:close(Socket),
             {error, plain_distribution};
         {{error, Reason}, unknown} ->
-            rustls_dist_handshake:close_gently(Socket),
+            rustls_dist_closing:gently(Socket),
             {error, Reason}
     end.
 
@@ -166,7 +166,7 @@ connect(#{timeout_ms := TimeoutMs} = Way, Place, Config) ->
                 {ok, Tls} ->
                     {ok, Tls};
                 {error, _} = Error ->
-                    rustls_dist_handshake:close_gently(Socket),
+                    rustls_dist_closing:gently(Socket),
                     Error
             end;
         {error, _} = Error ->

@@ -23,7 +23,7 @@ new(Family, #{socket := Socket, role := Role} = Tls, MyNode, Undertaker) ->
              f_recv = fun(_, _Length, Timeout) -> recv(Tls, MyNode, Undertaker, Timeout) end,
              f_setopts_pre_nodeup = fun(_) -> ok end,
              f_setopts_post_nodeup = fun(_) -> inet:setopts(Socket, rustls_dist_sockopts:established(Role)) end,
-             f_getll = fun(_) -> getll(Controller, Tls) end,
+             f_getll = fun(_) -> getll(Controller, Tls, Turn) end,
              f_address = fun(_, Node) -> address(Family, Tls, Node) end,
              f_handshake_complete = fun(_, Node, DHandle) -> complete(Undertaker, Controller, Tls#{node => Node}, DHandle) end,
              mf_tick = fun(_) -> rustls_dist_tick:send(Controller, Tls, Turn) end,
@@ -50,8 +50,8 @@ judged(_Tls, _MyNode, Error) ->
     Error.
 
 %% The last step before the link is up.
-getll(Controller, Tls) ->
-    ok = rustls_dist_links:add(Controller, Tls),
+getll(Controller, Tls, Turn) ->
+    ok = rustls_dist_links:add(Controller, Tls, Turn),
     {ok, Controller}.
 
 complete(Undertaker, Controller, #{node := Node} = Tls, DHandle) ->

@@ -20,6 +20,9 @@
 
 -define(CONTROLLER_EXIT_MS, 100).
 
+%% More than a busy peer has under way: the buffers of two sockets, as large as Linux makes them by itself.
+-define(UNDER_WAY_BYTES, 16777216).
+
 %% Starts a handler that waits for the socket. Called by the controller.
 -spec start_link(#link{}, pid()) -> pid().
 start_link(Link, Supervisor) ->
@@ -99,9 +102,10 @@ opened(#link{tls = #{rx := Rx} = Tls} = Link, Data) ->
             handle_events(Link, Events),
             opened(Link, Rest);
         {error, #{kind := Kind} = Error} ->
-            exit(Link#link.controller, {tls_error, Kind}),
+            end_controller(Link, {tls_error, Kind}),
             Sent = last_words(Link, Error#{alert => none}, fun() -> rustls_dist_handshake_io:send_alert(Tls, Error) end),
             rustls_dist_log:broken_link(rustls_dist_log:established(Tls), {tls, Sent}),
+            close(Link),
             exit({tls_error, Kind})
     end.
 
@@ -128,29 +132,51 @@ handle_events(#link{controller = Controller} = Link, [renegotiation_requested | 
     rustls_dist_controller:refuse_renegotiation(Controller),
     handle_events(Link, Events);
 %% It is answered (RFC 5246 section 7.2.1), which the link does not outlive.
-handle_events(#link{controller = Controller} = Link, [close_notify | _]) ->
+handle_events(Link, [close_notify | _]) ->
     ended(Link, in_order),
-    exit(Controller, connection_closed),
+    end_controller(Link, connection_closed),
     farewell(Link, connection_closed);
 handle_events(#link{tls = Tls}, [{alert, {_Code, Name} = Alert} | _]) ->
     rustls_dist_log:broken_link(rustls_dist_log:established(Tls), {tls_alert, Alert}),
     exit({tls_alert, Name}).
 
+%% Behind what it is sending, if that is over soon: the last words could not follow half of it.
+end_controller(#link{controller = Controller, turn = Turn}, Reason) ->
+    _ = rustls_dist_turn:keep(Turn),
+    true = exit(Controller, Reason).
+
 ended(#link{tls = Tls}, How) ->
     rustls_dist_log:ended_link(rustls_dist_log:established(Tls), How).
 
-%% The link is ended from our side: say close_notify (RFC 8446 section 6.1). Or the controller can send nothing more, and waited
-%% in vain for a reason from elsewhere.
+%% The link is ended from our side: say close_notify (RFC 8446 section 6.1), or why it must not go on. Or the controller can send
+%% nothing more, and waited in vain for a reason from elsewhere.
 -spec farewell(#link{}, term()) -> no_return().
 farewell(Link, {send_error, Reason} = Exit) ->
     ended(Link, {tcp_error, Reason}),
     exit(Exit);
 farewell(#link{tls = #{socket := Socket, tx := Tx}} = Link, Reason) ->
-    _ = last_words(Link, unsaid, fun() -> close_notify(Socket, rustls_dist_nif:tx_close_notify(Tx)) end),
+    _ = last_words(Link, unsaid, fun() -> say(Socket, goodbye(Tx, Reason)) end),
+    close(Link),
     exit(Reason).
 
-close_notify(Socket, {ok, Record}) -> rustls_dist_handshake_io:send_now(Socket, Record);
-close_notify(_Socket, {error, _Closed} = Error) -> Error.
+%% `certificate_no_longer_valid' is rustls_dist_recheck's.
+goodbye(Tx, certificate_no_longer_valid) ->
+    rustls_dist_nif:tx_alert(Tx, rustls_dist_alert:code(certificate_unknown));
+goodbye(Tx, _Reason) ->
+    rustls_dist_nif:tx_close_notify(Tx).
+
+say(Socket, {ok, Record}) -> rustls_dist_handshake_io:send_now(Socket, Record);
+say(_Socket, {error, _Closed} = Error) -> Error.
+
+%% The link is down for the VM by now, its controller being gone: nobody waits while the last words are on their way. Where the
+%% socket has not sent them there is no use in it.
+close(#link{socket = Socket}) ->
+    _ = inet:setopts(Socket, [{active, false}]),
+    drop_data(Socket),
+    case inet:getstat(Socket, [send_pend]) of
+        {ok, [{send_pend, 0}]} -> rustls_dist_closing:gently(Socket, ?UNDER_WAY_BYTES);
+        _ -> ok
+    end.
 
 %% Speaks to the peer a last time, if that can be done in order and without waiting: the controller, which does not trap
 %% exits and is on its way out, must be gone, everything that was sealed must have gone to the socket, and the socket must
@@ -159,7 +185,7 @@ close_notify(_Socket, {error, _Closed} = Error) -> Error.
 last_words(#link{socket = Socket, controller = Controller, turn = Turn}, Unsaid, Speak) ->
     Ref = erlang:monitor(process, Controller),
     Gone = receive {'DOWN', Ref, process, Controller, _} -> true after ?CONTROLLER_EXIT_MS -> false end,
-    case Gone andalso rustls_dist_turn:take(Turn) andalso inet:getstat(Socket, [send_pend]) of
+    case Gone andalso rustls_dist_turn:keep_at_once(Turn) andalso inet:getstat(Socket, [send_pend]) of
         {ok, [{send_pend, 0}]} -> Speak();
         _ -> Unsaid
     end.

@@ -10,7 +10,7 @@
 
 -behaviour(gen_server).
 
--export([new_table/0, start_link/0, add/2, up/2, all/0, known/0, one/1, peer_der/1, traffic/0]).
+-export([new_table/0, start_link/0, add/3, up/2, finish/2, all/0, known/0, one/1, peer_der/1, traffic/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, format_status/1]).
 
 -export_type([info/0, traffic/0]).
@@ -57,10 +57,10 @@ start_link() ->
 
 %% Remembers a link. Called before the link is up, so that whoever waited for the link finds it here. A link does without,
 %% should there be no table.
--spec add(pid(), rustls_dist_handshake:tls()) -> ok.
-add(Controller, Tls) ->
+-spec add(pid(), rustls_dist_handshake:tls(), rustls_dist_turn:turn()) -> ok.
+add(Controller, Tls, Turn) ->
     try
-        true = ets:insert(?TABLE, {Controller, Tls#{since => erlang:system_time(second)}}),
+        true = ets:insert(?TABLE, {Controller, Tls#{since => erlang:system_time(second)}, Turn}),
         gen_server:cast(?MODULE, {added, Controller})
     catch
         error:badarg -> ok
@@ -80,6 +80,13 @@ up(Controller, #{node := Node, facts := Facts, handshake_us := Us} = Tls) ->
     catch
         error:badarg -> ok
     end.
+
+%% Ends the link of that controller for this reason, behind what is being sent, if it is over soon: last words can follow then.
+-spec finish(pid(), term()) -> ok.
+finish(Controller, Reason) ->
+    _ = [rustls_dist_turn:keep(Turn) || {_, _, Turn} <- ets:lookup(?TABLE, Controller)],
+    true = exit(Controller, Reason),
+    ok.
 
 %% What is known of all links that are up.
 -spec all() -> #{node() => info()}.
@@ -118,7 +125,7 @@ found(Node) ->
 -spec known(node(), pid() | port()) -> {ok, known()} | {error, not_connected}.
 known(Node, Controller) ->
     try ets:lookup(?TABLE, Controller) of
-        [{Controller, Tls}] -> {ok, Tls#{node => Node}};
+        [{Controller, Tls, _Turn}] -> {ok, Tls#{node => Node}};
         [] -> {error, not_connected}
     catch
         error:badarg -> {error, not_connected}
@@ -146,7 +153,7 @@ moves() ->
     {maps:get(begun, Moves, 0), maps:get(done, Moves, 0)}.
 
 live() ->
-    try ets:match(?TABLE, {'_', '$1'}) of
+    try ets:match(?TABLE, {'_', '$1', '_'}) of
         Links -> lists:foldl(fun([Tls], Sum) -> sum(figures(Tls), Sum) end, #{}, Links)
     catch
         error:badarg -> #{}
@@ -166,7 +173,7 @@ init([]) ->
     _ = process_flag(trap_exit, true),
     {Begun, _Done} = moves(),
     ok = rustls_dist_meter:set(moves, #{step => done}, Begun),
-    _ = [erlang:monitor(process, Controller) || [Controller] <- ets:match(?TABLE, {'$1', '_'})],
+    _ = [erlang:monitor(process, Controller) || [Controller] <- ets:match(?TABLE, {'$1', '_', '_'})],
     {ok, no_state}.
 
 -spec handle_call(term(), gen_server:from(), no_state) -> {noreply, no_state}.
@@ -192,7 +199,7 @@ handle_info(_Other, State) ->
 -spec terminate(term(), no_state) -> ok.
 terminate(_Reason, _State) ->
     case whereis(net_kernel) of
-        undefined -> lists:foreach(fun([Controller]) -> ended(Controller, shutdown) end, ets:match(?TABLE, {'$1', '_'}));
+        undefined -> lists:foreach(fun([Controller]) -> ended(Controller, shutdown) end, ets:match(?TABLE, {'$1', '_', '_'}));
         _ -> ok
     end.
 
@@ -203,9 +210,9 @@ format_status(Status) ->
 ended(Controller, Reason) ->
     ok = rustls_dist_meter:count(moves, #{step => begun}),
     Taken = ets:take(?TABLE, Controller),
-    _ = [rustls_dist_meter:add(ended, Labels, Count) || {_, Tls} <- Taken, {Labels, Count} <- maps:to_list(figures(Tls))],
+    _ = [rustls_dist_meter:add(ended, Labels, Count) || {_, Tls, _} <- Taken, {Labels, Count} <- maps:to_list(figures(Tls))],
     ok = rustls_dist_meter:count(moves, #{step => done}),
-    lists:foreach(fun({_, Tls}) -> tell_ended(Tls, Reason) end, Taken).
+    lists:foreach(fun({_, Tls, _}) -> tell_ended(Tls, Reason) end, Taken).
 
 %% A connection that did not become a link ended without having begun.
 tell_ended(#{since := Since, node := Node} = Tls, Reason) ->

@@ -116,8 +116,8 @@ judged({Controller, Tls}, {refused, Text}, State) ->
     case is_process_alive(Controller) of
         true ->
             ok = rustls_dist_log:broken_link(rustls_dist_log:established(Tls), {rechecked, Text}),
-            true = exit(Controller, certificate_no_longer_valid);
+            ok = rustls_dist_links:finish(Controller, certificate_no_longer_valid);
         false ->
-            true
+            ok
     end,
     State.

@@ -10,10 +10,19 @@
 -module(rustls_dist_turn).
 
 -export([new/0, take/1, give/1, is_taken/1]).
+-export([keep/1, keep_at_once/1]).
 
 -export_type([turn/0]).
 
 -opaque turn() :: atomics:atomics_ref().
+
+-define(FREE, 0).
+-define(TAKEN, 1).
+-define(KEPT, 2).
+
+%% How long the one is waited for who has the turn: a peer that does not read keeps it for longer, and its link from ending no
+%% longer than this.
+-define(KEEP_MS, 100).
 
 %% A turn that nobody has.
 -spec new() -> turn().
@@ -23,14 +32,31 @@ new() ->
 %% Takes the turn if nobody has it.
 -spec take(turn()) -> boolean().
 take(Turn) ->
-    atomics:compare_exchange(Turn, 1, 0, 1) =:= ok.
+    atomics:compare_exchange(Turn, 1, ?FREE, ?TAKEN) =:= ok.
 
 %% Everything that was sealed is the socket's.
 -spec give(turn()) -> ok.
 give(Turn) ->
-    atomics:put(Turn, 1, 0).
+    atomics:put(Turn, 1, ?FREE).
 
 %% Whether somebody has the turn, or has kept it.
 -spec is_taken(turn()) -> boolean().
 is_taken(Turn) ->
-    atomics:get(Turn, 1) =:= 1.
+    atomics:get(Turn, 1) =/= ?FREE.
+
+%% Keeps the turn for the last words, as soon as nobody has it. `false' if somebody has it for too long.
+-spec keep(turn()) -> boolean().
+keep(Turn) ->
+    keep(Turn, rustls_dist_deadline:in(?KEEP_MS)).
+
+keep(Turn, Deadline) ->
+    keep_at_once(Turn) orelse
+        case rustls_dist_deadline:left_ms(Deadline) of
+            0 -> false;
+            _ -> receive after 1 -> keep(Turn, Deadline) end
+        end.
+
+%% Whether the turn is kept for the last words, by now at the latest.
+-spec keep_at_once(turn()) -> boolean().
+keep_at_once(Turn) ->
+    lists:member(atomics:compare_exchange(Turn, 1, ?FREE, ?KEPT), [ok, ?KEPT]).

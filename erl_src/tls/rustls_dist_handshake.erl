@@ -6,7 +6,7 @@
 %% @private
 -module(rustls_dist_handshake).
 
--export([connect/3, accept/4, close_gently/1]).
+-export([connect/3, accept/4]).
 
 -export_type([tls/0, failure/0]).
 
@@ -42,11 +42,6 @@
                 handshake :: rustls_dist_nif:handshake(),
                 deadline :: rustls_dist_deadline:deadline(),
                 received = false :: boolean()}).
-
-%% How long, and how much, a failed peer's bytes are read so that closing does not reset the connection and destroy the
-%% alert on its way.
--define(LINGER_MS, 500).
--define(LINGER_BYTES, 65536).
 
 %% What is left of the deadline has to do for the alert, too.
 -define(ALERT_MS, 200).
@@ -91,21 +86,6 @@ direction(server) -> in.
 %% The whole chain is for who judges it again; an idle link is to be small.
 kept(#{recheck := Seconds}, Facts) when is_integer(Seconds) -> Facts;
 kept(_RoleConfig, Facts) -> maps:remove(peer_chain, Facts).
-
-%% Closes so that what was sent last, an alert, arrives: no more output, then a bounded look at what still comes in.
--spec close_gently(inet:socket()) -> ok.
-close_gently(Socket) ->
-    _ = gen_tcp:shutdown(Socket, write),
-    linger(Socket, rustls_dist_deadline:in(?LINGER_MS), ?LINGER_BYTES),
-    gen_tcp:close(Socket).
-
-linger(Socket, Deadline, Bytes) when Bytes > 0 ->
-    case gen_tcp:recv(Socket, 0, rustls_dist_deadline:left_ms(Deadline)) of
-        {ok, Data} -> linger(Socket, Deadline, Bytes - byte_size(Data));
-        {error, _} -> ok
-    end;
-linger(_Socket, _Deadline, _Spent) ->
-    ok.
 
 advance(#state{handshake = Handshake} = State, Bytes) ->
     case rustls_dist_nif:handshake_advance(Handshake, Bytes) of

@@ -21,13 +21,13 @@
 %% What judges certificates where webpki is not alone.
 -define(REFEREES, [rustls_dist_verdict, rustls_dist_verify, rustls_dist_consent, rustls_dist_chain, rustls_dist_signature,
                    rustls_dist_asn1_time, rustls_dist_alert, rustls_dist_pin, rustls_dist_verify_client,
-                   rustls_dist_ready_made, rustls_dist_crl, rustls_dist_raw_file,
-                   rustls_dist_file_name]).
+                   rustls_dist_ready_made, rustls_dist_crl, rustls_dist_crl_lists, rustls_dist_crl_store,
+                   rustls_dist_crl_file, rustls_dist_crl_cache, rustls_dist_raw_file, rustls_dist_file_name]).
 
 -define(TROUBLE, [rustls_dist_log, rustls_dist_reason, rustls_dist_log_limit, rustls_dist_failure, rustls_dist_failure_text,
                   rustls_dist_peer_text, rustls_dist_epmd_answer, rustls_dist_rate, rustls_dist_acceptor,
-                  rustls_dist_accepted, rustls_dist_first_bytes, rustls_dist_handshake, rustls_dist_verified,
-                  rustls_dist_deadline, rustls_dist_check_ip, rustls_dist_recheck, rustls_dist_judgement]).
+                  rustls_dist_accepted, rustls_dist_first_bytes, rustls_dist_handshake, rustls_dist_closing,
+                  rustls_dist_verified, rustls_dist_deadline, rustls_dist_check_ip, rustls_dist_recheck, rustls_dist_judgement]).
 
 -define(OTP_FOR_LINKS, [dist_util]).
 -define(OTP_FOR_REFEREES, [public_key, pubkey_cert, pubkey_cert_records, pubkey_crl, pubkey_pem, 'OTP-PUB-KEY']).

@@ -78,9 +78,12 @@ expired(Config) ->
                  rustls_dist_cluster:call(Guest, rustls_dist_links, known, [])),
     ok = rustls_dist_cluster:part(Guest, Brief).
 
+%% On a link that is busy in both directions.
 revoked(Config) ->
     #{dir := Dir, ca := Ca, certs := [#{cert := Guest} | _]} = world(Config),
     {A, B} = joined(Config, strict),
+    [ok = rustls_dist_cluster:call(From, rustls_dist_workload, start_traffic, [rustls_dist_cluster:name(To)])
+     || {From, To} <- [{A, B}, {B, A}]],
     _ = rustls_dist_crls:list(Dir, Ca, "list", #{revoked => [Guest]}),
     closed(A, B, "is revoked"),
     _ = rustls_dist_crls:list(Dir, Ca, "list", #{}).
@@ -165,7 +168,8 @@ decided(A) ->
                                          rustls_dist_cluster:call(A, sys, get_state, [rustls_dist_recheck]),
                                      Judging =:= none andalso [true] =:= [Second > Before || Second <- maps:values(Last)]
                              end).
-%% The judge says why, both lose the link, its peer in order and without a complaint, and the next attempt fails as well.
+
+%% The judge says why, both lose the link, its peer is told that it was for its certificate, and the next attempt fails as well.
 closed(Judge, Peer, Why) ->
     rustls_dist_cluster:poll(fun() -> not rustls_dist_cluster:connected(Judge, Peer) end),
     rustls_dist_cluster:poll(fun() -> not rustls_dist_cluster:connected(Peer, Judge) end),
@@ -173,7 +177,15 @@ closed(Judge, Peer, Why) ->
         [Report || #{event := link_failed, direction := established} = Report <- rustls_dist_reports:all(Judge)],
     ct:pal("~ts", [Line]),
     %% Attempts of the VM's own to come back are failures of another kind.
-    ?assertEqual([], [Report || #{event := link_failed, direction := established} = Report <- rustls_dist_reports:all(Peer)]),
+    [#{line := Heard, reason := {tls_alert, {46, certificate_unknown}}}] =
+        rustls_dist_cluster:poll(fun() ->
+                                         Name = rustls_dist_cluster:name(Judge),
+                                         Reports = [Report || #{event := Event, direction := established, node := Node} = Report
+                                                                  <- rustls_dist_reports:all(Peer),
+                                                              Node =:= Name, lists:member(Event, [link_failed, link_ended])],
+                                         Reports =/= [] andalso Reports
+                                 end),
+    ?assertMatch({match, _}, re:run(Heard, "^rustls_dist: link to .* the peer .*it does not accept this node's certificate"), Heard),
     ?assertMatch({match, _}, re:run(Line, "^rustls_dist: link to .* broke at certificate verification: "
                                           "its certificate no longer passes \\(recheck\\): .*(" ++ Why ++ ")"), Line),
     ?assertEqual(false, rustls_dist_cluster:call(Peer, net_kernel, connect_node, [rustls_dist_cluster:name(Judge)])),

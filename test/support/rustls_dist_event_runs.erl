@@ -137,7 +137,7 @@ carrier_handshake(Role, #{row := #{host := Host}} = Prepared, RoleConfig) ->
                                  server -> {sender(Prepared, client, Dial), Accept(), any}
                              end,
     Result = rustls_dist_bare_handshake:with_config(Socket, Role, RoleConfig, Name, ?TIMEOUT_MS),
-    ok = rustls_dist_handshake:close_gently(Socket),
+    ok = rustls_dist_closing:gently(Socket),
     ok = gen_tcp:close(Listen),
     finish(Sender),
     case Result of

@@ -206,7 +206,7 @@ taken(Node) ->
                  pending => pending(Node),
                  links => length(rustls_dist_cluster:call(Node, erlang, nodes, [connected])),
                  atoms => rustls_dist_cluster:call(Node, erlang, system_info, [atom_count]),
-                 lines => length(string:lexemes(rustls_dist_cluster:log(Node), "\n"))}).
+                 lines => length(rustls_dist_cluster:all_logged(Node))}).
 
 %% rustls_dist_handshakes_pending, as the accept loop counts.
 pending(Node) ->

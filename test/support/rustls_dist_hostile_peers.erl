@@ -76,10 +76,8 @@ members() ->
              {long_name, "states a name of 64 KiB", ?BOTH, 8, [close_notify, ended]}
              | on_records()]].
 
-%% On a link that is up the alert is sent if that can be done without waiting (rustls_dist_input, last_words): where many links
-%% break at once, some just end.
 joined() ->
-    [row(joined, joined_name(Name), Does, Versions, AtOnce, [ended | Expected])
+    [row(joined, joined_name(Name), Does, Versions, AtOnce, Expected)
      || {Name, Does, Versions, AtOnce, Expected} <- on_records()]
         ++ [row(joined, deaf_link, "asks for new keys 20,000 times and never reads", ['tlsv1.3'], 4, [alive])].
 

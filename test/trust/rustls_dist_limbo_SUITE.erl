@@ -141,7 +141,7 @@ handshake(#{role := Role, host := Host}, Shows, Judges) ->
     {Sender, Ref} = spawn_monitor(fun() -> show(Theirs, opposite(Role), Shows) end),
     {ok, Socket} = Ours(),
     Result = rustls_dist_bare_handshake:with_config(Socket, Role, Judges, Name, ?TIMEOUT_MS),
-    ok = rustls_dist_handshake:close_gently(Socket),
+    ok = rustls_dist_closing:gently(Socket),
     ok = gen_tcp:close(Listen),
     receive {'DOWN', Ref, process, Sender, normal} -> ok end,
     case Result of
