@@ -8,7 +8,7 @@ use rustls::client::ClientConnectionData;
 use rustls::crypto::cipher::{MessageDecrypter, MessageEncrypter};
 use rustls::kernel::KernelConnection;
 use rustls::server::ServerConnectionData;
-use rustls::{ConnectionTrafficSecrets, ContentType, SupportedCipherSuite};
+use rustls::{CipherSuite, ConnectionTrafficSecrets, ContentType, SupportedCipherSuite};
 
 #[cfg(all(feature = "ring", not(feature = "aws_lc_rs")))]
 use super::in_place::InPlace;
@@ -17,7 +17,7 @@ use super::sealer::Sealer;
 use crate::error::RecordError;
 #[cfg(all(feature = "ring", not(feature = "aws_lc_rs")))]
 use crate::provider;
-use crate::wiping::wiping_stack;
+use crate::wiping::{Computed, wiping_behind};
 
 /// What two expansions and a cipher's key schedule take of the stack, with room to spare.
 const UPDATE_STACK_BYTES: usize = 16 * 1024;
@@ -81,6 +81,16 @@ impl KeySchedule {
         )
     }
 
+    /// The cipher, as far as it matters for what it leaves in registers.
+    pub(crate) fn computed(&self) -> Computed {
+        match self.suite.suite() {
+            CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
+            | CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
+            | CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => Computed::ChaCha20,
+            _ => Computed::AesGcm,
+        }
+    }
+
     /// The next generation of the peer's sending keys.
     pub(crate) fn next_decrypter(&self) -> Result<Box<dyn MessageDecrypter>, RecordError> {
         self.renewed(
@@ -98,7 +108,7 @@ impl KeySchedule {
         update: impl FnOnce(&mut Kernel) -> Result<(u64, ConnectionTrafficSecrets), rustls::Error>,
         keys: impl FnOnce(SupportedCipherSuite, ConnectionTrafficSecrets) -> Result<T, RecordError>,
     ) -> Result<T, RecordError> {
-        wiping_stack::<UPDATE_STACK_BYTES, _>(|| {
+        wiping_behind::<UPDATE_STACK_BYTES, _>(Computed::Handshake, || {
             let (_, secrets) = update(&mut self.kernel.lock())?;
             keys(self.suite, secrets)
         })

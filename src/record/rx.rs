@@ -11,6 +11,7 @@ use super::work::Work;
 use super::{HEADER_BYTES, MAX_PLAINTEXT_BYTES, Traffic};
 use crate::error::RecordError;
 use crate::packet::{self, Assembly, Buffer, Taken};
+use crate::wiping::Computed;
 
 /// The longest protected payload that peers are seen to send; room for more is made when it comes.
 const MOST_RECORD_BYTES: usize = MAX_PLAINTEXT_BYTES + 32;
@@ -132,6 +133,11 @@ impl<B: Buffer> RecordRx<B> {
     /// How often the peer's keys were renewed.
     pub fn key_updates(&self) -> u64 {
         self.traffic.key_updates
+    }
+
+    /// The cipher, as far as it matters for what it leaves in registers.
+    pub fn computed(&self) -> Computed {
+        self.schedule.computed()
     }
 
     /// What was opened.

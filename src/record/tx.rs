@@ -9,6 +9,7 @@ use super::sealer::Sealer;
 use super::{MAX_PLAINTEXT_BYTES, Traffic};
 use crate::error::RecordError;
 use crate::packet::Buffer;
+use crate::wiping::Computed;
 
 /// Records that are left unused below a key's limit, so that the key update, an alert and close_notify always fit.
 const RESERVED_RECORDS: u64 = 16;
@@ -151,6 +152,11 @@ impl RecordTx {
     /// How often the sending keys were renewed.
     pub fn key_updates(&self) -> u64 {
         self.traffic.key_updates
+    }
+
+    /// The cipher, as far as it matters for what it leaves in registers.
+    pub fn computed(&self) -> Computed {
+        self.schedule.computed()
     }
 
     /// What was sealed.

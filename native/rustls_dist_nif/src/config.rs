@@ -19,7 +19,7 @@ use rustls_dist::provider::Versions;
 use rustls_dist::trust::TrustSource;
 use rustls_dist::trust::hostname::CommonNamePolicy;
 use rustls_dist::trust::policy::ClientAuth;
-use rustls_dist::wiping::wiping_stack;
+use rustls_dist::wiping::{Computed, wiping_behind};
 
 use crate::bytes::into_binary;
 use crate::census::{CONFIGS, Token};
@@ -57,7 +57,7 @@ impl Resource for Config {}
 #[rustler::nif(schedule = "DirtyIo")]
 fn config_new<'a>(env: Env<'a>, role: Atom, options: Term<'a>) -> NifResult<Term<'a>> {
     let judged_by = judged_by(options)?;
-    match wiping_stack::<KEYS_STACK_BYTES, _>(|| build(role, options))? {
+    match wiping_behind::<KEYS_STACK_BYTES, _>(Computed::Handshake, || build(role, options))? {
         Ok(side) => {
             let own = side
                 .own_chains()

@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls_dist::error::HandshakeError;
 use rustls_dist::pem;
 use rustls_dist::trust::policy::ExpectedName;
-use rustls_dist::wiping::wiping_stack;
+use rustls_dist::wiping::{Computed, wiping_behind};
 
 use crate::bytes::into_binary;
 use crate::config::{Config, KEYS_STACK_BYTES, Side};
@@ -60,7 +60,7 @@ fn verdict(env: Env<'_>, verdict: Result<(), HandshakeError>) -> NifResult<Term<
 #[rustler::nif(schedule = "DirtyIo")]
 fn file_digest<'a>(env: Env<'a>, path: Binary<'a>) -> NifResult<Term<'a>> {
     let path = PathBuf::from(std::ffi::OsString::from_vec(path.as_slice().to_vec()));
-    match wiping_stack::<KEYS_STACK_BYTES, _>(|| pem::digest(&path)) {
+    match wiping_behind::<KEYS_STACK_BYTES, _>(Computed::Handshake, || pem::digest(&path)) {
         Ok(digest) => Ok((atoms::ok(), into_binary(env, digest.to_vec())).encode(env)),
         Err(error) => terms::error_tuple(env, error),
     }

@@ -10,7 +10,7 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
-use rustls_dist::wiping::wiping_stack;
+use rustls_dist::wiping::{Computed, wiping_behind};
 
 /// One piece of work. It must not block on a peer, and on anything else only within [`while_blocked`].
 pub type Job = Box<dyn FnOnce() + Send>;
@@ -115,7 +115,9 @@ impl Pool {
     fn work(&'static self) {
         for job in &self.queue {
             // A job reports its own panic to whoever waits for it; here the thread is only kept alive.
-            let _ = wiping_stack::<STEP_STACK_BYTES, _>(|| catch_unwind(AssertUnwindSafe(job)));
+            let _ = wiping_behind::<STEP_STACK_BYTES, _>(Computed::Handshake, || {
+                catch_unwind(AssertUnwindSafe(job))
+            });
             let mut threads = self.threads.lock();
             if threads.working > self.target {
                 threads.working -= 1;

@@ -4,7 +4,7 @@ use parking_lot::Mutex;
 use rustler::{Atom, Binary, Encoder, Env, Error as NifError, NifResult, Resource, ResourceArc, Term};
 use rustls_dist::packet::{MAX_PACKET_BYTES, Taken};
 use rustls_dist::record::{Event, Opened, RecordRx};
-use rustls_dist::wiping::wiping_stack;
+use rustls_dist::wiping::wiping_behind;
 
 use crate::census::{RECEIVERS, Token};
 use crate::traffic::Published;
@@ -44,7 +44,9 @@ fn rx_open<'a>(
 ) -> NifResult<Term<'a>> {
     let opened = {
         let mut record = rx.record.lock();
-        let opened = wiping_stack::<RECORDS_STACK_BYTES, _>(|| record.open(input.as_slice(), max_packets));
+        let opened = wiping_behind::<RECORDS_STACK_BYTES, _>(record.computed(), || {
+            record.open(input.as_slice(), max_packets)
+        });
         rx.traffic.update(record.traffic(), opened.as_ref().map_or(0, |opened| opened.taken.packets.len()));
         opened
     };

@@ -8,7 +8,7 @@ use rustls::AlertDescription;
 use rustls_dist::error::RecordError;
 use rustls_dist::packet::{Buffer, LENGTH_BYTES};
 use rustls_dist::record::RecordTx;
-use rustls_dist::wiping::wiping_stack;
+use rustls_dist::wiping::wiping_behind;
 
 use crate::bytes::into_binary;
 use crate::census::{SENDERS, Token};
@@ -73,7 +73,7 @@ impl Sender {
         packets: usize,
         seal: impl FnOnce(&mut RecordTx) -> Result<T, RecordError>,
     ) -> Result<T, RecordError> {
-        let sealed = wiping_stack::<RECORDS_STACK_BYTES, _>(|| seal(&mut record));
+        let sealed = wiping_behind::<RECORDS_STACK_BYTES, _>(record.computed(), || seal(&mut record));
         self.traffic.update(record.traffic(), if sealed.is_ok() { packets } else { 0 });
         sealed
     }
