@@ -104,7 +104,7 @@ attempt(#{listener := Listener} = World, #{name := Name} = Kind, Inputs, Atoms, 
     [HereMs, ListenerMs] = [pulse(Node, stop, [Pid]) || {Node, Pid} <- Pulses],
     case Result of
         ok ->
-            ok;
+            ct:log("~w: the node stood still for ~w ms at most, the tests for ~w", [Name, ListenerMs, HereMs]);
         {failed, Failure} when HereMs > ?PAUSED_MS, Attempts > 1 ->
             ct:pal("~w: the machine stood still for ~w ms, and so it is tried again: ~p", [Name, HereMs, Failure]),
             _ = settled(Listener, Before, rustls_dist_deadline:in(?SETTLE_MS)),

@@ -79,7 +79,9 @@ members() ->
 joined() ->
     [row(joined, joined_name(Name), Does, Versions, AtOnce, Expected)
      || {Name, Does, Versions, AtOnce, Expected} <- on_records()]
-        ++ [row(joined, deaf_link, "asks for new keys 20,000 times and never reads", ['tlsv1.3'], 4, [alive])].
+        ++ [row(joined, deaf_link, "asks for new keys 20,000 times and never reads", ['tlsv1.3'], 4, [alive]),
+            row(joined, flood_behind_forgery, "sends a record that is not under its key, and 320 MB behind it", ?BOTH, 4,
+                [{alert, ?BAD_RECORD_MAC}])].
 
 joined_name(Name) ->
     list_to_atom("joined_" ++ atom_to_list(Name)).
@@ -263,6 +265,9 @@ misused(long_data, Peer) -> rustls_dist_raw_peer:seal(Peer, ?DATA, <<0:(16385 * 
 misused(unknown_type, Peer) -> rustls_dist_raw_peer:seal(Peer, 99, <<0:32>>);
 misused(warnings, Peer) -> rustls_dist_raw_peer:repeat(Peer, ?FLOOD, [{seal, ?ALERT, [1, 90]}]);
 misused(forged, Peer) -> rustls_dist_raw_peer:bytes(Peer, <<?DATA, 3, 3, 40:16, 0:320>>);
+misused(flood_behind_forgery, Peer) ->
+    ok = misused(forged, Peer),
+    rustls_dist_raw_peer:repeat(Peer, 20000, [{seal, ?DATA, <<0:(16000 * 8)>>}]);
 misused(key_updates, Peer) -> rustls_dist_raw_peer:repeat(Peer, ?FLOOD, [{key_update, 1}]);
 misused(tickets, Peer) -> rustls_dist_raw_peer:repeat(Peer, ?FLOOD, [{seal, ?HANDSHAKE, <<4, 13:24, 0:(13 * 8)>>}]);
 misused(renegotiation, Peer) -> rustls_dist_raw_peer:repeat(Peer, 20, [{seal, ?HANDSHAKE, <<1, 40:24, 3, 3, 0:(38 * 8)>>}]);
