@@ -4,7 +4,7 @@
 %% @private
 -module(rustls_dist_handshake_io).
 
--export([send/2, recv/2, tell/2, send_alert/2, send_now/2]).
+-export([send/2, recv/2, tell/2, send_alert/2, say/2]).
 
 -export_type([failure/0]).
 
@@ -61,22 +61,18 @@ tell(_Tls, Reason) -> Reason.
 %% Tells the peer what is wrong with what it sent, if anything is owed. The result says what was sent.
 -spec send_alert(rustls_dist_handshake:tls(), rustls_dist_nif:error_map()) -> rustls_dist_nif:error_map().
 send_alert(#{socket := Socket, tx := Tx}, #{alert := {Code, _Name}} = Error) ->
-    case rustls_dist_nif:tx_alert(Tx, Code) of
-        {ok, Record} ->
-            case send_now(Socket, Record) of
-                ok -> Error;
-                {error, _} -> Error#{alert => none}
-            end;
-        {error, _Closed} ->
-            Error#{alert => none}
+    case say(Socket, rustls_dist_nif:tx_alert(Tx, Code)) of
+        ok -> Error;
+        {error, _} -> Error#{alert => none}
     end;
 send_alert(_Tls, #{alert := none} = Error) ->
     Error.
 
-%% Sends last words, if that is possible without waiting: a peer that does not read must not keep its link from ending.
--spec send_now(inet:socket(), iodata()) -> ok | {error, term()}.
-send_now(Socket, Record) ->
-    inet_tcp:send(Socket, Record, [nosuspend]).
+%% Sends last words that were sealed, if that is possible without waiting: a peer that does not read must not keep its link from
+%% ending.
+-spec say(inet:socket(), {ok, binary()} | {error, rustls_dist_nif:error_map()}) -> ok | {error, term()}.
+say(Socket, {ok, Record}) -> inet_tcp:send(Socket, Record, [nosuspend]);
+say(_Socket, {error, _Closed} = Error) -> Error.
 
 answer(_Tls, []) ->
     ok;
@@ -93,10 +89,7 @@ answer(_Tls, [{alert, Alert} | _]) ->
 
 %% The peer has ended the connection, and is answered (RFC 5246 section 7.2.1).
 close(#{socket := Socket, tx := Tx}) ->
-    case rustls_dist_nif:tx_close_notify(Tx) of
-        {ok, Record} -> _ = send_now(Socket, Record);
-        {error, _AlreadySaid} -> ok
-    end,
+    _ = say(Socket, rustls_dist_nif:tx_close_notify(Tx)),
     {error, close_notify}.
 
 flush(#{socket := Socket}, {ok, Records}) ->

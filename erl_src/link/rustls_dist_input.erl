@@ -155,7 +155,7 @@ farewell(Link, {send_error, Reason} = Exit) ->
     ended(Link, {tcp_error, Reason}),
     exit(Exit);
 farewell(#link{tls = #{socket := Socket, tx := Tx}} = Link, Reason) ->
-    _ = last_words(Link, unsaid, fun() -> say(Socket, goodbye(Tx, Reason)) end),
+    _ = last_words(Link, unsaid, fun() -> rustls_dist_handshake_io:say(Socket, goodbye(Tx, Reason)) end),
     close(Link),
     exit(Reason).
 
@@ -165,14 +165,10 @@ goodbye(Tx, certificate_no_longer_valid) ->
 goodbye(Tx, _Reason) ->
     rustls_dist_nif:tx_close_notify(Tx).
 
-say(Socket, {ok, Record}) -> rustls_dist_handshake_io:send_now(Socket, Record);
-say(_Socket, {error, _Closed} = Error) -> Error.
-
 %% The link is down for the VM by now, its controller being gone: nobody waits while the last words are on their way. Where the
 %% socket has not sent them there is no use in it.
 close(#link{socket = Socket}) ->
-    _ = inet:setopts(Socket, [{active, false}]),
-    drop_data(Socket),
+    stop_reading(Socket),
     case inet:getstat(Socket, [send_pend]) of
         {ok, [{send_pend, 0}]} -> rustls_dist_closing:gently(Socket, ?UNDER_WAY_BYTES);
         _ -> ok
@@ -194,13 +190,16 @@ last_words(#link{socket = Socket, controller = Controller, turn = Turn}, Unsaid,
 %% read, and what was read is dropped.
 -spec death_row(#link{}) -> no_return().
 death_row(#link{socket = Socket} = Link) ->
-    _ = inet:setopts(Socket, [{active, false}]),
-    drop_data(Socket),
+    stop_reading(Socket),
     receive
         {'EXIT', _Pid, First} -> farewell(Link, First)
     after ?DEATH_ROW_MS ->
         exit(connection_closed)
     end.
+
+stop_reading(Socket) ->
+    _ = inet:setopts(Socket, [{active, false}]),
+    drop_data(Socket).
 
 drop_data(Socket) ->
     receive {tcp, Socket, _Data} -> drop_data(Socket) after 0 -> ok end.

@@ -25,10 +25,9 @@ other_started(HsData, First, Tls, Undertaker) ->
 %% Says close_notify (RFC 8446 section 6.1), as long as the link is not up and the socket still this process's.
 -spec turn_away(rustls_dist_handshake:tls()) -> ok.
 turn_away(#{socket := Socket, tx := Tx}) ->
-    case erlang:port_info(Socket, connected) =:= {connected, self()} andalso rustls_dist_nif:tx_close_notify(Tx) of
-        {ok, Record} -> rustls_dist_handshake_io:send_now(Socket, Record);
-        _ -> ok
-    end.
+    _ = erlang:port_info(Socket, connected) =:= {connected, self()}
+        andalso rustls_dist_handshake_io:say(Socket, rustls_dist_nif:tx_close_notify(Tx)),
+    ok.
 
 run(Handshake, HsData, Tls, Undertaker) ->
     guarded(Undertaker, Tls, fun() ->

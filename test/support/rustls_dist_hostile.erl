@@ -119,7 +119,7 @@ pulse(here, Function, Arguments) -> apply(rustls_dist_pulse, Function, Arguments
 pulse(Node, Function, Arguments) -> rustls_dist_cluster:call(Node, rustls_dist_pulse, Function, Arguments).
 
 last_lines(Node) ->
-    Lines = string:lexemes(rustls_dist_cluster:log(Node), "\n"),
+    Lines = rustls_dist_cluster:all_logged(Node),
     lists:join("\n", lists:nthtail(max(0, length(Lines) - ?LAST_LINES), Lines)).
 
 withstood(#{listener := Listener, configuration := Configuration} = World, #{name := Name, expected := Expected} = Kind, Inputs,
@@ -187,7 +187,7 @@ begun(Input) ->
 
 %% What the node holds, when it is no more than before: handshakes, processes, ports, descriptors. Memory is looked at then.
 settled(Listener, Before, Deadline) ->
-    Now = taken(Listener),
+    Now = held(Listener),
     Held = [Key || Key <- [handshakes, processes, ports, descriptors, pending, links],
                    maps:get(Key, Now) > maps:get(Key, Before)],
     case Held of
@@ -199,14 +199,17 @@ settled(Listener, Before, Deadline) ->
             receive after 50 -> settled(Listener, Before, Deadline) end
     end.
 
+%% Besides, what has to be no more than before only when all that is held is given back.
 taken(Node) ->
+    (held(Node))#{atoms => rustls_dist_cluster:call(Node, erlang, system_info, [atom_count]),
+                  lines => length(rustls_dist_cluster:all_logged(Node))}.
+
+held(Node) ->
     {ok, Descriptors} = file:list_dir(["/proc/", rustls_dist_cluster:os_pid(Node), "/fd"]),
     maps:merge(rustls_dist_crowds:taken(Node),
                #{descriptors => length(Descriptors),
                  pending => pending(Node),
-                 links => length(rustls_dist_cluster:call(Node, erlang, nodes, [connected])),
-                 atoms => rustls_dist_cluster:call(Node, erlang, system_info, [atom_count]),
-                 lines => length(rustls_dist_cluster:all_logged(Node))}).
+                 links => length(rustls_dist_cluster:call(Node, erlang, nodes, [connected]))}).
 
 %% rustls_dist_handshakes_pending, as the accept loop counts.
 pending(Node) ->
